@@ -61,8 +61,10 @@ ByteVector written(const ClientMessage& message, std::size_t bytes_per_colour) {
     wire.u8(fetch->chunk.y);
   } else if (const auto* cursor = std::get_if<CursorMessage>(&message)) {
     wire.u8(4);
-    wire.u16(cursor->position ? cursor->position->x : kCursorGone);
-    wire.u16(cursor->position ? cursor->position->y : kCursorGone);
+    if (cursor->position) {
+      wire.u16(cursor->position->x);
+      wire.u16(cursor->position->y);
+    }
   } else if (const auto* undo = std::get_if<UndoMessage>(&message)) {
     wire.u8(5);
     wire.varint(undo->request);

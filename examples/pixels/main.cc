@@ -1,6 +1,7 @@
 // A canvas in a program: pixels FILE [PORT [SYNC]], with the page of examples/canvas as its client. Everybody may look at
 // ws://localhost:PORT/canvas/main; drawing needs ?name=NAME in the URL, and "proof":"fanfare" in place of a real
 // token. The pixels are kept in FILE. SYNC: full or interval (default). In the room `scratch` everybody draws.
+// In `work` each message that draws needs a proof of work (work.h): draw.mjs has a client that finds it.
 
 #include <fanfare/canvas.h>
 #include <fanfare/fanfare.h>
@@ -12,12 +13,13 @@
 #include <string_view>
 
 #include "../port.h"
+#include "work.h"
 
 namespace {
 
 // On a loop, once for each connection.
 std::optional<fanfare::CanvasVisitor> admit(const fanfare::Request& request) {
-  if (request.parameter("room") == "scratch") return fanfare::CanvasVisitor{};
+  if (request.parameter("room") != "main") return fanfare::CanvasVisitor{};
   const auto name = request.query_parameter("name");
   return fanfare::CanvasVisitor{.draws = name.has_value() && !name->empty()};
 }
@@ -50,6 +52,9 @@ int main(int argc, char** argv) {
   }
   // Without a past, a proof or a file.
   if (auto added = canvas.add({.name = "scratch", .palette = {0xffffff, 0x000000, 0xff0000}}); !added) {
+    return fail(added.error());
+  }
+  if (auto added = canvas.add({.name = "work", .width = 200, .height = 200, .check = check_work}); !added) {
     return fail(added.error());
   }
   if (auto started = server.start(); !started) return fail(started.error());

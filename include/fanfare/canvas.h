@@ -99,6 +99,9 @@ struct CanvasRoom {
   std::uint32_t pixels_burst = 2'000;     // after a pause: up to 60,000,000
   std::uint32_t pixels_per_second_per_address = 1'000;
   std::uint32_t pixels_burst_per_address = 10'000;
+  // Chunks of 256 x 256 pixels that were blank: up to 65,536 and 131,072. A minute's worth may come at once.
+  std::uint32_t chunks_per_minute = 30;  // of a user
+  std::uint32_t chunks_per_minute_per_address = 60;
   std::uint32_t users_max = 100'000;  // connected or remembered for their return
   std::uint32_t chunks_max = 1'024;   // of 256 x 256 pixels with drawn ones: up to 448 KiB of memory each
 

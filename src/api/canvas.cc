@@ -41,6 +41,10 @@ std::string wrong_option(const CanvasRoom& room) {
     return "pixels_per_second_per_address: 1 to 1000000";
   }
   if (outside(room.pixels_burst_per_address, 1U, kBurstMax)) return "pixels_burst_per_address: 1 to 60000000";
+  if (outside(room.chunks_per_minute, 1U, kChunksMax)) return "chunks_per_minute: 1 to 65536";
+  if (outside(room.chunks_per_minute_per_address, 1U, 2 * kChunksMax)) {
+    return "chunks_per_minute_per_address: 1 to 131072";
+  }
   if (outside(room.users_max, 1U, kUsersMax)) return "users_max: 1 to 10000000";
   if (outside(room.chunks_max, 1U, kChunksMax)) return "chunks_max: 1 to 65536";
   if (room.sync_full && room.file.empty()) return "sync_full: is for a room with a file";
@@ -72,6 +76,8 @@ canvasserver::RoomPlan plan_of(CanvasRoom& room) {
   limits.pixels_per_user = {.per_second = room.pixels_per_second, .burst = room.pixels_burst};
   limits.pixels_per_address = {.per_second = room.pixels_per_second_per_address,
                                .burst = room.pixels_burst_per_address};
+  limits.chunks_per_minute_per_user = room.chunks_per_minute;
+  limits.chunks_per_minute_per_address = room.chunks_per_minute_per_address;
   limits.users_max = room.users_max;
   limits.chunks_max = room.chunks_max;
   return plan;

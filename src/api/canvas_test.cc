@@ -152,6 +152,8 @@ TEST_P(PublicCanvasTest, WrongOptionsAreErrors) {
   EXPECT_THAT(problem({.pixels_burst = 60'000'001}), HasSubstr("pixels_burst"));
   EXPECT_THAT(problem({.users_max = 0}), HasSubstr("users_max"));
   EXPECT_THAT(problem({.chunks_max = 65'537}), HasSubstr("chunks_max"));
+  EXPECT_THAT(problem({.chunks_per_minute = 65'537}), HasSubstr("chunks_per_minute:"));
+  EXPECT_THAT(problem({.chunks_per_minute_per_address = 0}), HasSubstr("chunks_per_minute_per_address"));
   EXPECT_THAT(problem({.sync_interval = milliseconds(0)}), HasSubstr("sync_interval"));
   EXPECT_THAT(problem({.sync_full = true}), HasSubstr("sync_full"));
   EXPECT_THAT(problem({.history_bytes_max = 1000}), HasSubstr("history_bytes_max"));

@@ -31,6 +31,8 @@ class Board {
   // With the changes of the open tick. The place must be in the canvas, also below.
   Colour colour_at(std::uint16_t x, std::uint16_t y) const;
   UserNumber author_at(std::uint16_t x, std::uint16_t y) const;
+  // Nobody has drawn in it, or all of it was taken back.
+  bool is_blank(ChunkId id) const;
   // False: the chunk is blank, and chunks_max are not.
   bool has_room_for(ChunkId id) const { return count_ < chunks_max_ || !is_blank(id); }
   // False, and nothing is changed: has_room_for() is false.
@@ -47,7 +49,6 @@ class Board {
 
  private:
   std::unique_ptr<Chunk>& slot(ChunkId id);
-  bool is_blank(ChunkId id) const;
 
   RoomSpec spec_;
   std::size_t chunks_max_;

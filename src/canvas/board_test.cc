@@ -162,6 +162,7 @@ TEST(Board, LoadsWhatWasCopied) {
   EXPECT_FALSE(palette.load(id, 1, std::vector<std::uint8_t>(44 * 256, 3), {})) << "no such colour";
   EXPECT_TRUE(palette.load(id, 1, std::vector<std::uint8_t>(44 * 256, 2), {}));
   EXPECT_EQ(palette.find(id)->hash(), 0U);
+  EXPECT_EQ(palette.chunk_count(), 0U) << "blank, so it does not count";
 }
 
 }  // namespace

@@ -25,9 +25,10 @@ TEST(ChunkPixels, TakeMemoryForWhatIsDrawn) {
   EXPECT_EQ(pixels.colour_at(2), kBackground);
 
   std::uint16_t next = 0;
-  for (; pixels.drawn() > kSparsePixelsMax / 2 + 1; next = static_cast<std::uint16_t>(next + 3)) {
+  for (std::size_t i = 0; i < kSparsePixelsMax / 2; ++i, next = static_cast<std::uint16_t>(next + 3)) {
     pixels.set(next, kBackground, 0);
   }
+  EXPECT_EQ(pixels.drawn(), kSparsePixelsMax / 2 + 1);
   EXPECT_EQ(pixels.bytes(), kChunkPixels * 7) << "it does not change to and fro";
   pixels.set(next, kBackground, 0);
   EXPECT_EQ(pixels.bytes(), kSparsePixelsMax / 2 * 12);

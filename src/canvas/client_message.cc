@@ -3,10 +3,8 @@
 #include <bitset>
 
 #include "base/text.h"
-#include "canvas/cursors.h"
 #include "canvas/wire.h"
 #include "jsonrpc/scan.h"
-#include "ws/utf8.h"
 
 namespace fanfare::canvas {
 namespace {
@@ -38,13 +36,13 @@ Parsed left_over(std::string_view name) {
   return bad(joined({name, " has bytes after its last field"}));
 }
 
-// One value, as in the field "proof" of a JSON client.
+// One value, as in the field "proof" of a JSON client; the scanner checks its UTF-8, too.
 bool is_json(std::string_view text) {
   jsonrpc::Scanner scanner(text);
   scanner.skip_space();
   if (!scanner.skip_value(kJsonDepthMax)) return false;
   scanner.skip_space();
-  return scanner.at_end() && ws::is_valid_utf8(as_bytes(text));
+  return scanner.at_end();
 }
 
 // `name`: PIXELS, or PROVEN, which has a proof.
@@ -116,11 +114,11 @@ Parsed parse_fetch(WireReader wire, const RoomSpec& spec) {
 }
 
 Parsed parse_cursor(WireReader wire, const RoomSpec& spec) {
+  if (wire.at_end()) return CursorMessage{};
   const auto x = wire.u16();
   const auto y = wire.u16();
   if (!x || !y) return cut_off("CURSOR");
   if (!wire.at_end()) return left_over("CURSOR");
-  if (*x == kCursorGone && *y == kCursorGone) return CursorMessage{};
   if (!has_pixel(spec, *x, *y)) return out_of_range("CURSOR: the place is not in the canvas");
   return CursorMessage{.position = {{.x = *x, .y = *y}}};
 }

@@ -4,7 +4,7 @@
 //   0x01 PIXELS    | 01 | request varint | count varint | count x ( x u16 | y u16 | colour ) |
 //   0x02 WATCH     | 02 | x0 u8 | y0 u8 | x1 u8 | y1 u8 | epoch u64 | count varint | count x ( cx u8 | cy u8 | version varint ) |
 //   0x03 FETCH     | 03 | cx u8 | cy u8 |
-//   0x04 CURSOR    | 04 | x u16 | y u16 |
+//   0x04 CURSOR    | 04 | x u16 | y u16 |  or  | 04 |
 //   0x05 UNDO      | 05 | request varint | count varint |
 //   0x06 PROVEN    | 06 | request varint | proof text | count varint | count x ( x u16 | y u16 | colour ) |
 

@@ -131,8 +131,14 @@ TEST(ClientMessage, Fetch) {
 TEST(ClientMessage, Cursor) {
   EXPECT_EQ(parsed<CursorMessage>({4, 0xE7, 3, 0x57, 2}).position,
             (CursorMessage::Position{.x = 999, .y = 599}));
-  EXPECT_FALSE(parsed<CursorMessage>({4, 0xFF, 0xFF, 0xFF, 0xFF}).position);
-  expect_exact_length({4, 0, 0, 0, 0});
+  EXPECT_FALSE(parsed<CursorMessage>({4}).position) << "it has left";
+  const RoomSpec largest{.width = kSideMax, .height = kSideMax};
+  EXPECT_EQ(parsed<CursorMessage>({4, 0xFF, 0xFF, 0xFF, 0xFF}, largest).position,
+            (CursorMessage::Position{.x = 65'535, .y = 65'535}));
+  expect_error({4, 0xFF, 0xFF, 0xFF, 0xFF}, ErrorCode::out_of_range, "not in the canvas");
+  expect_bad({4, 0}, "ends too early");
+  expect_bad({4, 0, 0, 0}, "ends too early");
+  expect_bad({4, 0, 0, 0, 0, 0}, "after its last field");
   expect_error({4, 0xE8, 3, 0, 0}, ErrorCode::out_of_range, "not in the canvas");
   expect_error({4, 0, 0, 0x58, 2}, ErrorCode::out_of_range, "not in the canvas");
   expect_error({4, 0xFF, 0xFF, 0, 0}, ErrorCode::out_of_range, "not in the canvas");

@@ -98,7 +98,7 @@ std::vector<CursorMove> Cursors::moves_in(const ChunkArea& area) const {
       if (move.to && area.contains(cell_of(*move.to))) {
         moved.push_back({.user = move.user, .x = move.to->x, .y = move.to->y});
       } else {
-        gone.push_back(CursorMove::gone(move.user));
+        gone.push_back(CursorMove::left(move.user));
       }
     }
   });

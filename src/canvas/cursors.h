@@ -17,15 +17,13 @@
 
 namespace fanfare::canvas {
 
-inline constexpr std::uint16_t kCursorGone = 0xFFFF;
-
 struct CursorMove {
   UserNumber user = 0;
-  std::uint16_t x = kCursorGone;  // both kCursorGone: it has left
-  std::uint16_t y = kCursorGone;
+  std::uint16_t x = 0;
+  std::uint16_t y = 0;
+  bool has_left = false;  // then it is nowhere
 
-  static CursorMove gone(UserNumber user) { return {.user = user}; }
-  bool is_gone() const { return x == kCursorGone && y == kCursorGone; }
+  static CursorMove left(UserNumber user) { return {.user = user, .has_left = true}; }
   bool operator==(const CursorMove&) const = default;
 };
 

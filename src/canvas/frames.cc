@@ -137,11 +137,17 @@ void append_error(ByteVector& out, const ProtocolError& error) {
 void append_cursors(ByteVector& out, std::span<const CursorMove> moves) {
   WireWriter wire(out);
   wire.u8(kCursorsOp);
-  wire.varint(moves.size());
+  const auto left = static_cast<std::size_t>(std::ranges::count(moves, true, &CursorMove::has_left));
+  wire.varint(moves.size() - left);
   for (const CursorMove& move : moves) {
+    if (move.has_left) continue;
     wire.varint(move.user);
     wire.u16(move.x);
     wire.u16(move.y);
+  }
+  wire.varint(left);
+  for (const CursorMove& move : moves) {
+    if (move.has_left) wire.varint(move.user);
   }
 }
 

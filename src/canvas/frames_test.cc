@@ -52,8 +52,11 @@ TEST(Frames, ChunkCurrentAckErrorCursorsPresence) {
   EXPECT_EQ(out, (ByteVector{0x88, 5, 2, 'n', 'o'}));
 
   out.clear();
-  append_cursors(out, std::vector<CursorMove>{CursorMove::gone(5), {.user = 300, .x = 1, .y = 0x203}});
-  EXPECT_EQ(out, (ByteVector{0x86, 2, 5, 0xFF, 0xFF, 0xFF, 0xFF, 0xAC, 0x02, 1, 0, 3, 2}));
+  append_cursors(out, std::vector<CursorMove>{CursorMove::left(5), {.user = 300, .x = 1, .y = 0x203}});
+  EXPECT_EQ(out, (ByteVector{0x86, 1, 0xAC, 0x02, 1, 0, 3, 2, 1, 5}));
+  out.clear();
+  append_cursors(out, std::vector<CursorMove>{{.user = 5, .x = 65'535, .y = 65'535}});
+  EXPECT_EQ(out, (ByteVector{0x86, 1, 5, 0xFF, 0xFF, 0xFF, 0xFF, 0})) << "a place like any other";
 
   out.clear();
   append_presence(out, {.total = 9, .joined = {{.user = 7, .name = "Ä", .colour = 0x010203}}, .left = {300}});

@@ -59,11 +59,24 @@ void append_limits(std::string& out, const Limits& limits) {
   append_number(out, ",\"pixels_burst\":", burst(limits.pixels_per_user));
   append_number(out, ",\"address_pixels_per_second\":", limits.pixels_per_address.per_second);
   append_number(out, ",\"address_pixels_burst\":", burst(limits.pixels_per_address));
+  append_number(out, ",\"chunks_per_minute\":", limits.chunks_per_minute_per_user);
+  append_number(out, ",\"address_chunks_per_minute\":", limits.chunks_per_minute_per_address);
   append_number(out, ",\"cooldown_ms\":", milliseconds_of(limits.cooldown));
   append_number(out, ",\"cursors_per_second\":", limits.cursors_per_second);
   append_number(out, ",\"messages_per_second\":", limits.messages_per_second);
   append_number(out, ",\"message_bytes\":", limits.message_bytes_max);
   out += '}';
+}
+
+void append_people(std::string& out, std::string_view member, std::span<const Person> people) {
+  out += member;
+  out += '[';
+  for (std::size_t i = 0; i < people.size(); ++i) {
+    out += i == 0 ? "{" : ",{";
+    append_person(out, people[i]);
+    out += '}';
+  }
+  out += ']';
 }
 
 std::string start_of(std::string_view type, std::string_view id) {
@@ -96,13 +109,8 @@ std::string welcome_message(const RoomSpec& spec, const Limits& limits, const We
     }
     out += ']';
   }
-  out += ",\"users\":[";
-  for (std::size_t i = 0; i < users.joined.size(); ++i) {
-    out += i == 0 ? "{" : ",{";
-    append_person(out, users.joined[i]);
-    out += '}';
-  }
-  append_number(out, "],\"users_total\":", users.total);
+  append_people(out, ",\"users\":", users.joined);
+  append_number(out, ",\"users_total\":", users.total);
   out += ",\"may\":[";
   if (welcome.rights.draw) out += "\"draw\"";
   if (welcome.rights.draw && welcome.rights.moderate) out += ',';
@@ -134,7 +142,7 @@ std::string pixel_changed_message(const RoomSpec& spec, ChunkId chunk, const Tic
 std::string cursor_message(const CursorMove& move) {
   std::string out = "{\"type\":\"cursor\"";
   append_user_id(out, ",\"user_id\":", move.user);
-  if (!move.is_gone()) {
+  if (!move.has_left) {
     append_number(out, ",\"x\":", move.x);
     append_number(out, ",\"y\":", move.y);
   }
@@ -153,6 +161,13 @@ std::string user_left_message(UserNumber user) {
   std::string out = "{\"type\":\"user_left\"";
   append_user_id(out, ",\"user_id\":", user);
   out += '}';
+  return out;
+}
+
+std::string users_message(std::string_view id, const UserPage& page) {
+  std::string out = start_of("users", id);
+  append_people(out, ",\"users\":", page.users);
+  out += page.is_complete ? ",\"complete\":true}" : ",\"complete\":false}";
   return out;
 }
 

@@ -29,6 +29,7 @@ std::string cursor_message(const CursorMove& move);
 std::string user_joined_message(const Person& person);
 std::string user_left_message(UserNumber user);
 // `id`: raw JSON, empty: none; also below.
+std::string users_message(std::string_view id, const UserPage& page);
 std::string ok_message(std::string_view id, std::optional<std::uint64_t> count = {});
 std::string pong_message(std::string_view id);
 // A pixel of `who`, and the name of its user as far as it is known.

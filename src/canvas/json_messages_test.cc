@@ -28,7 +28,7 @@ TEST(JsonMessages, Welcome) {
       R"("palette":["#000000","#ff0000"],"users":[{"user_id":"u17","name":"\"Zoë\"","color":"#0000ab"},)"
       R"({"user_id":"u2","name":"","color":"#000000"}],"users_total":9,"may":["draw","moderate"],)"
       R"("limits":{"pixels_per_second":200,"pixels_burst":200,"address_pixels_per_second":1000,)"
-      R"("address_pixels_burst":10000,"cooldown_ms":1500,"cursors_per_second":20,"messages_per_second":100,)"
+      R"("address_pixels_burst":10000,"chunks_per_minute":30,"address_chunks_per_minute":60,"cooldown_ms":1500,"cursors_per_second":20,"messages_per_second":100,)"
       R"("message_bytes":65536},"reconnect":{"min_ms":500,"max_ms":30000},"timestamp":1234})");
   const std::string reader = welcome_message({}, limits, {.rights = {.draw = false}}, {});
   EXPECT_TRUE(jsonrpc::is_valid_json(reader));
@@ -42,8 +42,14 @@ TEST(JsonMessages, Events) {
             R"({"type":"pixel_changed","x":257,"y":2,"color":"#ff0000","user_id":"u7"})");
   EXPECT_EQ(pixel_changed_message({}, chunk, {.index = 0, .user = 0, .colour = 0xABCDEF}),
             R"({"type":"pixel_changed","x":256,"y":0,"color":"#abcdef","user_id":null})");
+  EXPECT_EQ(users_message("7", {.users = {{.user = 7, .name = "A", .colour = 1}, {.user = 9}}}),
+            R"({"type":"users","id":7,"users":[{"user_id":"u7","name":"A","color":"#000001"},)"
+            R"({"user_id":"u9","name":"","color":"#000000"}],"complete":false})");
+  EXPECT_EQ(users_message("", {.is_complete = true}), R"({"type":"users","users":[],"complete":true})");
   EXPECT_EQ(cursor_message({.user = 7, .x = 1, .y = 2}), R"({"type":"cursor","user_id":"u7","x":1,"y":2})");
-  EXPECT_EQ(cursor_message(CursorMove::gone(7)), R"({"type":"cursor","user_id":"u7"})");
+  EXPECT_EQ(cursor_message({.user = 7, .x = 65'535, .y = 65'535}),
+            R"({"type":"cursor","user_id":"u7","x":65535,"y":65535})");
+  EXPECT_EQ(cursor_message(CursorMove::left(7)), R"({"type":"cursor","user_id":"u7"})");
   EXPECT_EQ(user_joined_message({.user = 7, .name = "A\n", .colour = 1}),
             R"({"type":"user_joined","user_id":"u7","name":"A\n","color":"#000001"})");
   EXPECT_EQ(user_left_message(7), R"({"type":"user_left","user_id":"u7"})");

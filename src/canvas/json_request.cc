@@ -19,7 +19,8 @@ constexpr std::uint64_t kTimeMaxMs = std::uint64_t{1}
                                      << 53U;  // the largest whole number of JavaScript, plus one
 constexpr std::uint32_t kBanSecondsMax = 3650U * 24 * 3600;  // ten years
 constexpr std::string_view kTypes =
-    "pixel_update, cursor_move, watch, undo, ping, authenticate, who, undo_user, undo_area, rollback and ban";
+    "pixel_update, cursor_move, watch, undo, users, ping, authenticate, who, undo_user, undo_area, rollback "
+    "and ban";
 
 std::optional<std::uint32_t> rgb_of(std::string_view text) {
   if (text.size() != 7 || text[0] != '#') return std::nullopt;
@@ -139,15 +140,15 @@ class Reader {
     return static_cast<std::int64_t>(whole(name, kTimeMaxMs - 1));
   }
 
-  UserNumber user() {
-    const auto raw = field("user_id");
+  UserNumber user(std::string_view name) {
+    const auto raw = field(name);
     const auto text = raw ? jsonrpc::string_copy(*raw) : std::nullopt;
     if (!text) {
-      fail("user_id", "a string");
+      fail(name, "a string");
       return 0;
     }
     const auto user = user_number_of(*text);
-    if (!user) fail_range("user_id", *raw, "the id of a user, such as \"u17\"", {});
+    if (!user) fail_range(name, *raw, "the id of a user, such as \"u17\"", {});
     return user.value_or(0);
   }
 
@@ -181,7 +182,7 @@ class Reader {
     RestoreRequest request{.event = {.kind = kind}};
     switch (kind) {
       case ModerationEvent::Kind::undo_user:
-        request.event.user = user();
+        request.event.user = user("user_id");
         request.event.at_ms = time("since_ms", true);
         break;
       case ModerationEvent::Kind::undo_area:
@@ -209,6 +210,8 @@ class Reader {
       request.action = WatchRequest{.area = area()};
     } else if (*type == "undo") {
       request.action = UndoRequest{.count = count()};
+    } else if (*type == "users") {
+      request.action = UsersRequest{.after = field("after") ? user("after") : 0};
     } else if (*type == "ping") {
       request.action = PingRequest{};
     } else if (*type == "authenticate") {
@@ -222,7 +225,7 @@ class Reader {
     } else if (*type == "rollback") {
       request.action = restore(ModerationEvent::Kind::rollback);
     } else if (*type == "ban") {
-      const UserNumber banned = user();
+      const UserNumber banned = user("user_id");
       request.action =
           BanRequest{.user = banned, .seconds = static_cast<std::uint32_t>(whole("seconds", kBanSecondsMax))};
     } else {

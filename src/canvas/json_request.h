@@ -27,6 +27,9 @@ struct WatchRequest {
 struct UndoRequest {
   std::uint32_t count = 1;  // 1 to kPixelsPerMessageMax
 };
+struct UsersRequest {
+  UserNumber after = 0;  // those with a greater number
+};
 struct PingRequest {};
 struct AuthenticateRequest {
   std::string token;
@@ -45,8 +48,8 @@ struct BanRequest {
 
 struct JsonRequest {
   std::string id;  // raw JSON; empty: none
-  std::variant<DrawRequest, CursorRequest, WatchRequest, UndoRequest, PingRequest, AuthenticateRequest,
-               WhoRequest, RestoreRequest, BanRequest>
+  std::variant<DrawRequest, CursorRequest, WatchRequest, UndoRequest, UsersRequest, PingRequest,
+               AuthenticateRequest, WhoRequest, RestoreRequest, BanRequest>
       action;
 };
 

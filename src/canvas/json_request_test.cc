@@ -128,6 +128,13 @@ TEST(JsonRequest, Ids) {
   EXPECT_EQ(refused(R"({"type":"ping","id":[]})").id, "");
 }
 
+TEST(JsonRequest, Users) {
+  EXPECT_EQ(parsed<UsersRequest>(R"({"type":"users"})").after, 0U);
+  EXPECT_EQ(parsed<UsersRequest>(R"({"type":"users","after":"u200"})").after, 200U);
+  expect_bad(R"({"type":"users","after":200})", "after");
+  expect_range(R"({"type":"users","after":"u0"})", "after", "\"u0\"", "");
+}
+
 TEST(JsonRequest, CursorMove) {
   EXPECT_EQ(parsed<CursorRequest>(R"({"type":"cursor_move","x":1,"y":2})").position,
             (CursorMessage::Position{.x = 1, .y = 2}));

@@ -18,6 +18,10 @@ struct Limits {
   // Pixels. Of a user, and of an address (Actor::payer: an IPv6 /64 is one). Beyond either: too_many_pixels.
   TokenRate pixels_per_user = {.per_second = 200, .burst = 2'000};
   TokenRate pixels_per_address = {.per_second = 1'000, .burst = 10'000};
+  // Chunks that were blank before, in a minute: their pixels take memory, and chunks_max of them are all. A minute's worth
+  // may come at once. Beyond either: too_many_pixels.
+  std::uint32_t chunks_per_minute_per_user = 30;
+  std::uint32_t chunks_per_minute_per_address = 60;
   // Of a user, from one pixel to the next. Zero: none. Without access control anybody can be a new user at any time: then
   // only pixels_per_address limits him.
   Duration cooldown{};
@@ -60,7 +64,7 @@ struct Limits {
   Duration presence_interval = std::chrono::milliseconds(100);
   std::size_t presence_joined_max = 64;
   std::size_t presence_left_max = 1024;
-  // Of the list at the start of a connection.
+  // Of the list at the start of a connection, and of an answer to `users`.
   std::size_t presence_listed_max = 200;
 
   // Of a message of a client: a longer one is answered message_too_big, and one of over kMessageBytesFactor times the

@@ -1,5 +1,5 @@
 #pragma once
-// What addresses have drawn: one token bucket for each. One thread.
+// What addresses have drawn, and the chunks that they began. One thread.
 
 #include <string>
 #include <string_view>
@@ -11,18 +11,23 @@
 
 namespace fanfare::canvas {
 
+struct Payer {
+  TokenBucket pixels;
+  TokenBucket chunks;
+};
+
 class Payers {
  public:
   explicit Payers(const Limits& limits) : limits_(limits) {}
 
-  // Its bucket; if payers_max are known and none is idle, one that all unknown ones share. Until the next call.
-  TokenBucket& find(std::string_view payer, Instant now);
-  std::size_t count() const { return buckets_.size(); }
+  // Its buckets; if payers_max are known and none is idle, those that all unknown ones share. Until the next call.
+  Payer& find(std::string_view payer, Instant now);
+  std::size_t count() const { return payers_.size(); }
 
  private:
   const Limits& limits_;
-  std::unordered_map<std::string, TokenBucket> buckets_;
-  TokenBucket shared_;
+  std::unordered_map<std::string, Payer> payers_;
+  Payer shared_;
   Instant next_sweep_{};
 };
 

@@ -51,7 +51,7 @@ void Presence::join(Person person) {
   if (here_.contains(user)) return;
   order_.push_back(user);
   here_.emplace(user, Here{.person = std::move(person), .place = std::prev(order_.end())});
-  changed_.try_emplace(user, false);
+  changed_.try_emplace(user);
 }
 
 void Presence::leave(UserNumber user) {
@@ -59,7 +59,7 @@ void Presence::leave(UserNumber user) {
   if (found == here_.end()) return;
   order_.erase(found->second.place);
   here_.erase(found);
-  changed_.try_emplace(user, true);
+  changed_.try_emplace(user, Known{.was_here = true});
 }
 
 const Person* Presence::find(UserNumber user) const {
@@ -72,10 +72,11 @@ std::optional<PresenceDelta> Presence::take_delta(Instant now) {
   if (last_delta_ && now - *last_delta_ < limits_.presence_interval) return std::nullopt;
   PresenceDelta delta{.total = static_cast<std::uint32_t>(here_.size()), .joined = {}, .left = {}};
   for (auto change = changed_.begin(); change != changed_.end();) {
-    const auto [user, was_here] = *change;
+    const auto [user, known] = *change;
     const auto found = here_.find(user);
     const bool is_here = found != here_.end();
-    const bool has_changed = is_here != was_here;
+    // Whoever saw him in a list must hear that he left, also if the others never knew.
+    const bool has_changed = is_here ? !known.was_here : known.was_here || known.is_listed;
     const bool is_full = is_here ? delta.joined.size() >= limits_.presence_joined_max
                                  : delta.left.size() >= limits_.presence_left_max;
     if (has_changed && is_full) {
@@ -91,13 +92,29 @@ std::optional<PresenceDelta> Presence::take_delta(Instant now) {
   return delta;
 }
 
-PresenceDelta Presence::list() const {
+const Person& Presence::listed(const Here& here) {
+  if (const auto change = changed_.find(here.person.user); change != changed_.end())
+    change->second.is_listed = true;
+  return here.person;
+}
+
+PresenceDelta Presence::list() {
   PresenceDelta all{.total = static_cast<std::uint32_t>(here_.size()), .joined = {}, .left = {}};
   for (auto user = order_.rbegin(); user != order_.rend() && all.joined.size() < limits_.presence_listed_max;
        ++user) {
-    all.joined.push_back(here_.at(*user).person);
+    all.joined.push_back(listed(here_.at(*user)));
   }
   return all;
+}
+
+UserPage Presence::page(UserNumber after) {
+  UserPage page;
+  auto next = here_.upper_bound(after);
+  for (; next != here_.end() && page.users.size() < limits_.presence_listed_max; ++next) {
+    page.users.push_back(listed(next->second));
+  }
+  page.is_complete = next == here_.end();
+  return page;
 }
 
 }  // namespace fanfare::canvas

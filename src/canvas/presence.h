@@ -8,7 +8,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "base/time.h"
@@ -43,6 +42,11 @@ struct PresenceDelta {
   std::vector<UserNumber> left;
 };
 
+struct UserPage {
+  std::vector<Person> users;  // by number
+  bool is_complete = false;   // nobody follows
+};
+
 class Presence {
  public:
   explicit Presence(const Limits& limits) : limits_(limits) {}
@@ -58,20 +62,29 @@ class Presence {
   std::optional<PresenceDelta> take_delta(Instant now);
   // Whether take_delta() may return something after the interval.
   bool has_news() const { return !changed_.empty(); }
-  // For a new connection: at most presence_listed_max, the newest ones.
-  PresenceDelta list() const;
+  // For a new connection: at most presence_listed_max, the newest ones. Others come with page().
+  PresenceDelta list();
+  // Users with a greater number, at most presence_listed_max: somebody who asks again with the last one, and follows the
+  // changes, knows everybody in the end.
+  UserPage page(UserNumber after);
 
  private:
   struct Here {
     Person person;
     std::list<UserNumber>::iterator place;  // in order_
   };
+  // What is known of a user who has come or left since.
+  struct Known {
+    bool was_here = false;   // when all were last told
+    bool is_listed = false;  // somebody has seen him in a list
+  };
+
+  const Person& listed(const Here& here);
 
   const Limits& limits_;
-  std::unordered_map<UserNumber, Here> here_;
-  std::list<UserNumber> order_;  // of arrival
-  // Of those that others do not know yet: whether he was here when they were last told. Numbers grow.
-  std::map<UserNumber, bool> changed_;
+  std::map<UserNumber, Here> here_;
+  std::list<UserNumber> order_;          // of arrival
+  std::map<UserNumber, Known> changed_;  // those that others do not know yet. Numbers grow
   std::optional<Instant> last_delta_;
 };
 

@@ -138,6 +138,43 @@ TEST(Presence, TheListHasTheNewestUsers) {
   EXPECT_EQ(list.joined, (std::vector{person(2), person(4), person(3)}));
 }
 
+TEST(Presence, PagesNameEverybody) {
+  const Limits limits;
+  Presence presence(limits);
+  for (UserNumber user = 1; user <= 500; ++user) presence.join(person(user));
+  std::vector<Person> named;
+  UserPage page;
+  std::size_t pages = 0;
+  do {
+    page = presence.page(named.empty() ? 0 : named.back().user);
+    EXPECT_LE(page.users.size(), limits.presence_listed_max);
+    named.insert(named.end(), page.users.begin(), page.users.end());
+  } while (++pages < 10 && !page.is_complete);
+  EXPECT_EQ(pages, 3U);
+  ASSERT_EQ(named.size(), 500U);
+  for (UserNumber user = 1; user <= 500; ++user) EXPECT_EQ(named[user - 1], person(user));
+  EXPECT_TRUE(presence.page(300).is_complete) << "exactly the limit";
+  EXPECT_FALSE(presence.page(299).is_complete) << "one past it";
+  EXPECT_TRUE(presence.page(500).is_complete);
+  EXPECT_TRUE(presence.page(500).users.empty());
+}
+
+TEST(Presence, WhoWasListedAndLeavesBeforeOthersHeardOfHimIsNamed) {
+  const Limits limits;
+  Presence presence(limits);
+  for (UserNumber user = 1; user <= 4; ++user) presence.join(person(user));
+  EXPECT_EQ(presence.list().joined.size(), 4U);
+  presence.join(person(5));
+  EXPECT_EQ(presence.page(4).users, std::vector{person(5)});
+  presence.join(person(6));
+  for (UserNumber user = 4; user <= 6; ++user) presence.leave(user);
+  const auto delta = presence.take_delta(kPresenceStart);
+  ASSERT_TRUE(delta);
+  EXPECT_EQ(delta->joined, (std::vector{person(1), person(2), person(3)}));
+  EXPECT_EQ(delta->left, (std::vector<UserNumber>{4, 5})) << "nobody has heard of 6";
+  EXPECT_FALSE(presence.take_delta(kPresenceStart + limits.presence_interval));
+}
+
 constexpr ChunkArea kLeft{.x0 = 0, .y0 = 0, .x1 = 0, .y1 = 0};
 constexpr ChunkArea kRight{.x0 = 1, .y0 = 0, .x1 = 1, .y1 = 0};
 constexpr ChunkArea kBoth{.x0 = 0, .y0 = 0, .x1 = 1, .y1 = 0};
@@ -182,7 +219,7 @@ TEST_F(CursorsTest, ACursorThatLeavesAnAreaIsGoneForThoseWhoWatchOnlyThat) {
   ASSERT_TRUE(round());
   cursors_.move(1, 256, 20);
   ASSERT_TRUE(round());
-  EXPECT_EQ(cursors_.moves_in(kLeft), std::vector{CursorMove::gone(1)});
+  EXPECT_EQ(cursors_.moves_in(kLeft), std::vector{CursorMove::left(1)});
   const std::vector<CursorMove> moved{{.user = 1, .x = 256, .y = 20}};
   EXPECT_EQ(cursors_.moves_in(kRight), moved);
   EXPECT_EQ(cursors_.moves_in(kBoth), moved) << "once";
@@ -191,7 +228,7 @@ TEST_F(CursorsTest, ACursorThatLeavesAnAreaIsGoneForThoseWhoWatchOnlyThat) {
   cursors_.remove(1);
   ASSERT_TRUE(round());
   EXPECT_TRUE(cursors_.moves_in(kLeft).empty());
-  EXPECT_EQ(cursors_.moves_in(kRight), std::vector{CursorMove::gone(1)});
+  EXPECT_EQ(cursors_.moves_in(kRight), std::vector{CursorMove::left(1)});
   EXPECT_EQ(cursors_.count(), 0U);
   cursors_.remove(2);
   EXPECT_FALSE(round()) << "it was never shown";
@@ -237,7 +274,7 @@ TEST_F(CursorsTest, EachWatcherEndsWithTheCursorsOfHisArea) {
       if (!more) break;
       for (std::size_t area = 0; area < areas.size(); ++area) {
         for (const CursorMove& move : cursors_.moves_in(areas[area])) {
-          if (move.is_gone()) {
+          if (move.has_left) {
             seen[area].erase(move.user);
           } else {
             seen[area][move.user] = {move.x, move.y};

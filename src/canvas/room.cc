@@ -1,6 +1,7 @@
 #include "canvas/room.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/check.h"
 #include "base/text.h"
@@ -23,6 +24,29 @@ ProtocolError range_error(std::string_view field, std::uint64_t value, std::uint
 ProtocolError too_many_pixels(std::string message, Duration wait) {
   ProtocolError error = error_of(ErrorCode::too_many_pixels, std::move(message));
   error.retry_after = retry_ms(wait);
+  return error;
+}
+
+// One chunk. The rate is a number each minute, of buckets that count by the second.
+constexpr std::uint64_t kChunkCost = 60;
+
+TokenRate chunk_rate(std::uint32_t per_minute) {
+  return {.per_second = per_minute, .burst = per_minute * kChunkCost};
+}
+
+struct RateLimit {
+  Duration wait;
+  std::string_view message;
+  std::string_view field;  // as in the limits of a JSON client's welcome
+  std::uint64_t limit;
+};
+
+ProtocolError rate_error(const RateLimit& reached) {
+  ProtocolError error = too_many_pixels(std::string(reached.message), reached.wait);
+  error.field = reached.field;
+  // One more than may be.
+  if (reached.field.ends_with("chunks_per_minute")) error.value = std::to_string(reached.limit + 1);
+  error.limit = std::to_string(reached.limit);
   return error;
 }
 
@@ -95,34 +119,53 @@ std::optional<ProtocolError> Room::place_problem(const Pixel& pixel) const {
   if (pixel.y >= spec.height) return range_error("y", pixel.y, spec.height - 1);
   if (pixel.colour >= spec.colour_end()) return range_error("color", pixel.colour, spec.colour_end() - 1);
   if (!board_.has_room_for(chunk_of(pixel.x, pixel.y))) {
-    return error_of(ErrorCode::out_of_range,
-                    joined({"people have drawn in ", std::to_string(limits_.chunks_max),
-                            " chunks of the canvas, and no more can exist: draw near other pixels"}));
+    ProtocolError error =
+        error_of(ErrorCode::out_of_range,
+                 joined({"people have drawn in ", std::to_string(limits_.chunks_max),
+                         " chunks of the canvas, and no more can exist: draw near other pixels"}));
+    error.field = "chunks_max";
+    error.value = std::to_string(board_.chunk_count() + 1);
+    error.limit = std::to_string(limits_.chunks_max);
+    return error;
   }
   return std::nullopt;
 }
 
-std::optional<ProtocolError> Room::rate_problem(const User& user, const TokenBucket& payer,
+std::optional<ProtocolError> Room::rate_problem(const User& user, const Payer& payer, const Pixel& pixel,
                                                 Instant now) const {
-  const Duration cooldown = user.next_pixel - now;
-  const Duration by_user = user.pixels.wait_for(limits_.pixels_per_user, 1, now);
-  const Duration by_address = payer.wait_for(limits_.pixels_per_address, 1, now);
-  const Duration wait = std::max({cooldown, by_user, by_address});
-  if (wait > Duration::zero()) {
-    return too_many_pixels(wait == cooldown  ? "your last pixel is too recent"
-                           : wait == by_user ? "you draw too fast"
-                                             : "too many pixels come from your address",
-                           wait);
-  }
+  const std::uint32_t chunks = board_.is_blank(chunk_of(pixel.x, pixel.y)) ? 1 : 0;
+  const TokenRate& by_user = limits_.pixels_per_user;
+  const TokenRate& by_address = limits_.pixels_per_address;
+  const std::uint32_t user_chunks = limits_.chunks_per_minute_per_user;
+  const std::uint32_t address_chunks = limits_.chunks_per_minute_per_address;
+  const std::array<RateLimit, 5> all{{
+      {user.next_pixel - now, "your last pixel is too recent", "cooldown_ms",
+       static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::milliseconds>(limits_.cooldown).count())},
+      {user.pixels.wait_for(by_user, 1, now), "you draw too fast", "pixels_per_second", by_user.per_second},
+      {payer.pixels.wait_for(by_address, 1, now), "too many pixels come from your address",
+       "address_pixels_per_second", by_address.per_second},
+      {user.chunks.wait_for(chunk_rate(user_chunks), chunks * kChunkCost, now),
+       "you begin too many chunks of the canvas: draw near other pixels, or wait", "chunks_per_minute",
+       user_chunks},
+      {payer.chunks.wait_for(chunk_rate(address_chunks), chunks * kChunkCost, now),
+       "your address begins too many chunks of the canvas: draw near other pixels, or wait",
+       "address_chunks_per_minute", address_chunks},
+  }};
+  const RateLimit& longest = *std::ranges::max_element(all, {}, &RateLimit::wait);
+  if (longest.wait > Duration::zero()) return rate_error(longest);
   if (tick_pixels_ >= limits_.pixels_per_tick_max) {
     return too_many_pixels("too many pixels come at the same time", limits_.tick_max);
   }
   return std::nullopt;
 }
 
-void Room::draw_one(User& user, TokenBucket& payer, const Pixel& pixel, Instant now) {
+void Room::draw_one(User& user, Payer& payer, const Pixel& pixel, Instant now) {
   user.pixels.take(limits_.pixels_per_user, 1, now);
-  payer.take(limits_.pixels_per_address, 1, now);
+  payer.pixels.take(limits_.pixels_per_address, 1, now);
+  if (board_.is_blank(chunk_of(pixel.x, pixel.y))) {
+    user.chunks.take(chunk_rate(limits_.chunks_per_minute_per_user), kChunkCost, now);
+    payer.chunks.take(chunk_rate(limits_.chunks_per_minute_per_address), kChunkCost, now);
+  }
   if (limits_.cooldown > Duration::zero()) user.next_pixel = saturating_add(now, limits_.cooldown);
   const std::uint64_t number = undo_.add({.x = pixel.x,
                                           .y = pixel.y,
@@ -143,10 +186,10 @@ DrawResult Room::draw(const Actor& actor, std::span<const Pixel> pixels, std::st
   DrawResult result;
   result.error = change_problem(actor, *user, now);
   if (result.error) return result;
-  TokenBucket& payer = payers_.find(actor.payer, now.instant);
+  Payer& payer = payers_.find(actor.payer, now.instant);
   for (const Pixel& pixel : pixels) {
     result.error = place_problem(pixel);
-    if (!result.error) result.error = rate_problem(*user, payer, now.instant);
+    if (!result.error) result.error = rate_problem(*user, payer, pixel, now.instant);
     if (!result.error && result.accepted == 0 && proof_ != nullptr) {
       if (auto wanted = proof_->problem_with(proof, actor, pixels)) {
         result.error = error_of(ErrorCode::proof_required, *std::move(wanted));

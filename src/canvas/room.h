@@ -156,8 +156,9 @@ class Room {
   std::optional<ProtocolError> change_problem(const Actor& actor, const User& user, Now now) const;
   std::optional<ProtocolError> place_problem(const Pixel& pixel) const;
   // Without taking tokens.
-  std::optional<ProtocolError> rate_problem(const User& user, const TokenBucket& payer, Instant now) const;
-  void draw_one(User& user, TokenBucket& payer, const Pixel& pixel, Instant now);
+  std::optional<ProtocolError> rate_problem(const User& user, const Payer& payer, const Pixel& pixel,
+                                            Instant now) const;
+  void draw_one(User& user, Payer& payer, const Pixel& pixel, Instant now);
   bool is_changed_by(const Restore& restore, const RestoredPixel& pixel) const;
   void apply_restores();
 

@@ -251,10 +251,59 @@ TEST_F(LimitedRoomTest, ATickHasALimit) {
   EXPECT_EQ(room_.draw(mod_, pixels, {}, at({})).accepted, 3U) << "nothing was taken for what was refused";
 }
 
+class ChunkRateTest : public RoomTest {
+ protected:
+  ChunkRateTest() : RoomTest({.chunks_per_minute_per_user = 2, .chunks_per_minute_per_address = 3}) {}
+
+  void expect_wait(const DrawResult& result, std::string_view field, std::string_view value,
+                   std::string_view limit, Duration wait) {
+    expect_refused(result, ErrorCode::too_many_pixels);
+    ASSERT_TRUE(result.error);
+    EXPECT_EQ(result.error->field, field);
+    EXPECT_EQ(result.error->value, value);
+    EXPECT_EQ(result.error->limit, limit);
+    EXPECT_EQ(result.error->retry_after, wait);
+  }
+};
+
+TEST_F(ChunkRateTest, AUserBeginsSoManyChunksAMinute) {
+  const std::vector<Pixel> pixels{{.x = 0}, {.x = 256}, {.x = 1}, {.x = 512}};
+  DrawResult result = room_.draw(ann_, pixels, {}, at({}));
+  EXPECT_EQ(result.accepted, 3U) << "the limit; a chunk that has pixels costs nothing";
+  result.accepted = 0;
+  expect_wait(result, "chunks_per_minute", "3", "2", seconds(30));
+  EXPECT_EQ(draw(bob_, {.x = 512}).accepted, 1U) << "another user at another address";
+  EXPECT_EQ(draw(ann_, {.x = 513}).accepted, 1U) << "it has pixels now";
+  expect_wait(draw(ann_, {.x = 0, .y = 256}, seconds(29)), "chunks_per_minute", "3", "2", seconds(1));
+  EXPECT_EQ(draw(ann_, {.x = 0, .y = 256}, seconds(30)).accepted, 1U) << "the wait was exact";
+  expect_wait(draw(ann_, {.x = 256, .y = 256}, seconds(30)), "chunks_per_minute", "3", "2", seconds(30));
+}
+
+TEST_F(ChunkRateTest, AnAddressPaysForTheChunksOfAllItsUsers) {
+  const Actor second = join("second", "1");
+  EXPECT_EQ(draw(ann_, {.x = 0}).accepted, 1U);
+  EXPECT_EQ(draw(ann_, {.x = 256}).accepted, 1U);
+  EXPECT_EQ(draw(second, {.x = 512}).accepted, 1U);
+  expect_wait(draw(second, {.x = 0, .y = 256}), "address_chunks_per_minute", "4", "3", seconds(20));
+  EXPECT_EQ(draw(second, {.x = 0, .y = 256}, seconds(20)).accepted, 1U);
+}
+
+TEST_F(ChunkRateTest, AChunkThatWasTakenBackIsBegunAgain) {
+  EXPECT_EQ(draw(ann_, {.x = 0}).accepted, 1U);
+  EXPECT_EQ(room_.undo(ann_, 1, at({})).accepted, 1U);
+  EXPECT_EQ(draw(ann_, {.x = 0}).accepted, 1U);
+  EXPECT_EQ(room_.undo(ann_, 1, at({})).accepted, 1U);
+  expect_wait(draw(ann_, {.x = 0}), "chunks_per_minute", "3", "2", seconds(30));
+}
+
 TEST_F(LimitedRoomTest, WhatIsTakenBackMakesRoomForOtherChunks) {
   EXPECT_EQ(draw(ann_, {.x = 0, .y = 0}).accepted, 1U);
   EXPECT_EQ(draw(ann_, {.x = 256, .y = 0}).accepted, 1U);
-  expect_refused(draw(bob_, {.x = 512, .y = 0}), ErrorCode::out_of_range);
+  const DrawResult third = draw(bob_, {.x = 512, .y = 0});
+  expect_refused(third, ErrorCode::out_of_range);
+  EXPECT_EQ(third.error->field, "chunks_max");
+  EXPECT_EQ(third.error->value, "3");
+  EXPECT_EQ(third.error->limit, "2");
   EXPECT_EQ(room_.undo(ann_, 1, at({})).accepted, 1U);
   EXPECT_EQ(draw(bob_, {.x = 512, .y = 0}).accepted, 1U);
   expect_refused(draw(bob_, {.x = 256, .y = 0}), ErrorCode::out_of_range);

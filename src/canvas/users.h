@@ -28,6 +28,7 @@ struct User {
   std::vector<std::string> payers;  // the last ones, the newest first, each once; at most kPayersMax
   std::uint32_t connections = 0;
   TokenBucket pixels;
+  TokenBucket chunks;
   Instant next_pixel{};         // by the cooldown
   std::uint64_t last_draw = 0;  // in UndoLog; 0: none
 };

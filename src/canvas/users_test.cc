@@ -83,9 +83,9 @@ TEST(Payers, OverTheLimitUnknownOnesShareABucketUntilOthersAreIdle) {
   const Limits limits{.payers_max = 2};
   const TokenRate rate{.per_second = 1, .burst = 1};
   Payers payers(limits);
-  TokenBucket& first = payers.find("1", kUsersStart);
-  first.take(rate, 1, kUsersStart);
-  payers.find("2", kUsersStart).take(rate, 1, kUsersStart);
+  Payer& first = payers.find("1", kUsersStart);
+  first.pixels.take(rate, 1, kUsersStart);
+  payers.find("2", kUsersStart).chunks.take(rate, 1, kUsersStart);
   EXPECT_EQ(&payers.find("3", kUsersStart), &payers.find("4", kUsersStart));
   EXPECT_EQ(&payers.find("1", kUsersStart), &first);
   EXPECT_EQ(payers.count(), 2U);

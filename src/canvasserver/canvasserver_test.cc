@@ -1,4 +1,7 @@
 // The canvas over real connections, on both loops: what clients of either protocol get and when, and who may.
+#include <set>
+#include <string>
+
 #include "canvasserver/server_for_tests.h"
 
 namespace fanfare::canvasserver {
@@ -29,6 +32,70 @@ TEST_P(CanvasServerTest, AJsonClientGetsWelcomeStateAndChanges) {
   EXPECT_THAT(read_until(peer, R"("name":"Bob")"), HasSubstr(R"({"type":"user_joined","user_id":"u2")"));
   say(other, R"({"type":"cursor_move","x":9,"y":9})");
   read_until(peer, R"({"type":"cursor","user_id":"u2","x":9,"y":9})");
+}
+
+TEST_P(CanvasServerTest, ANewcomerLearnsAllOfFiveHundredUsersInEitherProtocol) {
+  begin();
+  room().post([](RoomThread& there) {
+    for (int i = 0; i < 500; ++i) {
+      there.room().join({.identity = "user" + std::to_string(i), .name = "n", .payer = "1"});
+    }
+  });
+  // The answer to one `users`, as far as its last field; what comes before it is skipped.
+  const auto ask = [&](const net::Descriptor& peer, const std::string& after) {
+    say(peer, R"({"type":"users","id":1)" + after + "}");
+    std::string text;
+    std::size_t begin = std::string::npos;
+    EXPECT_TRUE(run_until([&] {
+      text += read_now(peer);
+      begin = text.find(R"({"type":"users","id":1)");
+      return begin != std::string::npos && text.find("e}", begin) != std::string::npos;
+    }));
+    return text.substr(begin, text.find("e}", begin) + 2 - begin);
+  };
+  for (const bool is_binary : {false, true}) {
+    const net::Descriptor peer = is_binary ? open_binary() : open_json();
+    std::set<std::string> known;
+    std::string after;
+    for (const bool is_last : {false, false, true}) {
+      const std::string page = ask(peer, after);
+      EXPECT_THAT(page, HasSubstr(is_last ? "\"complete\":true" : "\"complete\":false"));
+      std::string last;
+      for (std::size_t at = 0; (at = page.find("\"user_id\":", at)) != std::string::npos;) {
+        at += 10;
+        last = page.substr(at, page.find(',', at) - at);
+        EXPECT_TRUE(known.insert(last).second) << last << " twice";
+      }
+      after = ",\"after\":" + last;
+    }
+    EXPECT_EQ(known.size(), 501U) << "with the newcomer";
+  }
+}
+
+TEST_P(CanvasServerTest, OfADamagedRoomNothingIsServed) {
+  const auto chunk_of = [](canvas::ChunkId id, canvas::Colour colour) {
+    StoredChunk chunk{.chunk = id, .version = 1, .pixels = {}};
+    chunk.pixels.colours.assign(canvas::kChunkPixels, 0);
+    chunk.pixels.users.assign(canvas::kChunkPixels, 0);
+    chunk.pixels.colours[5] = colour;
+    return chunk;
+  };
+  const RoomPlan plan{.spec = {.width = 300, .height = 300, .background = 0, .palette = {0, 0xff0000}}};
+  const auto problem_of = [&](std::vector<StoredChunk> chunks) {
+    const auto state = std::make_shared<StorageState>();
+    state->loaded.chunks = std::move(chunks);
+    const auto added = rooms_->add(
+        plan, [&](const StorageOptions&) { return std::make_unique<TestStorage>(state, false); }, nullptr);
+    return added ? std::string() : added.error();
+  };
+  EXPECT_THAT(problem_of({chunk_of({.x = 0, .y = 0}, 1), chunk_of({.x = 1, .y = 0}, 2)}),
+              HasSubstr("the stored chunk 1, 0 is none of this canvas"))
+      << "a colour that the palette does not have";
+  EXPECT_THAT(problem_of({chunk_of({.x = 0, .y = 2}, 1)}), HasSubstr("the stored chunk 0, 2 is none"));
+  EXPECT_THAT(problem_of({chunk_of({.x = 0, .y = 1}, 1), chunk_of({.x = 0, .y = 1}, 1)}),
+              HasSubstr("the stored chunk 0, 1 is none"));
+  EXPECT_EQ(rooms_->find("main"), nullptr);
+  EXPECT_EQ(problem_of({chunk_of({.x = 0, .y = 0}, 1)}), "") << "the same, undamaged";
 }
 
 TEST_P(CanvasServerTest, ABinaryClientGetsChunksTicksAndAcknowledgements) {

@@ -111,7 +111,7 @@ void JsonConnection::send_cursors(const TickOut::AreaCursors& cursors) {
   if (is_congested()) return;
   TextFrames frames;
   for (const canvas::CursorMove& move : cursors.moves) {
-    if (move.user != user_ && (move.is_gone() || watched_.contains(move.x, move.y))) {
+    if (move.user != user_ && (move.has_left || watched_.contains(move.x, move.y))) {
       frames.add(canvas::cursor_message(move));
     }
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/text.h"
 #include "canvas/json_messages.h"
 #include "canvasserver/log_past.h"
 
@@ -72,12 +73,29 @@ void finish(RoomThread& room, const Asker& asker, const DrawResult& result, bool
   if (!asker.id.empty()) asker.say(room, canvas::ok_message(asker.id));
 }
 
+bool is_about_chunks(const ProtocolError& error) {
+  return error.field.contains("chunks");
+}
+
+// An ACK has no text, and only the text says what the room wants, or that the chunk is the reason.
+bool needs_text(const ProtocolError& error) {
+  return error.code == ErrorCode::proof_required || is_about_chunks(error);
+}
+
+// As an ERROR has no fields.
+ProtocolError with_numbers(ProtocolError error) {
+  if (is_about_chunks(error)) {
+    error.message =
+        joined({error.field, " is ", error.limit, ", this would be ", error.value, ": ", error.message});
+  }
+  return error;
+}
+
 void acknowledge(RoomThread& room, const Asker& asker, std::uint32_t request, const DrawResult& result) {
   if (result.error) room.metrics().count(result.error->code);
   canvas::ByteVector bytes;
-  // An ACK has no text, and only the text says what the room wants.
-  if (result.error && result.error->code == ErrorCode::proof_required) {
-    canvas::append_error(bytes, *result.error);
+  if (result.error && needs_text(*result.error)) {
+    canvas::append_error(bytes, with_numbers(*result.error));
     room.send(*asker.member, Connection::to(asker.connection, [frame = binary_frame(bytes)](
                                                                   Connection& there) { there.send(frame); }));
     bytes.clear();
@@ -156,6 +174,14 @@ struct HandleJson {
   void operator()(const canvas::UndoRequest& undo) const {
     ask([count = undo.count](RoomThread& room, const Asker& asker) {
       finish(room, asker, room.room().undo(asker.actor(), count, RoomThread::now()), true);
+    });
+  }
+  void operator()(const canvas::UsersRequest& asked) const {
+    ask([after = asked.after](RoomThread& room, const Asker& asker) {
+      std::string text = canvas::users_message(asker.id, room.room().presence().page(after));
+      room.send(*asker.member, Connection::to(asker.connection, [text = std::move(text)](Connection& there) {
+        there.send_text(text);
+      }));
     });
   }
   void operator()(const canvas::PingRequest&) const { connection.send_text(canvas::pong_message(id)); }

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <utility>
 
+#include "base/text.h"
 #include "canvas/wire.h"
 #include "canvasserver/loop_room.h"
 #include "net/thread.h"
@@ -27,6 +28,7 @@ std::expected<std::unique_ptr<RoomThread>, std::string> RoomThread::start(Option
   StoredRoom stored{.epoch = options.new_epoch};
   if (options.storage != nullptr) stored = options.storage->take_loaded();
   std::unique_ptr<RoomThread> made(new RoomThread(std::move(options), stored));
+  if (auto problem = made->load(stored)) return std::unexpected(*std::move(problem));
   auto thread = net::start_thread([room = made.get()] { room->run(); });
   if (!thread) return std::unexpected(thread.error().message());
   made->thread_ = *std::move(thread);
@@ -45,11 +47,9 @@ RoomThread::RoomThread(Options options, const StoredRoom& stored)
       storage_(std::move(options.storage)),
       pacer_(options.limits.tick_min, options.limits.tick_max),
       appended_(stored.last_tick) {
-  load(stored);
   metrics_.first_ms = stored.first_ms;
   metrics_.last_ms = stored.last_ms;
   metrics_.pixels = stored.pixels_total;
-  metrics_.chunks = room_.board().chunk_count();
   metrics_.tick_interval_us = static_cast<std::uint64_t>(options.limits.tick_min.count() / 1000);
   if (storage_ == nullptr) return;
   storage_->on_progress([this] {
@@ -70,10 +70,15 @@ RoomThread::~RoomThread() {
   storage_.reset();
 }
 
-void RoomThread::load(const StoredRoom& stored) {
+std::optional<std::string> RoomThread::load(const StoredRoom& stored) {
   canvas::ByteVector colours;
   std::vector<canvas::UserNumber> authors;
   for (const StoredChunk& chunk : stored.chunks) {
+    const auto damage = [&chunk] {
+      return joined({"the stored chunk ", std::to_string(chunk.chunk.x), ", ", std::to_string(chunk.chunk.y),
+                     " is none of this canvas: restore a copy of the file, or move it away"});
+    };
+    if (!canvas::has_chunk(spec_, chunk.chunk)) return damage();
     colours.clear();
     authors.clear();
     canvas::WireWriter writer(colours);
@@ -84,10 +89,12 @@ void RoomThread::load(const StoredRoom& stored) {
         authors.push_back(chunk.pixels.users[index]);
       }
     }
-    room_.load(chunk.chunk, chunk.version, colours, authors);
+    if (!room_.load(chunk.chunk, chunk.version, colours, authors)) return damage();
   }
+  metrics_.chunks = room_.board().chunk_count();
   const std::int64_t now_ms = now().wall_ms;
   for (const canvas::ModerationEvent& ban : stored.bans) room_.ban_again(ban, now_ms);
+  return std::nullopt;
 }
 
 canvas::Now RoomThread::now() {

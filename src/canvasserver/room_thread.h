@@ -58,7 +58,7 @@ class RoomThread {
     std::uint64_t new_epoch = 1;  // without storage
   };
 
-  // Error: the system has no thread for it.
+  // Error: what is stored is damaged, or the system has no thread for it.
   static std::expected<std::unique_ptr<RoomThread>, std::string> start(Options options);
   RoomThread(const RoomThread&) = delete;
   RoomThread& operator=(const RoomThread&) = delete;
@@ -98,7 +98,8 @@ class RoomThread {
 
   RoomThread(Options options, const StoredRoom& stored);
   static void add_to(Batch& batch, const std::shared_ptr<LoopLink>& link, LoopTask task);
-  void load(const StoredRoom& stored);
+  // Why what is stored cannot be this canvas; empty: it is loaded.
+  std::optional<std::string> load(const StoredRoom& stored);
   void run();
   bool is_busy() const;
   Instant next_tick() const;

@@ -23,6 +23,7 @@ namespace fanfare::canvasserver {
 
 // What the test and the storage share; it outlives the room.
 struct StorageState {
+  StoredRoom loaded{.epoch = 5};
   std::atomic<std::uint64_t> committed = 0;
   std::atomic<std::uint64_t> shown = 0;
   std::atomic<bool> is_failing = false;
@@ -49,7 +50,7 @@ class TestStorage final : public RoomStorage {
  public:
   TestStorage(std::shared_ptr<StorageState> state, bool full_sync)
       : state_(std::move(state)), full_sync_(full_sync) {}
-  StoredRoom take_loaded() override { return {.epoch = 5}; }
+  StoredRoom take_loaded() override { return state_->loaded; }
   void append(LoggedTick tick) override {
     const std::scoped_lock lock(state_->mutex);
     state_->log.push_back(std::move(tick));

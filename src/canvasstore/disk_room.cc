@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/random.h"
+#include "base/text.h"
 #include "net/thread.h"
 
 namespace fanfare::canvasstore {
@@ -67,6 +68,13 @@ class FailingPast final : public PastLog {
   }
 };
 
+// Names the file, and what to do about damage.
+std::string refusal_of(const std::string& path, const store::Problem& problem) {
+  std::string text = problem.message.contains(path) ? problem.message : joined({path, ": ", problem.message});
+  if (problem.is_damage) text += "; restore a copy of it with its -wal and -mark, or move them away";
+  return text;
+}
+
 }  // namespace
 
 std::expected<std::unique_ptr<canvasserver::RoomStorage>, std::string> DiskRoom::open(
@@ -77,16 +85,16 @@ std::expected<std::unique_ptr<canvasserver::RoomStorage>, std::string> DiskRoom:
                               .history_bytes_max = options.history_bytes_max,
                               .new_epoch = options.new_epoch,
                               .boot_id = boot_id()});
-  if (!file) return std::unexpected(file.error().message);
+  if (!file) return std::unexpected(refusal_of(options.path, file.error()));
   if (!(*file)->loss().empty()) {
     log::warn("canvas_epoch_changed", {{"path", options.path}, {"reason", (*file)->loss()}});
   }
   auto loaded = (*file)->load();
-  if (!loaded) return std::unexpected(options.path + ": " + loaded.error().message);
+  if (!loaded) return std::unexpected(refusal_of(options.path, loaded.error()));
   OpenPast past;
   if (!options.path.empty()) {
     auto opened = open_past(absolute(options.path));
-    if (!opened) return std::unexpected(opened.error().message);
+    if (!opened) return std::unexpected(refusal_of(options.path, opened.error()));
     past = *std::move(opened);
   }
   std::unique_ptr<DiskRoom> room(

@@ -4,7 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <string>
 
 #include "base/text.h"
 #include "canvasstore/past_file.h"
@@ -17,7 +19,10 @@ using store::Statement;
 std::expected<void, Problem> check_pages(sqlite3* database) {
   Statement pages(database, "PRAGMA quick_check(1)");
   if (!pages.step()) return std::unexpected(store::problem_of(database, "cannot check the file"));
-  if (pages.text(0) != "ok") return std::unexpected(damage(pages.text(0)));
+  // SQLite answers in lines.
+  std::string found(pages.text(0));
+  std::ranges::replace(found, '\n', ' ');
+  if (found != "ok") return std::unexpected(damage(found));
   return {};
 }
 

@@ -70,13 +70,19 @@ TEST_F(RoomDamageTest, AFileThatIsGoneOrEmptyIsNotANewRoom) {
   EXPECT_EQ(TestStorage(options()).error, "");
 }
 
+void copy_room(const std::string& from, const std::string& to) {
+  std::filesystem::copy_file(from, to);
+  std::filesystem::copy_file(from + "-mark", to + "-mark");
+}
+
 // Runs a statement on a file that no program has open.
 void change(const std::string& file, const char* statement) {
   sqlite3* database = nullptr;
   ASSERT_EQ(sqlite3_open(file.c_str(), &database), SQLITE_OK);
   ASSERT_EQ(sqlite3_exec(database, statement, nullptr, nullptr, nullptr), SQLITE_OK);
-  ASSERT_GT(sqlite3_changes(database), 0) << statement;
+  const int changes = sqlite3_changes(database);
   sqlite3_close(database);
+  ASSERT_GT(changes, 0) << statement;
 }
 
 TEST_F(RoomDamageTest, AMissingRowIsDamage) {
@@ -108,6 +114,42 @@ TEST_F(RoomDamageTest, AMissingLastRowIsDamage) {
     EXPECT_THAT(TestStorage(own).loaded.chunks, SizeIs(2)) << "it is sound";
     change(own.path, statement);
     EXPECT_THAT(TestStorage(own).error, HasSubstr("the newest row of a chunk is missing")) << statement;
+  }
+}
+
+// Of every kind of row. Nothing of the room is loaded.
+TEST_F(RoomDamageTest, ARowThatIsNotWhatWasWrittenIsDamage) {
+  {
+    TestStorage room(options());
+    LoggedTick large = tick_of(1, kStart, 5, 1);
+    for (std::uint16_t index = 6; index < 6 + kSnapshotPixels; ++index) {
+      large.chunks[0].pixels.push_back({.index = index, .user = 1, .colour = 2});
+    }
+    room.storage->append(std::move(large));
+    room.at(kStart);  // so that the snapshot is made meanwhile
+    room.storage->append(tick_of(2, kStart + 1, 5, 3));
+  }
+  struct Case {
+    const char* statement;
+    const char* error;
+  };
+  for (const Case& damage :
+       {Case{"UPDATE changes SET data = zeroblob(length(data)) WHERE tick = 2", "damaged: a row of the log"},
+        Case{"UPDATE snapshots SET colours = zeroblob(length(colours))", "damaged: a snapshot"},
+        Case{"UPDATE snapshots SET users = zeroblob(length(users))", "damaged: a snapshot"},
+        Case{"UPDATE snapshots SET version = version - 1", "damaged: a snapshot"},
+        Case{"UPDATE snapshots SET checksum = checksum + 1", "damaged: a snapshot"}}) {
+    const Folder other;
+    copy_room(folder_.file(), other.file());
+    StorageOptions own = options();
+    own.path = other.file();
+    EXPECT_EQ(TestStorage(own).error, "") << "it is sound";
+    change(own.path, damage.statement);
+    const TestStorage room(own);
+    EXPECT_THAT(room.error, HasSubstr(other.file() + ": the file of the room is ")) << damage.statement;
+    EXPECT_THAT(room.error, HasSubstr(damage.error));
+    EXPECT_THAT(room.error, HasSubstr("restore a copy of it"));
+    EXPECT_EQ(room.storage, nullptr);
   }
 }
 
@@ -146,8 +188,7 @@ TEST_F(RoomDamageTest, DamageAnywhereIsNeverAnotherPicture) {
   int refused = 0;
   for (int i = 0; i < 30; ++i) {
     const Folder other;
-    std::filesystem::copy_file(original, other.file());
-    std::filesystem::copy_file(original + "-mark", other.file() + "-mark");
+    copy_room(original, other.file());
     {
       std::fstream file(other.file(), std::ios::in | std::ios::out | std::ios::binary);
       file.seekp(static_cast<std::streamoff>(random.below(size - 64)));

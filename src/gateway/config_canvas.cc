@@ -74,10 +74,14 @@ void read_rates(const MapFields& fields, canvas::Limits& out) {
 void read_limits(const ReadContext& context, const MapFields& room, canvas::Limits& out) {
   const YamlNode* const node = room.find("limits");
   if (node == nullptr) return;
-  const MapFields fields(
-      context, *node, room.path_of("limits"),
-      {"chunksMax", "usersMax", "watchedChunksMax", "messageBytesMax", "messagesPerSecond"});
+  const MapFields fields(context, *node, room.path_of("limits"),
+                         {"chunksMax", "chunksPerMinute", "chunksPerMinutePerAddress", "usersMax",
+                          "watchedChunksMax", "messageBytesMax", "messagesPerSecond"});
   fields.read("chunksMax", out.chunks_max, 1, 65'536);
+  if (fields.read("chunksPerMinute", out.chunks_per_minute_per_user, 1, 65'536)) {
+    out.chunks_per_minute_per_address = 2 * out.chunks_per_minute_per_user;
+  }
+  fields.read("chunksPerMinutePerAddress", out.chunks_per_minute_per_address, 1, 131'072);
   fields.read("usersMax", out.users_max, 1, 10'000'000);
   fields.read("watchedChunksMax", out.watched_chunks_max, 1, 65'536);
   fields.read("messageBytesMax", out.message_bytes_max, 1024, 1 << 20);

@@ -53,7 +53,7 @@ TEST(ConfigCanvas, EveryKeyIsRead) {
       "20ms,"
       " tickMax: 50ms, pixelsPerSecond: 7, pixelsBurst: 9, pixelsPerSecondPerAddress: 70, cooldown: 5m,"
       " cursorsPerSecond: 5, file: /tmp/a.canvas, sync: 250ms, historyBytesMax: 1048576, limits: { "
-      "chunksMax: 4,"
+      "chunksMax: 4, chunksPerMinute: 11,"
       " usersMax: 5, watchedChunksMax: 6, messageBytesMax: 2048, messagesPerSecond: 8 }");
   EXPECT_EQ(room.spec.width, 2000U);
   EXPECT_EQ(room.spec.height, 65'536U);
@@ -71,6 +71,10 @@ TEST(ConfigCanvas, EveryKeyIsRead) {
   EXPECT_EQ(room.sync_interval, milliseconds(250));
   EXPECT_EQ(room.history_bytes_max, 1'048'576U);
   EXPECT_EQ(room.limits.chunks_max, 4U);
+  EXPECT_EQ(room.limits.chunks_per_minute_per_user, 11U);
+  EXPECT_EQ(room.limits.chunks_per_minute_per_address, 22U) << "twice as many";
+  EXPECT_EQ(room_of(", limits: { chunksPerMinutePerAddress: 131072 }").limits.chunks_per_minute_per_address,
+            131'072U);
   EXPECT_EQ(room.limits.users_max, 5U);
   EXPECT_EQ(room.limits.watched_chunks_max, 6U);
   EXPECT_EQ(room.limits.message_bytes_max, 2048U);
@@ -104,6 +108,9 @@ TEST(ConfigCanvas, WrongValuesAreErrorsWithTheirPlace) {
            {", sync: 61s", "canvas.rooms[0].sync is neither"},
            {", historyBytesMax: 1048575", "canvas.rooms[0].historyBytesMax"},
            {", limits: { chunksMax: 0 }", "canvas.rooms[0].limits.chunksMax"},
+           {", limits: { chunksPerMinute: 65537 }", "canvas.rooms[0].limits.chunksPerMinute"},
+           {", limits: { chunksPerMinutePerAddress: 131073 }",
+            "canvas.rooms[0].limits.chunksPerMinutePerAddress"},
            {", colour: 1", "unknown key \"colour\" in canvas.rooms[0]"},
        }) {
     EXPECT_THAT(error_of(with_room(more)), HasSubstr(error)) << more;

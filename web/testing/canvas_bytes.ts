@@ -46,6 +46,7 @@ export class Scanner {
     const length = this.varint();
     return this.bytes.toString("utf8", this.at, this.at += length);
   }
+  get left(): number { return this.bytes.length - this.at; }
   end(): void { if (this.at !== this.bytes.length) throw new RangeError("bytes are left over"); }
 }
 

@@ -371,15 +371,21 @@ export class Session implements CanvasSession {
   }
 
   private cursor(input: Scanner): void {
-    const [x, y] = [input.u16(), input.u16()];
+    const place = input.left > 0 ? [input.u16(), input.u16()] as const : null;
     input.end();
-    const frame = pack(["u8", 0x86], ["varint", 1], ["varint", this.user.number], ["u16", x], ["u16", y]);
-    for (const one of this.core.sessions) if (one.user !== this.user && (x === 0xffff || one.watches(x >> 8, y >> 8))) one.send(frame);
+    const frame = place ? pack(["u8", 0x86], ["varint", 1], ["varint", this.user.number], ["u16", place[0]], ["u16", place[1]], ["varint", 0])
+      : pack(["u8", 0x86], ["varint", 0], ["varint", 1], ["varint", this.user.number]);
+    for (const one of this.core.sessions) if (one.user !== this.user && (!place || one.watches(place[0] >> 8, place[1] >> 8))) one.send(frame);
   }
 
   private receiveText(message: any): void {
     if (message.type === "ping") return this.sendText({ type: "pong", id: message.id });
     this.core.asked.push(message);
+    if (message.type === "users") {
+      const after = Number(message.after?.slice(1) ?? 0);
+      const users = this.core.present.filter(({ number }) => number > after).sort((a, b) => a.number - b.number);
+      return this.sendText({ type: "users", id: message.id, users: users.slice(0, 200).map(({ id, name, colour }) => ({ user_id: id, name, color: `#${colour.toString(16).padStart(6, "0")}` })), complete: users.length <= 200 });
+    }
     if (message.type === "authenticate") return this.sendText({ type: "authenticated", id: message.id });
     if (!(this.core.permissions & 2)) return this.sendText({ type: "error", id: message.id, code: "not_permitted", message: "your role does not grant moderate" });
     if (message.type === "who") {

@@ -168,7 +168,9 @@ export class BinaryClient {
     if (op === 0x86) {
       const moves = [];
       for (let count = reader.varint(); count > 0; --count) moves.push({ user: reader.varint(), x: reader.u16(), y: reader.u16() });
-      return this.inbox.push({ type: "cursors", moves });
+      const left = [];
+      for (let count = reader.varint(); count > 0; --count) left.push(reader.varint());
+      return this.inbox.push({ type: "cursors", moves, left });
     }
     if (op === 0x87) return this.inbox.push({ type: "presence", total: reader.varint() });
     if (op === 0x88) return this.inbox.push({ type: "error", status: reader.u8(), text: reader.text() });

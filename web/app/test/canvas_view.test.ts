@@ -1,6 +1,6 @@
 // Where the canvas lies on the screen.
 import { expect, test } from "vitest";
-import { centredOn, clamp, fit, kScaleMax, line, pan, pinch, placeAt, reveal, scaleMin, zoomAt } from "../src/canvas/view";
+import { centredOn, clamp, edges, fit, kScaleMax, line, pan, pinch, placeAt, reveal, scaleMin, zoomAt } from "../src/canvas/view";
 
 const canvas = { width: 1000, height: 500 };
 const box = { width: 800, height: 600 };
@@ -52,5 +52,17 @@ test("a stroke has every pixel from one place to the next, once", () => {
   for (const [i, one] of steep.entries()) {
     const before = steep[i - 1] ?? { x: 0, y: 0 };
     expect(Math.max(Math.abs(one.x - before.x), Math.abs(one.y - before.y))).toBe(1);
+  }
+});
+
+test("neighbours meet on whole pixels of the screen, wherever the view is", () => {
+  for (const scale of [0.37, 0.7, 1, 1.37, 2, 12.5]) {
+    for (const y of [0, -7.5, 3.25, -100.1]) {
+      const view = { x: 0, y, scale };
+      const [above, below] = [edges({ left: 0, top: 0, right: 256, bottom: 256 }, view, scale), edges({ left: 0, top: 256, right: 256, bottom: 300 }, view, scale)];
+      expect(above.bottom).toBe(below.top);
+      for (const edge of [above.top, above.bottom, below.bottom]) expect(Number.isInteger(edge)).toBe(true);
+      expect(Math.abs(above.bottom - (256 - y) * scale)).toBeLessThanOrEqual(0.5);
+    }
   }
 });

@@ -1,7 +1,7 @@
 // Draws the canvas: a tile for each chunk, and of the stage only what changed, at most once an animation frame. Cursors lie on a second
 // canvas, so that they never make pixels be drawn again.
 import type { CanvasChunk, CanvasClient } from "@fanfare/client/canvas";
-import { kGridScale, visible, type Point, type Size, type View } from "./view";
+import { edges, kGridScale, visible, type Box, type Point, type Size, type View } from "./view";
 
 interface Tile {
   readonly left: number;
@@ -11,12 +11,6 @@ interface Tile {
   readonly image: ImageData;
   readonly words: Uint32Array;
   dirty: Box | null;
-}
-interface Box {
-  left: number;
-  top: number;
-  right: number;
-  bottom: number;
 }
 
 export interface Past {
@@ -37,6 +31,7 @@ export interface Colours {
 
 const kSide = 256;
 const kLittleEndian = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
+const kPartMargin = 2; // pixels of the screen around what changed: smoothing reaches so far
 const kCursorNamesMax = 40; // with more of them in view, only the pointers are drawn
 
 const packed = (rgb: number): number => (kLittleEndian ? (0xff000000 | ((rgb & 255) << 16) | (rgb & 0xff00) | (rgb >>> 16)) >>> 0 : ((rgb << 8) | 255) >>> 0);
@@ -227,38 +222,42 @@ export class Painter {
     tile.dirty = null;
   }
 
-  // `part`: of the canvas, in its pixels.
+  // `part`: of the canvas, in its pixels. Tiles end on whole pixels of the screen. Otherwise the browser blends the last row of one with
+  // what lies below it, and draws it differently if its neighbour is not drawn with it.
   private paint(part: Box | null): void {
     const { stage, view, box, client } = this;
     const size = client.welcome;
     const ratio = stage.canvas.width / box.width;
     const scale = view.scale * ratio;
+    const onStage = (part: Box): Box => edges(part, view, scale);
+    let clip: Box = { left: 0, top: 0, right: stage.canvas.width, bottom: stage.canvas.height };
     stage.save();
     if (part) {
-      const [left, top] = [Math.floor((part.left - 1 - view.x) * scale), Math.floor((part.top - 1 - view.y) * scale)];
-      const [right, bottom] = [Math.ceil((part.right + 1 - view.x) * scale), Math.ceil((part.bottom + 1 - view.y) * scale)];
+      const { left, top, right, bottom } = onStage(part);
+      clip = { left: left - kPartMargin, top: top - kPartMargin, right: right + kPartMargin, bottom: bottom + kPartMargin };
       stage.beginPath();
-      stage.rect(left, top, right - left, bottom - top);
+      stage.rect(clip.left, clip.top, clip.right - clip.left, clip.bottom - clip.top);
       stage.clip();
     }
     stage.fillStyle = this.colours.ground;
     stage.fillRect(0, 0, stage.canvas.width, stage.canvas.height);
     if (size) {
       stage.imageSmoothingEnabled = scale < 1;
-      stage.setTransform(scale, 0, 0, scale, -view.x * scale, -view.y * scale);
       stage.fillStyle = this.colours.missing;
-      stage.fillRect(0, 0, size.width, size.height);
-      const seen = visible(view, box);
-      if (this.past) stage.drawImage(this.past.image, this.past.x, this.past.y, this.past.width, this.past.height);
+      const all = onStage({ left: 0, top: 0, right: size.width, bottom: size.height });
+      stage.fillRect(all.left, all.top, all.right - all.left, all.bottom - all.top);
+      const draw = (image: CanvasImageSource, at: Box) => stage.drawImage(image, at.left, at.top, at.right - at.left, at.bottom - at.top);
+      if (this.past) draw(this.past.image, onStage({ left: this.past.x, top: this.past.y, right: this.past.x + this.past.width, bottom: this.past.y + this.past.height }));
       else {
         for (const tile of this.tiles.values()) {
           const { left, top, canvas } = tile;
-          if (left > seen.x + seen.width || top > seen.y + seen.height || left + canvas.width < seen.x || top + canvas.height < seen.y) continue;
-          if (part && (left > part.right || top > part.bottom || left + canvas.width < part.left || top + canvas.height < part.top)) continue;
+          const at = onStage({ left, top, right: left + canvas.width, bottom: top + canvas.height });
+          if (at.left >= clip.right || at.top >= clip.bottom || at.right <= clip.left || at.bottom <= clip.top) continue;
           this.flush(tile);
-          stage.drawImage(canvas, left, top);
+          draw(canvas, at);
         }
       }
+      stage.setTransform(scale, 0, 0, scale, Math.round(-view.x * scale), Math.round(-view.y * scale));
       if (view.scale >= kGridScale) this.grid(scale, part);
     }
     stage.restore();

@@ -2,6 +2,7 @@
 import { CanvasClient, CanvasError, type CanvasPixel, type CanvasProof, type CanvasUser, type ConnectionState, type RefusedPixels, type WelcomeMessage } from "@fanfare/client/canvas";
 import { keyHeaders, keyOptions } from "../data/key";
 import { addressOf } from "../data/link";
+import { recheckKey } from "../data/server";
 import { Store } from "../data/store";
 
 export interface RoomState {
@@ -19,11 +20,14 @@ export interface RoomState {
 export const kUsersShown = 50;
 const kShowEveryMs = 200; // a tick changes numbers 60 times a second, which nobody can read
 const kStrokesKept = 100;
+const kUsersLoadedMax = 2000; // with more of them in the room, the page shows their number only
 
 export class Room {
   readonly client: CanvasClient;
   readonly state: Store<RoomState>;
   private timer: ReturnType<typeof setTimeout> | undefined;
+  private loadedFor: WelcomeMessage | null = null; // whose users were asked for
+  private reason = ""; // what the server said of the refusal that follows
   private strokes: number[] = []; // pixels of each, so that one step takes back a stroke
   private readonly stop: () => void;
 
@@ -37,8 +41,14 @@ export class Room {
     this.stop = this.client.listen({
       changed: () => this.changed(),
       // What the room wants as proof came as an error before.
-      refused: (refused) => { if (refused.status !== "proof_required") this.note(refusal(refused)); },
-      error: (error) => this.note(error.code === "proof_required" ? `${refusal({ status: "proof_required", retryAfterMs: 0 })} It says: ${error.message}` : sentenceOf(error)),
+      refused: (refused) => {
+        if (refused.status !== "proof_required") this.note(refusal(refused, this.reason));
+        this.reason = "";
+      },
+      error: (error) => {
+        this.reason = error.message;
+        this.note(error.code === "proof_required" ? `${refusal({ status: "proof_required", retryAfterMs: 0 })} It says: ${error.message}` : sentenceOf(error));
+      },
     });
     this.client.connect();
   }
@@ -68,13 +78,26 @@ export class Room {
   // A change of the connection shows at once.
   private changed(): void {
     const before = this.state.get();
+    this.loadUsers();
     // What was reported before a new connection need not hold any more.
     if (before.welcome !== this.client.welcome) return this.state.set({ ...this.read(), note: "" });
-    if (before.connection !== this.client.state) return this.state.set(this.read());
+    if (before.connection !== this.client.state) {
+      // The key may not be accepted any more, which a browser does not say of a WebSocket.
+      if (this.client.state === "waiting" || this.client.state === "closed") recheckKey();
+      return this.state.set(this.read());
+    }
     this.timer ??= setTimeout(() => {
       this.timer = undefined;
       this.state.set(this.read());
     }, kShowEveryMs);
+  }
+
+  // Those that the first list did not name, once for each connection.
+  private loadUsers(): void {
+    const { client } = this;
+    if (client.state !== "connected" || this.loadedFor === client.welcome || client.usersTotal <= client.users.size || client.usersTotal > kUsersLoadedMax) return;
+    this.loadedFor = client.welcome;
+    client.loadUsers().catch(() => undefined); // the next connection asks again
   }
 
   note(note: string): void {
@@ -115,8 +138,9 @@ const kReasons: Record<string, string> = {
   connection_lost: "The connection was lost before the server answered. The canvas shows what it has",
 };
 
-export const refusal = ({ status, retryAfterMs }: Pick<RefusedPixels, "status" | "retryAfterMs">): string =>
-  `${kReasons[status] ?? "The server refused it"}.${retryAfterMs > 0 ? ` Next try in ${wait(retryAfterMs)}.` : ""}`;
+// `reason`: in the server's own words, if it has said more than the status.
+export const refusal = ({ status, retryAfterMs }: Pick<RefusedPixels, "status" | "retryAfterMs">, reason = ""): string =>
+  `${kReasons[status] ?? "The server refused it"}${reason && `: ${reason}`}.${retryAfterMs > 0 ? ` Next try in ${wait(retryAfterMs)}.` : ""}`;
 
 export const sentenceOf = (error: Error): string => {
   const waits = error instanceof CanvasError && error.retryAfterMs > 0 ? ` Next try in ${wait(error.retryAfterMs)}.` : "";

@@ -10,6 +10,13 @@ export interface Size {
   height: number;
 }
 
+export interface Box {
+  left: number;
+  top: number;
+  right: number;
+  bottom: number;
+}
+
 export const kScaleMax = 64;
 export const kGridScale = 12; // from here on there are lines between pixels
 
@@ -89,3 +96,11 @@ export function line(from: Point, to: Point): Point[] {
   }
   return points;
 }
+
+// A part of the canvas in pixels of the screen, of which `scale` are one of the canvas: on whole ones, so that neighbours meet without a seam.
+export const edges = (part: Box, view: View, scale: number): Box => ({
+  left: Math.round((part.left - view.x) * scale),
+  top: Math.round((part.top - view.y) * scale),
+  right: Math.round((part.right - view.x) * scale),
+  bottom: Math.round((part.bottom - view.y) * scale),
+});

@@ -204,6 +204,62 @@ test("two browsers draw, pan, zoom and undo, and end with equal pixels; a kill o
   expect([...ada.complaints, ...bob.complaints, ...core.complaints]).toEqual([]);
 }, 60_000);
 
+test("chunks meet without a seam, wherever the canvas lies and whatever part of it is drawn again", async () => {
+  const background = 0x203040;
+  await serve({ width: 520, height: 300, background });
+  const { page, complaints } = await open();
+  await live(page);
+  const drawn: [number, number][] = [];
+  const put = (x: number, y: number, colour: number) => {
+    core.put(x, y, colour);
+    drawn.push([x, y]);
+  };
+  // The canvas is in the middle of the stage: with an odd number of pixels around it, it begins within one of the screen.
+  for (const [width, height] of [[1280, 860], [1281, 861]] as const) {
+    await page.setViewportSize({ width, height });
+    for (const beside of [254, 255, 256, 257]) {
+      put(beside, beside, (width + height + beside) * 2_654_435 % 0x1000000);
+      put(20, beside, width * beside * 65_537 % 0x1000000);
+      put(beside, 30, width * beside * 65_537 % 0x1000000);
+      core.tick();
+      await equal(page);
+    }
+  }
+  // Smaller than it is: nothing of what lies below shines through, not after a part was drawn again either.
+  for (const [x, y] of drawn) core.put(x, y, background);
+  core.tick();
+  for (const width of [400, 411, 423]) {
+    await page.setViewportSize({ width, height: 700 });
+    for (const [x, y] of [[255, 257], [257, 254]] as const) {
+      for (const colour of [0xffffff, background]) {
+        core.put(x, y, colour);
+        core.tick();
+        await equalSmall(page, colour !== background);
+      }
+    }
+  }
+  expect([...complaints, ...core.complaints]).toEqual([]);
+}, 60_000);
+
+/** Within the canvas every pixel of the stage has the one colour, but for those around the one that is white. */
+const equalSmall = (page: Page, hasWhite: boolean) => until(async () => {
+  expect(await isVerified(page)).toBe(true);
+  const others = await page.evaluate(() => {
+    const stage = document.querySelector<HTMLElement>(".stage")!;
+    const [left, top, scale] = stage.dataset["view"]!.split(",").map(Number) as [number, number, number];
+    const at = (x: number, y: number) => [Math.round((x - left) * scale), Math.round((y - top) * scale)] as const;
+    const [[x0, y0], [x1, y1]] = [at(0, 0), at(520, 300)];
+    const canvas = stage.querySelector("canvas")!;
+    const copy = Object.assign(document.createElement("canvas"), { width: canvas.width, height: canvas.height }).getContext("2d", { willReadFrequently: true })!;
+    copy.drawImage(canvas, 0, 0);
+    const { data } = copy.getImageData(x0, y0, x1 - x0, y1 - y0);
+    return { scale, count: new Uint32Array(data.buffer).filter((word) => word !== 0xff403020).length };
+  });
+  expect(others.scale).toBeLessThan(1);
+  expect(others.count > 0, `${others.count} pixels differ`).toBe(hasWhite);
+  expect(others.count).toBeLessThanOrEqual(16);
+});
+
 test("a phone: a tap and a finger draw, two fingers move and zoom and never draw", async () => {
   await serve({ width: 300, height: 300, palette: PALETTE, background: PALETTE[0]! });
   const { page, complaints } = await open({ ...phone, colorScheme: "dark" });

@@ -3,7 +3,7 @@
 import { createServer, type AddressInfo } from "node:net";
 import { once } from "node:events";
 import { createServer as createHttp } from "node:http";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Page } from "playwright-core";
@@ -29,10 +29,9 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-async function prepare(more = "", top = ""): Promise<{ url: string; start: () => Promise<any> }> {
+async function prepare(more = "", top = ""): Promise<{ url: string; file: string; start: () => Promise<any> }> {
   const { BINARY, temporaryFolder } = await import(`${ROOT}tests/e2e/support/fanfare.js`);
   const { startFor } = await import(`${ROOT}tests/e2e/support/processes.js`);
-  const { writeFileSync } = await import("node:fs");
   const folder: string = temporaryFolder(t);
   const port = await freePort();
   const file = path.join(folder, "canvas.yaml");
@@ -48,7 +47,7 @@ ${top}`);
     await program.line(/Canvas +ws:\S+\/canvas\/main/);
     return program;
   };
-  return { url: `http://127.0.0.1:${port}`, start };
+  return { url: `http://127.0.0.1:${port}`, file, start };
 }
 
 const clientAt = (url: string, name: string, key?: string): CanvasClient => {
@@ -222,4 +221,35 @@ streams: { upstreams: [{ id: node, endpoint: "http://127.0.0.1:1" }], definition
   expect(await looking.locator("[data-proof]").getAttribute("data-pending")).toBe("0");
   const shut = await enter(keys.other, true);
   await shut.getByText("your key does not open it").waitFor();
+});
+
+test.skipIf(!hasDaemon)("a server with a canvas alone: a key that it does not accept, or no longer accepts, is asked for again", { timeout: 90_000 }, async () => {
+  const access = (key: string): string => `
+access:
+  roles: [{ id: drawer, canvas: { view: [main], draw: [main] } }]
+  keys: [{ id: drawer, roles: [drawer], key: ${key} }]
+`;
+  const [first, second] = ["key-of-the-drawer-01", "key-of-the-drawer-02"];
+  const { url, file, start } = await prepare("", access(first));
+  const program = await start();
+  const browser = await startBrowser(t);
+  const { page } = await openPage(t, browser, url, { panel: "canvas", expectOutage: () => true }) as { page: Page };
+  const enter = async (key: string) => {
+    await page.getByLabel("Key or token").fill(key);
+    await page.getByLabel("Key or token").press("Enter");
+  };
+  const refused = page.getByRole("alert").getByRole("heading", { name: "The server does not accept this key" });
+  await page.getByRole("heading", { name: "This server needs a key" }).waitFor();
+  await enter("key-that-nobody-has-1");
+  await refused.waitFor();
+  await page.screenshot({ path: path.join(kPictures, "real-canvas-refused-key.png") });
+  expect(await violationsOf(page)).toEqual([]);
+  await enter(first);
+  await live(page);
+  // The operator replaces the key while the page is open.
+  writeFileSync(file, readFileSync(file, "utf8").replace(first, second));
+  program.child.kill("SIGHUP");
+  await refused.waitFor();
+  await enter(second);
+  await live(page);
 });

@@ -6,7 +6,7 @@ export { type RefusedPixels } from "./canvas_own.js";
 export { CanvasError, type UndoAnswer } from "./canvas_requests.js";
 export { CanvasStore, type CanvasChunk, type RoomShape, type StoreEvents } from "./canvas_store.js";
 export {
-  CANVAS_PROTOCOL, CANVAS_STATUS, CHUNK, CanvasFormatError, NOWHERE, PIXELS_MAX, decodeCanvasMessage, encodeCursor, encodeFetch, encodePixels, encodeUndo, encodeWatch,
+  CANVAS_PROTOCOL, CANVAS_STATUS, CHUNK, CanvasFormatError, PIXELS_MAX, decodeCanvasMessage, encodeCursor, encodeFetch, encodePixels, encodeUndo, encodeWatch,
   type AckMessage, type CanvasHash, type CanvasMessage, type CanvasPixel, type CanvasStatus, type CanvasUser, type ChunkArea, type ChunkHave, type ChunkMessage, type Colour, type CurrentMessage,
   type CursorsMessage, type ErrorMessage, type PresenceMessage, type TickMessage, type TickSection, type WelcomeMessage,
 } from "./canvas_wire.js";

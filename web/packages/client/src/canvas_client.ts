@@ -5,7 +5,7 @@ import { OwnPixels, type RefusedPixels } from "./canvas_own.js";
 import { CanvasError, CanvasRequests, type UndoAnswer } from "./canvas_requests.js";
 import { CanvasStore, type CanvasChunk } from "./canvas_store.js";
 import {
-  CANVAS_PROTOCOL, CHUNK, NOWHERE, decodeCanvasMessage, encodeCursor, encodeFetch, encodePixels, encodeUndo, encodeWatch,
+  CANVAS_PROTOCOL, CHUNK, decodeCanvasMessage, encodeCursor, encodeFetch, encodePixels, encodeUndo, encodeWatch,
   type AckMessage, type Bytes, type CanvasPixel, type CanvasUser, type ChunkArea, type Colour, type CursorsMessage, type PresenceMessage, type WelcomeMessage,
 } from "./canvas_wire.js";
 import { Connection, type ConnectionOptions } from "./connection.js";
@@ -85,7 +85,7 @@ export class CanvasClient {
   private wanted: CanvasArea | null = null;
   private watched: ChunkArea | null = null;
   private isGreeted = false;
-  private cursor: { x: number; y: number } = { x: NOWHERE, y: NOWHERE };
+  private cursor: { readonly x: number; readonly y: number } | null = null;
   private sentCursor = this.cursor;
   private cursorTimer: ReturnType<typeof setTimeout> | null = null;
   private proofWanted: string | null = null;
@@ -171,9 +171,22 @@ export class CanvasClient {
   /** Sends a message of the JSON protocol, for example of a moderator, and returns its answer. Rejects with CanvasError or ConnectionError. */
   request(message: { readonly type: string; readonly [field: string]: Json }): Promise<Json> { return this.requests.askText(message); }
 
+  /** A new connection knows at most 200 users, and those who come later. Afterwards it knows all. Rejects as `request` does. */
+  async loadUsers(): Promise<void> {
+    let after = 0;
+    for (let isComplete = false; !isComplete;) {
+      const page = await this.requests.users(after);
+      for (const user of page.users) this.users.set(user.number, user);
+      const last = page.users.at(-1)?.number ?? 0;
+      isComplete = page.isComplete || last <= after;
+      after = last;
+      this.changed();
+    }
+  }
+
   /** The latest position goes out, at most every 50 ms. Null: the cursor has left. */
   moveCursor(place: { readonly x: number; readonly y: number } | null): void {
-    this.cursor = place ? { x: place.x, y: place.y } : { x: NOWHERE, y: NOWHERE };
+    this.cursor = place ? { x: place.x, y: place.y } : null;
     if (this.cursorTimer === null) this.sendCursor();
   }
 
@@ -234,7 +247,7 @@ export class CanvasClient {
     this.wanted ??= welcome.width * welcome.height <= WATCHED_AT_FIRST_MAX ? { x: 0, y: 0, width: welcome.width, height: welcome.height } : null;
     this.sendWatch(true);
     this.own.opened(welcome);
-    this.sentCursor = { x: NOWHERE, y: NOWHERE };
+    this.sentCursor = null;
     this.sendCursor();
     this.emit((one) => one.cursors?.());
     this.changed();
@@ -258,11 +271,9 @@ export class CanvasClient {
     this.changed();
   }
 
-  private takeCursors({ cursors }: CursorsMessage): void {
-    for (const { user, x, y } of cursors) {
-      if (x === NOWHERE && y === NOWHERE) this.cursors.delete(user);
-      else if (user !== this.welcome?.userNumber) this.cursors.set(user, { x, y });
-    }
+  private takeCursors({ cursors, left }: CursorsMessage): void {
+    for (const { user, x, y } of cursors) if (user !== this.welcome?.userNumber) this.cursors.set(user, { x, y });
+    for (const user of left) this.cursors.delete(user);
     this.emit((one) => one.cursors?.());
   }
 
@@ -300,10 +311,10 @@ export class CanvasClient {
   }
 
   private sendCursor(): void {
-    const { x, y } = this.cursor;
-    if (!this.isGreeted || (x === this.sentCursor.x && y === this.sentCursor.y)) return;
-    if (!this.connection.send(encodeCursor(x, y))) return;
-    this.sentCursor = this.cursor;
+    const { cursor, sentCursor } = this;
+    if (!this.isGreeted || (cursor?.x === sentCursor?.x && cursor?.y === sentCursor?.y)) return;
+    if (!this.connection.send(encodeCursor(cursor))) return;
+    this.sentCursor = cursor;
     this.cursorTimer = setTimeout(() => {
       this.cursorTimer = null;
       this.sendCursor();

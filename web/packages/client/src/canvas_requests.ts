@@ -1,5 +1,5 @@
 // Requests of the canvas that have an answer: undo in binary, everything else as JSON.
-import type { AckMessage, Bytes, CanvasStatus, ErrorMessage } from "./canvas_wire.js";
+import type { AckMessage, Bytes, CanvasStatus, CanvasUser, ErrorMessage } from "./canvas_wire.js";
 import { ConnectionError, type Json } from "./types.js";
 
 /** An error that the server reported, with its `code`. */
@@ -40,6 +40,12 @@ export class CanvasRequests {
 
   ask(encode: (request: number) => Bytes): Promise<UndoAnswer> { return this.expect((id) => encode(id)); }
   askText(message: Readonly<Record<string, Json>>): Promise<Json> { return this.expect((id) => JSON.stringify({ ...message, id })); }
+  /** Those with a greater number, in order. */
+  async users(after: number): Promise<{ users: CanvasUser[]; isComplete: boolean }> {
+    const answer = await this.askText({ type: "users", ...(after > 0 && { after: `u${after}` }) }) as any;
+    const users = answer.users.map((user: any): CanvasUser => ({ number: Number(user.user_id.slice(1)), userId: user.user_id, name: user.name, colour: parseInt(user.color.slice(1), 16) }));
+    return { users, isComplete: answer.complete === true };
+  }
   authentication(token: string): string { return JSON.stringify({ type: AUTHENTICATE, token, id: AUTHENTICATE }); }
 
   acknowledged({ request, accepted, status, retryAfterMs }: AckMessage): void {

@@ -5,8 +5,6 @@ export const CANVAS_PROTOCOL = "fanfare.canvas.v1";
 export const CHUNK = 256;
 /** The most pixels of one PIXELS message. */
 export const PIXELS_MAX = 4_096;
-/** A cursor with these coordinates has left. */
-export const NOWHERE = 0xffff;
 
 /** An index of the palette, or 0xRRGGBB in a room without one. */
 export type Colour = number;
@@ -48,7 +46,7 @@ export interface CurrentMessage { readonly type: "current"; readonly chunks: rea
 export interface TickSection { readonly cx: number; readonly cy: number; readonly version: number; readonly hash: CanvasHash; readonly indices: readonly number[]; readonly colours: readonly Colour[] }
 export interface TickMessage { readonly type: "tick"; readonly tick: number; readonly sections: readonly TickSection[] }
 export interface AckMessage { readonly type: "ack"; readonly request: number; readonly accepted: number; readonly status: CanvasStatus; readonly retryAfterMs: number }
-export interface CursorsMessage { readonly type: "cursors"; readonly cursors: readonly { readonly user: number; readonly x: number; readonly y: number }[] }
+export interface CursorsMessage { readonly type: "cursors"; readonly cursors: readonly { readonly user: number; readonly x: number; readonly y: number }[]; readonly left: readonly number[] }
 export interface CanvasUser { readonly number: number; readonly userId: string; readonly name: string; /** 0xRRGGBB. */ readonly colour: number }
 export interface PresenceMessage { readonly type: "presence"; readonly total: number; readonly joined: readonly CanvasUser[]; readonly left: readonly number[] }
 export interface ErrorMessage { readonly type: "error"; readonly status: CanvasStatus; readonly text: string }
@@ -169,7 +167,11 @@ export const encodeWatch = ({ x0, y0, x1, y1 }: ChunkArea, epoch: bigint, have: 
 };
 
 export const encodeFetch = (cx: number, cy: number): Bytes => new ByteWriter().u8(0x03).u8(cx).u8(cy).take();
-export const encodeCursor = (x: number, y: number): Bytes => new ByteWriter().u8(0x04).u16(x).u16(y).take();
+/** Null: it has left. */
+export const encodeCursor = (place: { readonly x: number; readonly y: number } | null): Bytes => {
+  const out = new ByteWriter().u8(0x04);
+  return (place ? out.u16(place.x).u16(place.y) : out).take();
+};
 export const encodeUndo = (request: number, count: number): Bytes => new ByteWriter().u8(0x05).varint(request).varint(count).take();
 
 /** Throws CanvasFormatError. Returns null for an op-code that is not known. `hasPalette`: of the WELCOME before. */
@@ -188,7 +190,7 @@ const READERS: Readonly<Record<number, (input: ByteReader, hasPalette: boolean) 
   0x83: (input) => ({ type: "current", chunks: input.list(() => ({ cx: input.u8(), cy: input.u8(), version: input.varint(10), hash: input.hash() })) }),
   0x84: readTick,
   0x85: (input) => ({ type: "ack", request: input.varint(), accepted: input.varint(), status: readStatus(input), retryAfterMs: input.varint() }),
-  0x86: (input) => ({ type: "cursors", cursors: input.list(() => ({ user: input.varint(), x: input.u16(), y: input.u16() })) }),
+  0x86: (input) => ({ type: "cursors", cursors: input.list(() => ({ user: input.varint(), x: input.u16(), y: input.u16() })), left: input.list(() => input.varint()) }),
   0x87: readPresence,
   0x88: (input) => ({ type: "error", status: readStatus(input), text: input.text() }),
 };

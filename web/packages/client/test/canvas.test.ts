@@ -405,6 +405,40 @@ test("users and their cursors", async () => {
   expect([ada.usersTotal, ada.users.size, ada.cursors.size]).toEqual([1, 1, 0]);
 });
 
+test("a cursor may be at the last place of the largest canvas, and only one that leaves is gone", async () => {
+  serve({ width: 65_536, height: 65_536 });
+  const [ada, bob] = [open(), open()];
+  for (const one of [ada, bob]) one.watch({ x: 65_000, y: 65_000, width: 536, height: 536 });
+  await settle();
+  bob.moveCursor({ x: 65_535, y: 65_535 });
+  await settle(50);
+  expect([...ada.cursors.values()]).toEqual([{ x: 65_535, y: 65_535 }]);
+  bob.moveCursor(null);
+  await settle(50);
+  expect(ada.cursors.size).toBe(0);
+});
+
+test("all of five hundred users are learned, those who come and go meanwhile too", async () => {
+  for (let i = 0; i < 500; i++) core.accept({ send: () => {}, close: () => {} });
+  const client = open();
+  await settle();
+  expect([client.usersTotal, client.users.size]).toEqual([501, 200]);
+  const [first] = core.sessions;
+  const loading = client.loadUsers();
+  core.accept({ send: () => {}, close: () => {} }, new URLSearchParams({ name: "late" }));
+  first!.gone();
+  await settle();
+  await loading;
+  expect([client.usersTotal, client.users.size]).toEqual([501, 501]);
+  expect([...client.users.values()].filter(({ name }) => name === "late").length).toBe(1);
+  expect(client.users.has(first!.user.number)).toBe(false);
+  expect(core.asked.map(({ type, after }) => [type, after])).toEqual([["users", undefined], ["users", "u201"], ["users", "u401"]]);
+  // Who is lost in the middle is not left waiting.
+  const again = client.loadUsers();
+  CanvasSocket.last.end();
+  await expect(again).rejects.toThrow("the connection was lost");
+});
+
 test("moderators ask as JSON; what is not permitted is an error with its code; a lost connection ends every request", async () => {
   const client = open();
   await settle();

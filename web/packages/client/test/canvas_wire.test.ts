@@ -21,7 +21,8 @@ describe("client to server", () => {
     expect(hex(encodeWatch({ x0: 0, y0: 1, x1: 2, y1: 3 }, 0x0102030405060708n, [{ cx: 2, cy: 3, version: 2 ** 35 }])))
       .toBe("02" + "00010203" + "0807060504030201" + "01" + "0203" + "808080808001");
     expect(hex(encodeFetch(4, 5))).toBe("030405");
-    expect(hex(encodeCursor(0xffff, 0xffff))).toBe("04ffffffff");
+    expect(hex(encodeCursor({ x: 0xffff, y: 0xffff }))).toBe("04ffffffff");
+    expect(hex(encodeCursor(null))).toBe("04");
     expect(hex(encodeUndo(1, 130))).toBe("05" + "01" + "8201");
   });
 });
@@ -48,7 +49,7 @@ describe("server to client", () => {
   test("ACK, CURSORS, PRESENCE and ERROR", () => {
     expect(decode("85" + "ac02" + "01" + "03" + "e807")).toEqual({ type: "ack", request: 300, accepted: 1, status: "too_many_pixels", retryAfterMs: 1000 });
     expect(decode("85" + "01" + "00" + "63" + "00")).toMatchObject({ status: "unknown" });
-    expect(decode("86" + "01" + "05" + "0a000b00")).toEqual({ type: "cursors", cursors: [{ user: 5, x: 10, y: 11 }] });
+    expect(decode("86" + "01" + "05" + "0a000b00" + "02" + "07" + "ac02")).toEqual({ type: "cursors", cursors: [{ user: 5, x: 10, y: 11 }], left: [7, 300] });
     expect(decode("87" + "03" + "01" + "05" + "027535" + "03c3a978" + "010203" + "01" + "07"))
       .toEqual({ type: "presence", total: 3, joined: [{ number: 5, userId: "u5", name: "éx", colour: 0x010203 }], left: [7] });
     expect(decode("88" + "01" + "026f6b")).toEqual({ type: "error", status: "bad_message", text: "ok" });
@@ -57,7 +58,7 @@ describe("server to client", () => {
     expect(decode("99aabb")).toBeNull();
     const messages = [
       welcome, "83" + "01" + "0102" + "01" + "ffffffff00000080", "84" + "01" + "0001" + "05" + "0100000002000000" + "01" + "0000ff" + "02" + "01" + "01",
-      "85" + "01" + "01" + "03" + "00", "86" + "01" + "05" + "0a000b00", "87" + "03" + "01" + "05" + "027535" + "0178" + "010203" + "01" + "07", "88" + "01" + "026f6b",
+      "85" + "01" + "01" + "03" + "00", "86" + "01" + "05" + "0a000b00" + "01" + "07", "87" + "03" + "01" + "05" + "027535" + "0178" + "010203" + "01" + "07", "88" + "01" + "026f6b",
     ];
     for (const message of messages) {
       for (let length = 1; length < message.length / 2; length++) {

@@ -101,7 +101,7 @@ test("Node imports both, without a WebSocket, a window or a worker", () => {
   const [client, react, canvas] = JSON.parse(run("node", ["run.js"], place));
   expect(client).toEqual(["Connection", "ConnectionError", "EthClient", "EthSubscription", "RpcClient", "RpcError", "SharedStreamClient", "StreamClient", "StreamError", "acquireClient", "checksum", "mergePatch"]);
   expect(canvas).toEqual([
-    "CANVAS_PROTOCOL", "CANVAS_STATUS", "CHUNK", "CURSOR_EVERY_MS", "CanvasClient", "CanvasError", "CanvasFormatError", "CanvasStore", "ChunkHash", "ConnectionError", "NOWHERE", "PIXELS_MAX",
+    "CANVAS_PROTOCOL", "CANVAS_STATUS", "CHUNK", "CURSOR_EVERY_MS", "CanvasClient", "CanvasError", "CanvasFormatError", "CanvasStore", "ChunkHash", "ConnectionError", "PIXELS_MAX",
     "WATCHED_AT_FIRST_MAX", "decodeCanvasMessage", "encodeCursor", "encodeFetch", "encodePixels", "encodeUndo", "encodeWatch", "inflate", "inflateHere",
   ]);
   expect(react).toEqual(["FanfareProvider", "useDataStream", "useStream", "useWebSocket"]);
@@ -147,7 +147,7 @@ test("a bundle holds only what is used", async () => {
   const eth = await bundle('import { EthClient } from "@fanfare/client"; new EthClient({ url: "ws://x" }).request("a");');
   const hooks = await bundle('import { useDataStream } from "@fanfare/react"; console.log(useDataStream);');
   const canvas = await bundle('import { CanvasClient } from "@fanfare/client/canvas"; new CanvasClient({ url: "ws://x" }).connect();');
-  const codec = await bundle('import { encodeCursor } from "@fanfare/client/canvas"; console.log(encodeCursor(1, 2));');
+  const codec = await bundle('import { encodeCursor } from "@fanfare/client/canvas"; console.log(encodeCursor({ x: 1, y: 2 }));');
   const nothing = await bundle('import "@fanfare/client"; import "@fanfare/client/canvas"; import "@fanfare/react";');
   console.log(`bytes, minified and gzipped: mergePatch ${merge.bytes}, StreamClient ${streams.bytes}, SharedStreamClient ${shared.bytes}, EthClient ${eth.bytes}, hooks ${hooks.bytes}, CanvasClient ${canvas.bytes}`);
   expect(nothing.text).toBe("");
