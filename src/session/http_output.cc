@@ -21,7 +21,7 @@ http::BodyFraming framing_for(std::optional<std::uint64_t> length, int version_m
 void HttpOutput::begin_answer(const http::Request& request) {
   state_ = State::answering;
   answer_headers_.clear();
-  keep_alive_ = request.keep_alive;
+  keep_alive_ = request.keep_alive && !table_.ends_http();
   head_only_ = request.method == "HEAD";
   version_minor_ = request.version_minor;
 }
