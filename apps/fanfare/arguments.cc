@@ -417,6 +417,10 @@ std::expected<Command, ExitRequest> parse_arguments(int count, const char* const
   const CLI::App* export_app = add_canvas_export(root, canvas_export);
   AdminArguments admin;
   const CLI::App* admin_app = add_admin(root, admin);
+  AdminArguments upgrade;
+  const CLI::App* upgrade_app = add_upgrade(root, upgrade);
+  AdminArguments drain;
+  const CLI::App* drain_app = add_drain(root, drain);
   TopArguments top;
   const CLI::App* top_app = add_top(root, top);
   try {
@@ -430,6 +434,8 @@ std::expected<Command, ExitRequest> parse_arguments(int count, const char* const
   if (bench_app->parsed()) return bench;
   if (export_app->parsed()) return canvas_export;
   if (admin_app->parsed()) return admin;
+  if (upgrade_app->parsed()) return upgrade;
+  if (drain_app->parsed()) return drain;
   if (top_app->parsed()) return top;
   return std::unexpected(ExitRequest{.status = 2, .text = fit_to_columns(root.help())});
 }

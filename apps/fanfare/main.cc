@@ -23,6 +23,7 @@ namespace {
 constexpr int kStatusUsage = 2;
 
 int run_serve(const fanfare::app::ServeArguments& arguments) {
+  fanfare::gateway::hold_signals();
   std::error_code ignored;  // the path is then empty, and nothing is found
   const auto page =
       fanfare::app::web_directory_beside(std::filesystem::read_symlink("/proc/self/exe", ignored));

@@ -104,7 +104,8 @@ struct ClientHandlers {
   // Everything that was queued when send() returned congested has been sent.
   std::function<void(Client&)> drain = {};
   std::function<void(Client&, Bytes payload)> pong = {};
-  // An open connection ended. `reconnect_in`: the delay before the next attempt; empty: no further attempt.
+  // An open connection ended. `reconnect_in`: the delay before the next attempt; empty: no further attempt. A reason with
+  // "try again in N s" of a Close with 1012 or 1013 adds N seconds to it.
   std::function<void(Client&, const Close&, std::optional<std::chrono::milliseconds> reconnect_in)> close =
       {};
   // A connection attempt failed. `reconnect_in` is as for close.

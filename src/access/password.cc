@@ -132,6 +132,12 @@ bool CookieFile::restore_if_gone() {
   return write() == 0;
 }
 
+bool CookieFile::take_back() {
+  if (path_.empty()) return false;
+  const auto content = read_small_file(path_, kSecretBytesMax);
+  return !(content && same_secret(*content, content_)) && write() == 0;
+}
+
 CookieFile::CookieFile(CookieFile&& other) noexcept
     : path_(std::exchange(other.path_, {})),
       hash_(std::move(other.hash_)),

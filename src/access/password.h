@@ -50,6 +50,8 @@ class CookieFile {
   bool was_in_use() const { return was_in_use_; }
   // Writes the file again if it is gone, because another process that used it has ended. True: it was, and is there again.
   bool restore_if_gone();
+  // The same if the file is of another process.
+  bool take_back();
 
  private:
   CookieFile(std::string path, PasswordHash hash, std::string content, bool was_in_use)

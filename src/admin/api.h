@@ -64,6 +64,7 @@ class Api {
   void set_log_level(const Asked& asked, Answer answer);
   void show_configuration(const Asked& asked, Answer answer);
   void reload(const Asked& asked, Answer answer);
+  void upgrade(const Asked& asked, Answer answer);
   void show_openapi(const Asked& asked, Answer answer);
 
   Subject& subject_;

@@ -307,6 +307,13 @@ void Api::reload(const Asked&, Answer answer) {
   });
 }
 
+void Api::upgrade(const Asked&, Answer answer) {
+  subject_.upgrade([answer = std::move(answer)](const UpgradeInfo& result) mutable {
+    if (result.pid != 0) return answer.give(json_response(text_of(result)));
+    answer.give(Problem{.status = 409, .detail = "the server goes on as before: " + result.problem});
+  });
+}
+
 void Api::show_openapi(const Asked&, Answer answer) {
   answer.give(json_response(openapi_text()));
 }

@@ -97,4 +97,10 @@ struct ReloadInfo {
   std::vector<std::string> errors;
 };
 
+// The outcome of a binary upgrade.
+struct UpgradeInfo {
+  int pid = 0;          // of the process that has taken over; 0: none has
+  std::string problem;  // then: why
+};
+
 }  // namespace fanfare::admin

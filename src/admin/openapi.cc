@@ -123,6 +123,7 @@ constexpr Property kProperties[] = {
     {"Reload", "applied", Kind::boolean, "", ""},
     {"Reload", "changes", Kind::texts, "", ""},
     {"Reload", "needs_restart", Kind::texts, "", "settings that keep their old value until a restart"},
+    {"Upgrade", "pid", Kind::integer, "", "of the process that has taken over"},
     {"Closed", "closed", Kind::text, "", "the connection's id"},
     {"OpenApi", "openapi", Kind::text, "", ""},
     {"OpenApi", "info", Kind::object, "", ""},

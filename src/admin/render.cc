@@ -113,4 +113,8 @@ void write(Json& json, const ReloadInfo& reload) {
   });
 }
 
+void write(Json& json, const UpgradeInfo& upgrade) {
+  json.object([&] { json.member("pid", static_cast<std::uint64_t>(upgrade.pid)); });
+}
+
 }  // namespace fanfare::admin

@@ -17,6 +17,7 @@ void write(Json& json, const RoomInfo& room);
 void write(Json& json, const DrainStatus& drain);
 void write(Json& json, const ProcessInfo& process, const DrainStatus& drain);
 void write(Json& json, const ReloadInfo& reload);
+void write(Json& json, const UpgradeInfo& upgrade);
 
 // {"NAME": [ ... ]}
 template <typename Item>

@@ -44,6 +44,9 @@ struct Routes {
       {"POST", "/v1/reload", "reload",
        "Reads the configuration again, as SIGHUP does, and reports the result.", "", "", "Reload", 200,
        &Api::reload},
+      {"POST", "/v1/upgrade", "upgrade",
+       "Replaces the process by one of the program on disk, as SIGUSR2 does, and reports the result.", "", "",
+       "Upgrade", 200, &Api::upgrade},
       {"GET", "/v1/openapi.json", "openapi", "This document.", "", "", "OpenApi", 200, &Api::show_openapi},
   };
 };

@@ -42,6 +42,8 @@ class Server {
   // Errors: bad_option (an address), tls, system.
   std::expected<void, Error> start();
   const std::vector<net::Address>& addresses() const { return server_.addresses(); }
+  // Of its listeners. After the construction.
+  session::Server& sockets() { return server_; }
   // Ends its connections within this time. The object must live on until nothing answers requests any more.
   void stop(Duration deadline);
 

@@ -158,6 +158,15 @@ class TestSubject final : public Subject {
     if (reloaded_) done(*reloaded_);
   }
 
+  void upgrade(UniqueFunction<void(UpgradeInfo)> done) override {
+    const std::scoped_lock lock(mutex_);
+    done(upgraded_);
+  }
+  void set_upgraded(UpgradeInfo result) {
+    const std::scoped_lock lock(mutex_);
+    upgraded_ = std::move(result);
+  }
+
   std::atomic<bool> draining = false;
   // Empty: nobody answers.
   void set_reloaded(std::optional<ReloadInfo> result) {
@@ -166,7 +175,8 @@ class TestSubject final : public Subject {
   }
 
  private:
-  std::mutex mutex_;  // guards reloaded_
+  std::mutex mutex_;  // guards reloaded_ and upgraded_
+  UpgradeInfo upgraded_{.pid = 4711, .problem = {}};
   std::optional<ReloadInfo> reloaded_ =
       ReloadInfo{.applied = true, .changes = {"everything"}, .needs_restart = {}, .errors = {}};
   session::Server& server_;

@@ -205,6 +205,14 @@ TEST_P(AdminTest, ReportsAReloadOrWhyItFailed) {
   expect_problem(ask("POST", "/v1/reload"), 503, "");
 }
 
+TEST_P(AdminTest, ReportsAnUpgradeOrWhyItFailed) {
+  EXPECT_EQ(text_at(body_of(ask("POST", "/v1/upgrade")), "pid"), "4711");
+  subject_->set_upgraded({.pid = 0, .problem = "it ended with status 2"});
+  const Reply failed = ask("POST", "/v1/upgrade");
+  expect_problem(failed, 409, "");
+  EXPECT_EQ(text_at(body_of(failed), "detail"), "the server goes on as before: it ended with status 2");
+}
+
 TEST_P(AdminTest, DrainsAndComesBack) {
   for (int i = 0; i < 6; ++i) connect("user" + std::to_string(i), "a");
   EXPECT_EQ(text_at(body_of(ask("GET", "/v1/drain")), "state"), "off");

@@ -43,6 +43,7 @@ class Subject {
   virtual void set_draining(bool draining) = 0;
   // The same for `done`.
   virtual void reload(UniqueFunction<void(ReloadInfo)> done) = 0;
+  virtual void upgrade(UniqueFunction<void(UpgradeInfo)> done) = 0;
 };
 
 }  // namespace fanfare::admin

@@ -91,7 +91,9 @@ void write_settings(Json& json, const ServePlan& plan) {
   json.object([&] {
     json.member("threads", plan.loops).member("upstream_threads_max", plan.upstream_threads_max);
     json.member("shutdown_timeout_s", in_seconds(plan.shutdown_timeout));
-    json.member("shutdown_spread_s", in_seconds(plan.shutdown_spread));
+    if (plan.shutdown_spread) json.member("shutdown_spread_s", in_seconds(*plan.shutdown_spread));
+    json.member("shutdown_closes_per_second", plan.shutdown_closes_per_second);
+    json.member("upgrade_timeout_s", in_seconds(plan.upgrade_timeout));
     json.list("hosts", plan.browsers.hosts).list("origins", plan.browsers.origins);
     json.member("access_control", plan.access != nullptr);
     write_websocket(json, plan.websocket);

@@ -30,6 +30,7 @@ class AdminRuntime {
   admin::Api& api() { return api_; }
   std::expected<void, Error> start();
   const std::vector<net::Address>& addresses() const { return server_.addresses(); }
+  session::Server& sockets() { return server_.sockets(); }
   void stop() { server_.stop(std::chrono::seconds(1)); }
 
  private:

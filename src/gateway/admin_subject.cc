@@ -247,4 +247,13 @@ void AdminSubject::reload(UniqueFunction<void(admin::ReloadInfo)> done) {
   });
 }
 
+void AdminSubject::upgrade(UniqueFunction<void(admin::UpgradeInfo)> done) {
+  if (parts_.upgrades == nullptr) {
+    return done({.pid = 0, .problem = "this program cannot be replaced while it runs"});
+  }
+  parts_.upgrades->ask([done = std::move(done)](const UpgradeReport& report) mutable {
+    done({.pid = report.pid, .problem = report.problem});
+  });
+}
+
 }  // namespace fanfare::gateway

@@ -13,6 +13,7 @@
 #include "gateway/network.h"
 #include "gateway/reload_requests.h"
 #include "gateway/serve_plan.h"
+#include "gateway/upgrade/requests.h"
 #include "gateway/upstream_observer.h"
 #include "session/server.h"
 #include "streams/catalog.h"
@@ -44,6 +45,7 @@ struct AdminParts {
   const streams::Catalog* streams = nullptr;  // null: there are none
   const canvasserver::Rooms* canvas = nullptr;
   ReloadRequests* reloads = nullptr;  // null: nobody handles them
+  UpgradeRequests* upgrades = nullptr;
 };
 
 class AdminSubject final : public admin::Subject {
@@ -60,6 +62,7 @@ class AdminSubject final : public admin::Subject {
                     UniqueFunction<void(Switched)> done) override;
   void set_draining(bool draining) override { parts_.draining = draining; }
   void reload(UniqueFunction<void(admin::ReloadInfo)> done) override;
+  void upgrade(UniqueFunction<void(admin::UpgradeInfo)> done) override;
 
  private:
   admin::NetworkInfo network_info(const AdminNetwork& of) const;

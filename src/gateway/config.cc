@@ -166,13 +166,45 @@ void read_limits(const ReadContext& context, const YamlNode& node, ServerConfig&
               std::uint64_t{1} << 40);
 }
 
+void read_end(const MapFields& fields, ServerConfig& out) {
+  fields.read("shutdownTimeout", out.shutdown_timeout, seconds(0), hours(1));
+  fields.read("shutdownClosesPerSecond", out.shutdown_closes_per_second, 1, 1'000'000);
+  fields.read("upgradeTimeout", out.upgrade_timeout, seconds(1), hours(1));
+  const YamlNode* const spread = fields.find("shutdownSpread");
+  if (spread == nullptr || spread->text == "auto") return;
+  Duration time{};
+  if (!fields.read("shutdownSpread", time, seconds(0), hours(1))) return;
+  out.shutdown_spread = time;
+  if (time > out.shutdown_timeout) {
+    fields.report(spread->location, "shutdownSpread", "is longer than shutdownTimeout", spread->text,
+                  "auto, or at most the shutdownTimeout");
+  }
+}
+
 void read_server(const ReadContext& context, const YamlNode& node, ServerConfig& out) {
   const MapFields fields(context, node, "server",
-                         {"httpPort",     "httpHost",        "threads",        "upstreamThreads",
-                          "maxBodyBytes", "shutdownTimeout", "shutdownSpread", "websocket",
-                          "tls",          "limits",          "proxyProtocol",  "unixSocket",
-                          "allowedHosts", "allowedOrigins",  "compression",    "allowInsecurePublic",
-                          "memory",       "overload",        "accessLog",      "requestIds"});
+                         {"httpPort",
+                          "httpHost",
+                          "threads",
+                          "upstreamThreads",
+                          "maxBodyBytes",
+                          "shutdownTimeout",
+                          "shutdownSpread",
+                          "shutdownClosesPerSecond",
+                          "upgradeTimeout",
+                          "websocket",
+                          "tls",
+                          "limits",
+                          "proxyProtocol",
+                          "unixSocket",
+                          "allowedHosts",
+                          "allowedOrigins",
+                          "compression",
+                          "allowInsecurePublic",
+                          "memory",
+                          "overload",
+                          "accessLog",
+                          "requestIds"});
   const bool has_port = fields.read("httpPort", out.http_port, 0, kPortMax);
   if (fields.read("httpHost", out.host) && !is_listen_address(out.host)) {
     const YamlNode& host = *fields.find("httpHost");
@@ -183,13 +215,7 @@ void read_server(const ReadContext& context, const YamlNode& node, ServerConfig&
   fields.read("threads", out.threads, 0, 1024);
   fields.read("upstreamThreads", out.upstream_threads, 1, 1024);
   fields.read("maxBodyBytes", out.http.body_bytes_max, 1024, kBytesMax);
-  fields.read("shutdownTimeout", out.shutdown_timeout, seconds(0), hours(1));
-  if (fields.read("shutdownSpread", out.shutdown_spread, seconds(0), hours(1)) &&
-      out.shutdown_spread > out.shutdown_timeout) {
-    const YamlNode& spread = *fields.find("shutdownSpread");
-    fields.report(spread.location, "shutdownSpread", "is longer than shutdownTimeout", spread.text,
-                  "at most the shutdownTimeout");
-  }
+  read_end(fields, out);
   static constexpr std::array<std::string_view, 2> kProxyProtocol{"off", "required"};
   if (const auto word = fields.read_word("proxyProtocol", kProxyProtocol)) out.proxy_protocol = *word == 1;
   fields.read("allowedHosts", out.browsers.hosts, server::is_host_pattern, server::kHostPatternExpected);
@@ -279,6 +305,11 @@ void check_admin(const ReadContext& context, const Config& config) {
     context.diagnostics.report(config.admin->location,
                                "admin.port is in use by another part of the file (\"" + std::to_string(port) +
                                    "\"), expected another port");
+  } else if (!config.server.unix_path.empty() &&
+             config.server.unix_path == admin_path_of(config.admin->plan)) {
+    context.diagnostics.report(config.admin->location, "admin.socket is server.unixSocket.path (" +
+                                                           quoted_for_message(config.server.unix_path) +
+                                                           "), expected another path");
   }
 }
 

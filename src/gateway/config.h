@@ -29,7 +29,9 @@ struct ServerConfig {
   std::size_t upstream_threads = ServePlan{}.upstream_threads_max;
   std::size_t received_bytes_per_project_max = ServePlan{}.received_bytes_per_project_max;
   Duration shutdown_timeout = ServePlan{}.shutdown_timeout;
-  Duration shutdown_spread = ServePlan{}.shutdown_spread;
+  std::optional<Duration> shutdown_spread = ServePlan{}.shutdown_spread;
+  std::size_t shutdown_closes_per_second = ServePlan{}.shutdown_closes_per_second;
+  Duration upgrade_timeout = ServePlan{}.upgrade_timeout;
   HttpSettings http;
   AcceptPlan accept;
   std::optional<net::TlsServerOptions> tls;

@@ -51,6 +51,13 @@ std::uint16_t admin_port_of(const AdminPlan& plan) {
   return 0;
 }
 
+std::string admin_path_of(const AdminPlan& plan) {
+  for (const server::ListenerOptions& listener : plan.listeners) {
+    if (!listener.unix_path.empty()) return listener.unix_path;
+  }
+  return {};
+}
+
 void read_admin(const ReadContext& context, const YamlNode& node, std::optional<AdminConfig>& out) {
   const MapFields fields(context, node, "admin", {"socket", "mode", "group", "port", "host"});
   AdminConfig& config = out.emplace();

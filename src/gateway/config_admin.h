@@ -19,5 +19,7 @@ void read_admin(const ReadContext& context, const YamlNode& node, std::optional<
 
 // The listener's port, or 0.
 std::uint16_t admin_port_of(const AdminPlan& plan);
+// Of its Unix socket; empty: none.
+std::string admin_path_of(const AdminPlan& plan);
 
 }  // namespace fanfare::gateway

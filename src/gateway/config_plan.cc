@@ -32,6 +32,8 @@ ServePlan settings_from(const Config& config) {
                  .answers = config.server.answers,
                  .shutdown_timeout = config.server.shutdown_timeout,
                  .shutdown_spread = config.server.shutdown_spread,
+                 .shutdown_closes_per_second = config.server.shutdown_closes_per_second,
+                 .upgrade_timeout = config.server.upgrade_timeout,
                  .loops = config.server.threads,
                  .upstream_threads_max = config.server.upstream_threads,
                  .received_bytes_per_project_max = config.server.received_bytes_per_project_max,

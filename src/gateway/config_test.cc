@@ -46,7 +46,9 @@ TEST(Config, DefaultsAreTheDocumentedOnes) {
   EXPECT_EQ(config->server.http_port, 4000);
   EXPECT_EQ(config->server.threads, 0U);
   EXPECT_EQ(config->server.shutdown_timeout, seconds(10));
-  EXPECT_EQ(config->server.shutdown_spread, seconds(0));
+  EXPECT_EQ(config->server.shutdown_spread, std::nullopt);
+  EXPECT_EQ(config->server.shutdown_closes_per_second, 500U);
+  EXPECT_EQ(config->server.upgrade_timeout, seconds(30));
   EXPECT_EQ(config->server.http.body_bytes_max, 16U << 20);
   const WebSocketSettings& websocket = config->server.websocket;
   EXPECT_TRUE(websocket.enabled);
@@ -113,6 +115,8 @@ TEST(Config, EveryKeyReachesThePlan) {
   EXPECT_EQ(plan.answers.held_bytes_per_project_max, 1'572'864U);
   EXPECT_EQ(plan.shutdown_timeout, seconds(90));
   EXPECT_EQ(plan.shutdown_spread, seconds(90));
+  EXPECT_EQ(plan.shutdown_closes_per_second, 40U);
+  EXPECT_EQ(plan.upgrade_timeout, seconds(20));
   EXPECT_EQ(plan.http.body_bytes_max, 65536U);
   EXPECT_EQ(plan.websocket.connections_per_network_max, 5U);
   EXPECT_EQ(plan.websocket.subscriptions_per_connection_max, 7U);
@@ -215,6 +219,8 @@ canvas:
                           "maxBodyBytes",
                           "shutdownTimeout",
                           "shutdownSpread",
+                          "shutdownClosesPerSecond",
+                          "upgradeTimeout",
                           "enabled",
                           "maxConnectionsPerNetwork",
                           "maxSubscriptionsPerConnection",

@@ -20,32 +20,24 @@
 #include "gateway/networks.h"
 #include "gateway/observe/loop_watch.h"
 #include "gateway/observe/watch.h"
+#include "gateway/readiness.h"
 #include "gateway/reload/closing.h"
 #include "gateway/reload/site.h"
 #include "gateway/rpc_service.h"
 #include "gateway/server_settings.h"
 #include "gateway/service_manager.h"
+#include "gateway/stopping.h"
 #include "gateway/stream_runtime.h"
-#include "http/target.h"
+#include "gateway/upgrade/listening_servers.h"
+#include "gateway/upgrade/obstacle.h"
 #include "server/listener.h"
 #include "session/close_hint.h"
 #include "session/server.h"
-#include "session/stop_spread.h"
-#include "upstream/worker.h"
 
 namespace fanfare::gateway {
 namespace {
 
-// The reason in the Close frames of a stop.
-constexpr std::string_view kRestarting = "the gateway is restarting";
-// When its clients are asked to come back: when this process has ended. It is the same for all, so those who are closed evenly also
-// come back evenly. After a longer stop their own attempts find the next process.
-constexpr std::chrono::seconds kComebackMax{30};
-std::string reason_of_stop(Duration spread) {
-  const auto wait = std::chrono::ceil<std::chrono::seconds>(spread);
-  return session::with_close_hint(kRestarting, std::clamp(wait, std::chrono::seconds(1), kComebackMax));
-}
-// And for the clients of a network that is gone.
+// For the clients of a network that is gone.
 constexpr std::string_view kRemoved = "this network was removed from the configuration";
 
 std::unexpected<Error> fail(Error::Kind kind, std::string message, int system_code = 0) {
@@ -74,11 +66,15 @@ class Gateway::Impl {
     metrics_.watch(budget_, unfinished_);
     metrics_.watch(defence_.cells());
     metrics_.watch(watch_.cells());
-    answers_ = {.ready = [this](std::string_view query) { return ready(query); },
-                .metrics = [this] { return metrics_text(); }};
+    answers_ = {
+        .ready = [this](std::string_view query) { return readiness(query, networks_now(), draining_); },
+        .metrics = [this] { return metrics_text(); }};
   }
 
-  ~Impl() { stop(Duration::zero(), Duration::zero()); }
+  ~Impl() { stop({}); }
+
+  void accept_later() { accepts_later_ = true; }
+  ListeningServers& listening() { return *listening_; }
 
   std::expected<void, Error> start() {
     std::vector<server::ListenerOptions> options;
@@ -102,6 +98,8 @@ class Gateway::Impl {
     if (access_.gate() != nullptr) metrics_.watch(*access_.gate());
     set_view(plan_, networks_.make(plan_));
     make_admin();
+    listening_.emplace(server_, admin_ == nullptr ? nullptr : &admin_->sockets());
+    if (accepts_later_) listening_->accept_later();
     defence_.set_workers(networks_.workers().size());
     const auto started = server_.start(
         listeners_.all(),
@@ -122,9 +120,7 @@ class Gateway::Impl {
 
   std::vector<NetworkState> states() const {
     std::vector<NetworkState> states;
-    if (const auto view = this->view()) {
-      for (const LiveNetwork* live : view->networks) states.push_back(state_of(live->network));
-    }
+    for (const Network* const network : networks_now()) states.push_back(state_of(*network));
     return states;
   }
 
@@ -154,7 +150,8 @@ class Gateway::Impl {
     // Its tasks for the loops come after those above.
     networks_.change(plan, of_plan, removed);
     networks_.start_new();
-    for (LiveNetwork* const live : removed) close_connections(*live, plan.shutdown_spread);
+    for (LiveNetwork* const live : removed)
+      close_connections(*live, spread_of(plan, live->network.connections()));
     return diff;
   }
 
@@ -181,28 +178,28 @@ class Gateway::Impl {
     });
   }
   void answer_reloads(ReloadRequests& requests) { reloads_ = &requests; }
+  void answer_upgrades(UpgradeRequests& requests) { upgrades_ = &requests; }
   std::vector<net::Address> admin_addresses() const {
     return admin_ == nullptr ? std::vector<net::Address>() : admin_->addresses();
   }
 
-  // For `spread` of the deadline the connections are closed one after another.
-  std::size_t stop(Duration deadline, Duration spread) {
-    draining_ = true;
-    defence_.stop();
-    std::size_t dropped = 0;
+  StopTimes stop_times(bool is_replaced) const {
+    return gateway::stop_times(plan(), server_.gate().connections(), is_replaced);
+  }
+
+  // For the spread of the deadline the connections are closed one after another.
+  std::size_t stop(const StopTimes& times) {
+    // A process that was replaced answers the last requests as if nothing had happened: the service goes on.
+    draining_ = !times.is_replaced;
+    if (times.is_replaced) listening_->give_up_paths();
+    if (listening_) listening_->close_copies();
     access_.stop();
+    std::size_t dropped = 0;
     if (std::exchange(running_, false)) {
-      // The shutdown after the clients also has its time within the deadline.
-      const Duration of_workers = std::min<Duration>(upstream::WorkerOptions{}.stop_limit, deadline / 4);
-      const Instant until = system_clock().now() + (deadline - of_workers);
-      const std::string reason = reason_of_stop(spread);
-      if (spread > Duration::zero()) {
-        session::StopSpread::run(server_, ws::close_code::service_restart, reason,
-                                 std::min(spread, deadline - of_workers), deadline - of_workers);
-      }
-      dropped = server_.stop(ws::close_code::service_restart, reason,
-                             std::max<Duration>(until - system_clock().now(), Duration::zero()));
+      // The defence guards the memory of the connections that are open meanwhile.
+      dropped = gateway::close_connections(server_, times, [this] { defence_.stop(); });
     }
+    defence_.stop();
     // In parallel: each of them may take its whole stop_limit.
     networks_.begin_stop();
     if (streams_ != nullptr) streams_->begin_stop();
@@ -213,6 +210,10 @@ class Gateway::Impl {
     return dropped;
   }
 
+  bool is_draining() const { return draining_; }
+  // The listeners are those of the start.
+  const ServePlan& start_plan() const { return plan_; }
+  void take_back_cookie() { access_.take_back_cookie(); }
   // From start() on.
   ServePlan plan() const { return view()->plan; }
   const session::Server& server() const { return server_; }
@@ -243,7 +244,8 @@ class Gateway::Impl {
                        },
                    .streams = streams_ == nullptr ? nullptr : &streams_->catalog(),
                    .canvas = canvas_ == nullptr ? nullptr : &canvas_->rooms(),
-                   .reloads = reloads_},
+                   .reloads = reloads_,
+                   .upgrades = upgrades_},
         access_.gate(), [this] { return metrics_text(); });
   }
 
@@ -260,6 +262,14 @@ class Gateway::Impl {
   ViewPtr view() const {
     const std::scoped_lock lock(view_mutex_);
     return view_;
+  }
+  // In the plan's order.
+  std::vector<const Network*> networks_now() const {
+    std::vector<const Network*> all;
+    const ViewPtr now = view();
+    if (now == nullptr) return all;
+    for (const LiveNetwork* const live : now->networks) all.push_back(&live->network);
+    return all;
   }
   void set_view(const ServePlan& plan, const Networks::OfPlan& networks) {
     auto made =
@@ -380,37 +390,6 @@ class Gateway::Impl {
                                                             .worker_index = live.worker_index});
   }
 
-  // For all networks, or for those named by `?network=`.
-  session::HttpResponse ready(std::string_view query) const {
-    const ViewPtr view = this->view();
-    std::vector<const Network*> asked;
-    for (const http::Parameter& parameter : http::query_parameters(query)) {
-      if (parameter.name != "network") continue;
-      const auto found = std::ranges::find_if(
-          view->networks, [&](const LiveNetwork* live) { return live->network.name() == parameter.value; });
-      if (found == view->networks.end()) return {.status = 404, .body = "unknown network\n", .headers = {}};
-      asked.push_back(&(*found)->network);
-    }
-    if (asked.empty()) {
-      for (const LiveNetwork* live : view->networks) asked.push_back(&live->network);
-    }
-    return readiness_of(asked);
-  }
-
-  session::HttpResponse readiness_of(const std::vector<const Network*>& networks) const {
-    session::HttpResponse response{.headers = {}};
-    if (draining_) {
-      response.status = 503;
-      response.body = "shutting down\n";
-    }
-    for (const Network* network : networks) {
-      const NetworkState state = state_of(*network);
-      if (!state.ready) response.status = 503;
-      response.body += state.name + " " + state.text + "\n";
-    }
-    return response;
-  }
-
   std::string metrics_text() {
     for (const ViewPtr view = this->view(); LiveNetwork* const live : view->networks) {
       live->metrics.ready.set(live->network.readiness().ready ? 1 : 0);
@@ -441,7 +420,10 @@ class Gateway::Impl {
   session::Server server_;
   Pulse pulse_;
   ReloadRequests* reloads_ = nullptr;    // null: nobody handles them
+  UpgradeRequests* upgrades_ = nullptr;  // the same
   std::unique_ptr<AdminRuntime> admin_;  // null: the plan has none
+  bool accepts_later_ = false;
+  std::optional<ListeningServers> listening_;  // from start() on
   bool running_ = false;
   std::atomic<bool> draining_ = false;
 };
@@ -475,6 +457,9 @@ PlanDiff Gateway::reload(const ServePlan& wanted) {
 void Gateway::answer_reloads(ReloadRequests& requests) {
   impl_->answer_reloads(requests);
 }
+void Gateway::answer_upgrades(UpgradeRequests& requests) {
+  impl_->answer_upgrades(requests);
+}
 std::vector<net::Address> Gateway::admin_addresses() const {
   return impl_->admin_addresses();
 }
@@ -487,12 +472,36 @@ void Gateway::reopen_access_log() {
 void Gateway::keep_cookie() {
   impl_->keep_cookie();
 }
-std::size_t Gateway::stop() {
-  const ServePlan plan = impl_->plan();
-  return impl_->stop(plan.shutdown_timeout, plan.shutdown_spread);
+StopTimes Gateway::stop_times(bool is_replaced) const {
+  return impl_->stop_times(is_replaced);
+}
+std::size_t Gateway::stop(const StopTimes& times) {
+  return impl_->stop(times);
 }
 std::size_t Gateway::stop(Duration deadline) {
-  return impl_->stop(deadline, Duration::zero());
+  return impl_->stop({.deadline = deadline});
+}
+void Gateway::accept_later() {
+  impl_->accept_later();
+}
+void Gateway::begin_accepting() {
+  impl_->listening().begin_accepting();
+}
+std::string Gateway::upgrade_obstacle() const {
+  return gateway::upgrade_obstacle(impl_->plan(), impl_->is_draining());
+}
+std::expected<std::vector<PassedSocket>, std::string> Gateway::copy_sockets() {
+  return impl_->listening().copy(impl_->start_plan());
+}
+bool Gateway::stop_accepting() {
+  return impl_->listening().stop_accepting();
+}
+void Gateway::accept_again() {
+  impl_->listening().accept_again();
+  impl_->take_back_cookie();
+}
+Duration Gateway::upgrade_timeout() const {
+  return impl_->plan().upgrade_timeout;
 }
 
 }  // namespace fanfare::gateway

@@ -12,6 +12,9 @@
 #include "gateway/reload/plan_diff.h"
 #include "gateway/reload_requests.h"
 #include "gateway/serve_plan.h"
+#include "gateway/stop_times.h"
+#include "gateway/upgrade/passed_sockets.h"
+#include "gateway/upgrade/requests.h"
 #include "net/socket.h"
 
 namespace fanfare::gateway {
@@ -29,6 +32,20 @@ class Gateway {
   Gateway& operator=(const Gateway&) = delete;
   // Calls stop() without time to drain, if the gateway is running.
   ~Gateway();
+
+  // Before start(): it accepts no connection, also not to the admin API, before begin_accepting(). On the thread of start() and stop(), as all that
+  // follows here.
+  void accept_later();
+  void begin_accepting();
+  // Another process is to take over: why that is impossible, for the operator; empty: it is possible.
+  std::string upgrade_obstacle() const;
+  // Copies of all listening sockets; they are closed by accept_again() or at the stop.
+  std::expected<std::vector<PassedSocket>, std::string> copy_sockets();
+  // Returns when no loop accepts connections any more. What they have accepted is served. False: a loop is stuck.
+  bool stop_accepting();
+  // Nobody took over: as before copy_sockets().
+  void accept_again();
+  Duration upgrade_timeout() const;
 
   // Binds the listeners and starts the threads. Errors: bad_option (an address), tls, system. After an error
   // nothing runs, and this object cannot be started again.
@@ -52,6 +69,8 @@ class Gateway {
   // The admin API asks for reloads here; must outlive the gateway. Before start(); without it, there is nobody who
   // reloads.
   void answer_reloads(ReloadRequests& requests);
+  // The same for binary upgrades.
+  void answer_upgrades(UpgradeRequests& requests);
   // Of the admin API: its listeners, in the plan's order. Empty: the plan has none.
   std::vector<net::Address> admin_addresses() const;
 
@@ -67,10 +86,13 @@ class Gateway {
   // Writes the cookie file again if it is gone. On the thread of start() and stop().
   void keep_cookie();
 
-  // Rejects new connections and closes the open ones with 1012: one after another over the plan's
-  // shutdown_spread, or all at once if a time is given. Returns when they are closed, or after the plan's
-  // shutdown_timeout or the given time. Returns how many had to be dropped.
-  std::size_t stop();
+  // How a stop goes now. `is_replaced`: another process has taken over.
+  StopTimes stop_times(bool is_replaced = false) const;
+  // Rejects new connections and closes the open ones with 1012, one after another over the spread, or all at once if only a
+  // time is given. The reason says when to come back (session/close_hint.h). Returns when they are closed, or after
+  // the deadline. Returns how many had to be dropped.
+  std::size_t stop() { return stop(stop_times()); }
+  std::size_t stop(const StopTimes& times);
   std::size_t stop(Duration deadline);
 
  private:
@@ -81,7 +103,11 @@ class Gateway {
 // Reads the plan again. The error is for the log: a line for each problem, with its position in the file.
 using ReadAgain = std::function<std::expected<ServePlan, std::string>()>;
 
-// Serves until SIGTERM or SIGINT, then calls stop(); a second stop signal ends the process at once. SIGHUP reloads the
+// The signals that run() handles wait for it from here on. Call it first of all: without it they end the process while it reads
+// its configuration.
+void hold_signals();
+// Serves until SIGTERM or SIGINT, then calls stop(); a second stop signal ends the process at once. SIGUSR2 starts the program again, which
+// takes over (upgrade/upgrader.h). SIGHUP reloads the
 // certificates, and with `read_again` the whole plan (Gateway::reload); keys and roles are also reloaded
 // (Gateway::reload_access) when one of ServePlan::access_files has changed. Prints its addresses to standard output. Returns the process's exit code: 0, or 1 when
 // it could not start.

@@ -33,6 +33,10 @@ void GatewayAccess::keep_cookie() {
   if (cookie_ && cookie_->restore_if_gone()) log::warn("cookie_file_restored", {{"file", cookie_file_}});
 }
 
+void GatewayAccess::take_back_cookie() {
+  if (cookie_ && cookie_->take_back()) log::warn("cookie_file_restored", {{"file", cookie_file_}});
+}
+
 std::expected<std::shared_ptr<const void>, std::string> GatewayAccess::replace(const ServePlan& plan) {
   if ((gate_ == nullptr) != (plan.access == nullptr)) {
     return std::unexpected("access control cannot be turned on or off without a restart");

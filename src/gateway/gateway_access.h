@@ -18,6 +18,8 @@ class GatewayAccess {
   std::expected<void, std::string> start(const ServePlan& plan);
   // Writes the cookie file again if it is gone: another process took it over, and has ended.
   void keep_cookie();
+  // Writes the cookie file again if another process has written one since, and has ended without removing it.
+  void take_back_cookie();
   // Removes the cookie file.
   void stop() { cookie_.reset(); }
 

@@ -190,6 +190,10 @@ void RpcService::on_upgrade_refused(int status) {
   metrics().connections_refused[status == 403 ? RefuseReason::origin : RefuseReason::bad_handshake].add();
 }
 
+bool RpcService::is_answering(const session::Session& session) const {
+  return session.data<RpcConnection>().connection_.is_answering();
+}
+
 void RpcService::on_drained(session::Session& session) {
   EventSubscriber& subscriber = subscriber_of(session);
   events_.caught_up(subscriber);

@@ -127,6 +127,7 @@ class RpcService final : public session::Endpoint {
   void on_upgrade_refused(int status) override;
   void on_turn_share_spent(session::Session& session) override;
   void on_drained(session::Session& session) override;
+  bool is_answering(const session::Session& session) const override;
   void on_close(session::Session& session, const session::CloseInfo& info) override;
 
  private:

@@ -19,6 +19,8 @@
 #include "gateway/reload/reloader.h"
 #include "gateway/service_manager.h"
 #include "gateway/stop_deadline.h"
+#include "gateway/upgrade/predecessor.h"
+#include "gateway/upgrade/upgrader.h"
 #include "gateway/welcome.h"
 
 namespace fanfare::gateway {
@@ -30,6 +32,7 @@ sigset_t handled_signals() {
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGHUP);
+  sigaddset(&set, SIGUSR2);
   return set;
 }
 
@@ -93,29 +96,43 @@ std::string status_text(const Gateway& gateway) {
   return text;
 }
 
-// Waits for signals, and meanwhile does what is due: looks at files, and tells a service manager that the loops live.
+// Waits for signals, and meanwhile does what is due: looks at files, tells a service manager that the loops live, and
+// brings an upgrade forward.
 class SignalWait {
  public:
-  SignalWait(Gateway& gateway, Reloader& reloader, ServiceManager& manager, const sigset_t& signals)
-      : gateway_(gateway), reloader_(reloader), manager_(manager), signals_(signals) {}
+  SignalWait(Gateway& gateway, Reloader& reloader, Upgrader& upgrader, ServiceManager& manager,
+             const sigset_t& signals)
+      : gateway_(gateway), reloader_(reloader), upgrader_(upgrader), manager_(manager), signals_(signals) {}
 
-  // Returns the signal that ends the process; SIGHUP reloads. `received`: one that was taken before, or 0.
+  // Returns the signal that ends the process, or SIGUSR2: another one has taken over. SIGHUP reloads. `received`: one that was
+  // taken before, or 0.
   int wait_for_stop(int received) {
     for (;; received = 0) {
-      if (received == 0) received = wait_for_signal(signals_, shortest_interval());
+      if (received == 0) received = next_signal();
       if (received == SIGHUP) {
         gateway_.reopen_access_log();
         manager_.reloading();
         reloader_.reload_all();
+        upgrader_.note_reload();
         manager_.ready(status_text(gateway_));
+      } else if (received == SIGUSR2) {
+        upgrader_.begin();
       } else if (received != 0) {
+        upgrader_.abandon();
         return received;
       }
+      if (upgrader_.is_under_way() && upgrader_.go_on()) return SIGUSR2;
       do_what_is_due();
     }
   }
 
  private:
+  // 0: something may be due.
+  int next_signal() const {
+    if (!upgrader_.is_under_way()) return wait_for_signal(signals_, shortest_interval());
+    const timespec no_time{};
+    return std::max(0, sigtimedwait(&signals_, nullptr, &no_time));
+  }
   // Zero: nothing is ever due.
   Duration shortest_interval() const {
     const Duration watchdog = manager_.watchdog_interval();
@@ -137,29 +154,94 @@ class SignalWait {
 
   Gateway& gateway_;
   Reloader& reloader_;
+  Upgrader& upgrader_;
   ServiceManager& manager_;
   const sigset_t& signals_;
   Instant alive_at_{};
   Instant look_at_ = system_clock().now() + reloader_.check_every();
 };
 
+// The sockets of a service manager, and those of the process that this one replaces.
+struct Inherited {
+  std::vector<net::InheritedSocket> of_manager;
+  std::optional<Predecessor> predecessor;
+
+  static std::expected<Inherited, std::string> find() {
+    auto predecessor = Predecessor::of_environment();
+    if (!predecessor) return std::unexpected(std::move(predecessor.error()));
+    auto sockets = net::inherited_sockets();
+    if (!sockets) return std::unexpected(std::move(sockets.error()));
+    return Inherited{.of_manager = *std::move(sockets), .predecessor = *std::move(predecessor)};
+  }
+  void give(ServePlan& plan) const {
+    if (predecessor) return take_passed(plan, predecessor->sockets());
+    take_inherited(plan, of_manager);
+  }
+};
+
+// Waits until the networks that were ready in the predecessor are ready here, or it has ended. It limits the time.
+void wait_for_networks(const Gateway& gateway, const Predecessor& predecessor) {
+  const auto is_awaited = [&](const NetworkState& state) {
+    return !state.ready &&
+           std::ranges::find(predecessor.networks(), state.name) != predecessor.networks().end();
+  };
+  while (std::ranges::any_of(gateway.states(), is_awaited) && !predecessor.is_gone(kReadyLook)) {
+  }
+}
+
+void take_over(Gateway& gateway, Predecessor& predecessor) {
+  wait_for_networks(gateway, predecessor);
+  predecessor.wait_for_turn();
+  gateway.begin_accepting();
+  predecessor.take_over();
+  log::info("took_over", {{"from_pid", predecessor.pid()}});
+}
+
+void let_signals_end(const sigset_t& signals) {
+  // From here on another stop signal has its default effect and ends the process at once. That also holds if
+  // the process was started with these signals ignored, as a shell does for background jobs. Certificates no
+  // longer matter.
+  signal(SIGTERM, SIG_DFL);
+  signal(SIGINT, SIG_DFL);
+  signal(SIGHUP, SIG_IGN);
+  signal(SIGUSR2, SIG_IGN);
+  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+}
+
+void log_stop(int received, const StopTimes& times) {
+  const auto in_ms = [](Duration time) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
+  };
+  log::info("stopping", {{"signal", sigabbrev_np(received)},
+                         {"replaced", times.is_replaced},
+                         {"spread_ms", in_ms(times.spread)},
+                         {"deadline_s", in_ms(times.deadline) / 1000}});
+}
+
 }  // namespace
+
+void hold_signals() {
+  const sigset_t signals = handled_signals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
 
 int run(ServePlan plan, const ReadAgain& read_again) {
   plan.defence.is_process = true;
   log::set_level(plan.log_level);
-  const auto inherited = net::inherited_sockets();
+  auto inherited = Inherited::find();
   if (!inherited) {
     log::error("start_failed", {{"error", inherited.error()}});
     return 1;
   }
-  take_inherited(plan, *inherited);
+  inherited->give(plan);
+  std::optional<Predecessor>& predecessor = inherited->predecessor;
+  if (predecessor) predecessor->close_unwanted(plan);
   raise_limits();
   log_system_limits(plan);
   signal(SIGPIPE, SIG_IGN);
   // Blocked before any thread starts, so that only sigwait below sees them.
+  hold_signals();
   const sigset_t signals = handled_signals();
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
   ServiceManager manager;
   std::optional<StopDeadline> deadline;  // still runs while the gateway is destroyed
@@ -170,33 +252,33 @@ int run(ServePlan plan, const ReadAgain& read_again) {
       !read_again ? ReadAgain() : [&read_again, &inherited]() -> std::expected<ServePlan, std::string> {
         auto wanted = read_again();
         if (!wanted) return wanted;
-        take_inherited(*wanted, *inherited);
+        inherited->give(*wanted);
         wanted->defence.is_process = true;
         return wanted;
       });
   gateway.answer_reloads(reloader.requests());
+  Upgrader upgrader(gateway, manager);
+  gateway.answer_upgrades(upgrader.requests());
+  if (predecessor) gateway.accept_later();
   if (const auto started = gateway.start(); !started) {
     log::error("start_failed", {{"error", started.error().message}});
     return 1;
   }
   log_addresses(plan, gateway);
+  if (predecessor) take_over(gateway, *predecessor);
   manager.ready(status_text(gateway));
   int received = wait_until_ready(gateway, signals);
-  if (received == 0 || received == SIGHUP) print_welcome(plan, gateway);
-  received = SignalWait(gateway, reloader, manager, signals).wait_for_stop(received);
-  manager.stopping();
-  deadline.emplace(plan.shutdown_timeout + kStopGrace);
-  log::info("stopping", {{"signal", sigabbrev_np(received)},
-                         {"deadline_s",
-                          std::chrono::duration_cast<std::chrono::seconds>(plan.shutdown_timeout).count()}});
-  // From here on another stop signal has its default effect and ends the process at once. That also holds if
-  // the process was started with these signals ignored, as a shell does for background jobs. Certificates no
-  // longer matter.
-  signal(SIGTERM, SIG_DFL);
-  signal(SIGINT, SIG_DFL);
-  signal(SIGHUP, SIG_IGN);
-  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
-  const std::size_t dropped = gateway.stop();
+  if (received == 0 || received == SIGHUP || received == SIGUSR2) print_welcome(plan, gateway);
+  received = SignalWait(gateway, reloader, upgrader, manager, signals).wait_for_stop(received);
+  const bool is_replaced = received == SIGUSR2;
+  if (!is_replaced) manager.stopping();
+  const StopTimes times = gateway.stop_times(is_replaced);
+  deadline.emplace(times.deadline + kStopGrace);
+  log_stop(received, times);
+  // Whoever connects from here on is refused, or reaches the successor.
+  if (predecessor) predecessor->close_sockets();
+  let_signals_end(signals);
+  const std::size_t dropped = gateway.stop(times);
   log::info("stopped", {{"connections_dropped", dropped}});
   return 0;
 }

@@ -301,8 +301,12 @@ struct ServePlan {
   AnswerPlan answers = {};
   Duration shutdown_timeout = std::chrono::seconds(10);  // from SIGTERM to the exit at the latest
   // The connections are closed one after another over this part of shutdown_timeout, so that their clients do
-  // not all connect to the next server at once. Zero: all at once.
-  Duration shutdown_spread = Duration::zero();
+  // not all connect to the next server at once. Zero: all at once. Empty: as long as it takes to close
+  // shutdown_closes_per_second (stop_times.h).
+  std::optional<Duration> shutdown_spread = {};
+  std::size_t shutdown_closes_per_second = 500;
+  // Within this time the successor of a binary upgrade must be ready; otherwise it is ended.
+  Duration upgrade_timeout = std::chrono::seconds(30);
   std::size_t loops = 0;  // threads; zero: one per core
   // Threads that talk to nodes and follow their heads: one per network. With more networks than threads,
   // networks share them (upstream_threads.h). At least 1.

@@ -36,6 +36,8 @@ class ServiceManager {
   void ready(std::string_view status) { send("READY=1\nSTATUS=" + std::string(status)); }
   void reloading();
   void stopping() { send("STOPPING=1\nSTATUS=closing connections"); }
+  // Another process has taken over; this one has still to end.
+  void main_process(int pid) { send("MAINPID=" + std::to_string(pid)); }
   void alive() { send("WATCHDOG=1"); }
 
   // How often alive() is expected at the latest: half of what the manager waits. Zero: never.

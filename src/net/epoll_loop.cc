@@ -1,5 +1,6 @@
 #include "net/epoll_loop.h"
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -189,11 +190,14 @@ void EpollLoop::flush(Stream& stream) {
 }
 
 void EpollLoop::begin_close(Stream& stream) {
-  // Closing the descriptor removes it from epoll, since no duplicate exists.
+  // Closing the descriptor is not enough: another process has a duplicate from when it is forked until it runs a program.
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, stream.fd_, nullptr);
   finish_close(stream);
 }
 
 ListenerId EpollLoop::listen(Descriptor descriptor, AcceptHandler handler) {
+  // Others may share the socket: an accept that comes too late for a connection must not block.
+  ::fcntl(descriptor.get(), F_SETFL, ::fcntl(descriptor.get(), F_GETFL) | O_NONBLOCK);
   const auto id = static_cast<ListenerId>(listeners_.size());
   Listener& listener = listeners_.emplace_back(id, std::move(descriptor), std::move(handler));
   const auto tag = reinterpret_cast<std::uintptr_t>(&listener) | kListenerBit;
@@ -201,7 +205,8 @@ ListenerId EpollLoop::listen(Descriptor descriptor, AcceptHandler handler) {
   return id;
 }
 
-void EpollLoop::stop_listening(ListenerId id) {
+// It passes on what it accepts in the same call, so none is late.
+void EpollLoop::stop_listening(ListenerId id, LateConnections /*late*/) {
   Listener& listener = listeners_[id];
   if (!listener.descriptor.valid()) return;
   // Others may hold duplicates of the socket, and epoll would keep reporting its events.

@@ -14,7 +14,7 @@ class EpollLoop final : public Loop {
   ~EpollLoop() override;
 
   ListenerId listen(Descriptor descriptor, AcceptHandler handler) override;
-  void stop_listening(ListenerId id) override;
+  void stop_listening(ListenerId id, LateConnections late) override;
   std::string_view name() const override { return "epoll"; }
 
  private:

@@ -54,6 +54,9 @@ using ListenerId = std::uint32_t;
 // Receives a new connection's descriptor and owns it: adopt it, or let it go to reject the connection.
 using AcceptHandler = UniqueFunction<void(Descriptor)>;
 
+// What a loop had accepted before it stopped listening, and not yet passed to the handler. `taken` until a second stop.
+enum class LateConnections : std::uint8_t { dropped, taken };
+
 class Loop {
  public:
   static std::expected<std::unique_ptr<Loop>, OsError> create(LoopOptions options = {});
@@ -107,7 +110,7 @@ class Loop {
   virtual ListenerId listen(Descriptor descriptor, AcceptHandler handler) = 0;
   // Resets connections that the kernel had completed and that were not accepted. If another loop or process
   // also holds the socket, they stay there.
-  virtual void stop_listening(ListenerId id) = 0;
+  virtual void stop_listening(ListenerId id, LateConnections late) = 0;
 
   std::size_t stream_count() const { return streams_.size(); }
   virtual std::string_view name() const = 0;  // "epoll", "io_uring"

@@ -69,6 +69,22 @@ TEST_P(LoopTest, ClosedStreamIsDetachedOnceAndGone) {
   EXPECT_EQ(read_some(peer.get()), "");
 }
 
+// As in a process that is forked: it has every descriptor until it runs another program.
+TEST_P(LoopTest, ClosedStreamIsForgottenThoughItsSocketIsOpenElsewhere) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()), 0);
+  const Descriptor peer(ends[1]);
+  const Descriptor elsewhere(::fcntl(ends[0], F_DUPFD_CLOEXEC, 0));
+  Diary& diary = new_diary();
+  loop_->adopt(std::make_unique<DiaryHandler>(diary), Descriptor(ends[0])).close();
+  run_until([&] { return loop_->stream_count() == 0; });
+  write_all(peer.get(), "for nobody");
+  loop_->run_once(0ms);
+  loop_->run_once(0ms);
+  EXPECT_EQ(diary.events, (std::vector<std::string>{"attached", "detached"}));
+  EXPECT_EQ(diary.received, "");
+}
+
 TEST_P(LoopTest, ClosingWhileReceivingIsSafeAndDropsTheReply) {
   Diary& diary = new_diary();
   auto [stream, peer] = connect_pair(diary);
@@ -184,7 +200,7 @@ TEST_P(LoopTest, ConnectsAndTellsWhenNobodyListens) {
   EXPECT_EQ(client.events.front(), "attached");
   EXPECT_EQ(server.received, "queued before it was connected");
 
-  loop_->stop_listening(id);  // immediately, without another turn
+  loop_->stop_listening(id, LateConnections::dropped);  // immediately, without another turn
   Diary& refused = new_diary();
   auto connecting = start_connect(address);
   if (connecting) {

@@ -419,8 +419,7 @@ void UringLoop::begin_close(Stream& stream) {
 }
 
 ListenerId UringLoop::listen(Descriptor descriptor, AcceptHandler handler) {
-  const int flags = ::fcntl(descriptor.get(), F_GETFL);
-  ::fcntl(descriptor.get(), F_SETFL, flags & ~O_NONBLOCK);
+  ::fcntl(descriptor.get(), F_SETFL, ::fcntl(descriptor.get(), F_GETFL) & ~O_NONBLOCK);
   const auto id = static_cast<ListenerId>(listeners_.size());
   arm_accept(listeners_.emplace_back(std::move(descriptor), std::move(handler)));
   return id;
@@ -432,8 +431,9 @@ void UringLoop::arm_accept(Listener& listener) {
   io_uring_sqe_set_data64(entry, tag_of(listener, Operation::accept));
 }
 
-void UringLoop::stop_listening(ListenerId id) {
+void UringLoop::stop_listening(ListenerId id, LateConnections late) {
   Listener& listener = listeners_[id];
+  listener.late = late;
   if (std::exchange(listener.stopped, true)) return;
   // No shutdown(): the socket may be shared with other loops or processes that continue to use it.
   cancel(tag_of(listener, Operation::accept));
@@ -449,10 +449,9 @@ void UringLoop::accepted(Listener& listener, Completion completion) {
   if (completion.result >= 0) {
     Descriptor connected(completion.result);
     listener.pause.end();
-    if (!listener.stopped) listener.handler(std::move(connected));
+    if (listener.late == LateConnections::taken) listener.handler(std::move(connected));
   }
-  if (!over) return;
-  if (listener.stopped) return;
+  if (!over || listener.stopped) return;
   if (listener.pause.begins("accept", -completion.result)) {
     call_after(AcceptPause::kRest, [this, &listener] {
       if (!listener.stopped) arm_accept(listener);

@@ -25,7 +25,7 @@ class UringLoop final : public Loop {
   ~UringLoop() override;
 
   ListenerId listen(Descriptor descriptor, AcceptHandler handler) override;
-  void stop_listening(ListenerId id) override;
+  void stop_listening(ListenerId id, LateConnections late) override;
   std::string_view name() const override { return "io_uring"; }
 
  private:
@@ -34,6 +34,7 @@ class UringLoop final : public Loop {
     Descriptor descriptor;
     AcceptHandler handler;
     bool stopped = false;
+    LateConnections late = LateConnections::taken;
     AcceptPause pause = {};
   };
   struct Completion {

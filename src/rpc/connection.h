@@ -53,6 +53,8 @@ class Connection {
   // Sent to it since it became congested.
   std::uint32_t notifications_behind() const { return notifications_behind_; }
 
+  // Whether requests of it are in progress.
+  bool is_answering() const { return in_flight_ > 0 || in_slices_ > 0 || !waiting_.empty(); }
   // Of its requests in progress and its answers, including those in its outbox.
   std::size_t held_bytes() const { return share_->held(); }
 

@@ -12,6 +12,8 @@ namespace {
 std::expected<session::Listener, Error> listener_of(const ListenerOptions& options) {
   session::Listener listener{.address = {}, .options = {}, .unix_mode = options.unix_mode};
   listener.inherited_fd = options.inherited_fd;
+  listener.more_fds = options.more_fds;
+  listener.is_ours = options.is_ours;
   if (options.proxy_protocol) listener.options.proxy_protocol = session::ProxyProtocol::required;
   if (options.inherited_fd) return listener;
   const auto address = options.unix_path.empty() ? net::Address::parse(options.host, options.port)

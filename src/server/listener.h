@@ -22,6 +22,9 @@ struct ListenerOptions {
   std::string unix_path = {};              // not empty: a Unix socket instead of host and port
   std::optional<unsigned> unix_mode = {};  // mode of the Unix socket, as in chmod; empty: from the umask
   std::optional<int> inherited_fd = {};    // a listening socket, used instead of the above
+  // The inherited socket was made by an earlier process of ours, which may have had more of them (session::Listener).
+  std::vector<int> more_fds = {};
+  bool is_ours = false;
   std::optional<net::TlsServerOptions> tls = {};
   bool proxy_protocol = false;  // true: every connection begins with a PROXY header, which is trusted
 

@@ -25,6 +25,7 @@ class Arrival final : public Member {
 
   SessionTable& table() const override { return table_; }
   void shut_down(std::uint16_t code, std::string_view reason) override;
+  bool is_at_work(std::uint32_t now_ms) const override { return now_ms - accepted_ms_ < kFirstRequestWaitMs; }
 
  private:
   void on_adopted(net::Stream& stream) override;

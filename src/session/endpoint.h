@@ -61,6 +61,8 @@ class Endpoint {
   // The outbox is empty again after send() returned congested.
   virtual void on_drained(Session&) {}
   virtual void on_pong(Session&, Bytes) {}
+  // Whether answers to the session's requests are under way: a stop waits a while for them before it closes the session.
+  virtual bool is_answering(const Session&) const { return false; }
   // The session has used its share of this turn (frames_per_turn_max, bytes_per_turn_max) and continues in
   // the next. For counting only.
   virtual void on_turn_share_spent(Session&) {}

@@ -267,6 +267,11 @@ void HttpConnection::shut_down(std::uint16_t, std::string_view) {
   }
 }
 
+bool HttpConnection::is_at_work(std::uint32_t now) const {
+  if (is_answering() || state_ == State::reading) return true;
+  return state_ == State::waiting && !had_head_ && now - since_ms_ < kFirstRequestWaitMs;
+}
+
 // Sends the queued data and a FIN, then waits for the client's FIN.
 void HttpConnection::begin_leaving() {
   drop_body();

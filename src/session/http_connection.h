@@ -33,7 +33,10 @@ class HttpConnection final : public HttpInput {
   // `acceptance.agreed` must be set. This object is destroyed at the end of the turn.
   void accept_upgrade(Acceptance acceptance);
 
+  // Whether a response in pieces is being written.
+  bool is_streaming() const { return state_ == State::streaming; }
   void shut_down(std::uint16_t code, std::string_view reason) override;
+  bool is_at_work(std::uint32_t now_ms) const override;
 
   // Of a client that TLS asked for one (net::TlsServerOptions::client_ca_file), once it was verified.
   std::optional<net::PeerCertificate> peer_certificate() const;

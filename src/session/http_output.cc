@@ -22,7 +22,7 @@ void HttpOutput::begin_answer(const http::Request& request) {
   state_ = State::answering;
   answer_headers_.clear();
   note_.reset();
-  keep_alive_ = request.keep_alive;
+  keep_alive_ = request.keep_alive && !table_.ends_http();
   head_only_ = request.method == "HEAD";
   version_minor_ = request.version_minor;
 }

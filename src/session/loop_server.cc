@@ -1,5 +1,7 @@
 #include "session/loop_server.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -22,15 +24,24 @@ LoopServer::~LoopServer() {
 
 void LoopServer::close_all() {
   stop_listening();
+  for (const net::ListenerId id : passed_on_) loop().stop_listening(id, net::LateConnections::dropped);
+  passed_on_.clear();
   sessions_.close_all();
 }
 
 void LoopServer::listen(net::Descriptor listening, HttpService& service, ListenerOptions options) {
   ListenerContext& listener_context = contexts_.emplace_back(service, options_.http, std::move(options));
-  listeners_.push_back(
-      loop().listen(std::move(listening), [this, &listener_context](net::Descriptor connected) {
-        serve(std::move(connected), listener_context);
-      }));
+  listeners_.push_back({.id = {}, .fd = -1, .context = &listener_context});
+  listen_in(std::move(listening), listeners_.size() - 1);
+  is_listening_ = true;
+}
+
+void LoopServer::listen_in(net::Descriptor listening, std::size_t number) {
+  Numbered& to = listeners_[number];
+  to.fd = listening.get();
+  to.id = loop().listen(std::move(listening), [this, context = to.context](net::Descriptor connected) {
+    serve(std::move(connected), *context);
+  });
 }
 
 ListenerContext& LoopServer::context_of(HttpService& service) {
@@ -68,8 +79,35 @@ void LoopServer::refuse(Refusal refusal) {
 }
 
 void LoopServer::stop_listening() {
-  for (const net::ListenerId id : listeners_) loop().stop_listening(id);
-  listeners_.clear();
+  if (!std::exchange(is_listening_, false)) return;
+  for (const Numbered& listener : listeners_)
+    loop().stop_listening(listener.id, net::LateConnections::dropped);
+}
+
+std::expected<std::vector<LoopServer::Listening>, net::OsError> LoopServer::copy_sockets() const {
+  std::vector<Listening> sockets;
+  for (std::size_t i = 0; is_listening_ && i < listeners_.size(); ++i) {
+    net::Descriptor copy(::fcntl(listeners_[i].fd, F_DUPFD_CLOEXEC, 0));
+    if (!copy.valid()) return std::unexpected(net::last_error("fcntl"));
+    sockets.push_back({.number = i, .socket = std::move(copy)});
+  }
+  return sockets;
+}
+
+void LoopServer::pass_on_listening() {
+  if (!std::exchange(is_listening_, false)) return;
+  for (const Numbered& listener : listeners_) {
+    loop().stop_listening(listener.id, net::LateConnections::taken);
+    passed_on_.push_back(listener.id);
+  }
+  sessions_.end_http_after_responses(true);
+}
+
+void LoopServer::listen_again(std::vector<Listening> sockets) {
+  if (is_listening_ || draining_) return;
+  is_listening_ = true;
+  sessions_.end_http_after_responses(false);
+  for (Listening& one : sockets) listen_in(std::move(one.socket), one.number);
 }
 
 void LoopServer::drain(std::uint16_t code, std::string_view reason) {

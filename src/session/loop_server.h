@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <deque>
+#include <expected>
 #include <functional>
 #include <memory>
 #include <string>
@@ -50,6 +51,17 @@ class LoopServer {
 
   // Accepts no new connections from here on; open ones continue.
   void stop_listening();
+  // Copies of the sockets that it listens on, each with the number of its listen() call.
+  struct Listening {
+    std::size_t number = 0;
+    net::Descriptor socket;
+  };
+  std::expected<std::vector<Listening>, net::OsError> copy_sockets() const;
+  // As stop_listening(), for sockets that another process continues with: the connections that this loop has already
+  // accepted are served. HTTP connections end after their next response.
+  void pass_on_listening();
+  // After pass_on_listening(), because the other process did not continue: accepts with what copy_sockets() returned.
+  void listen_again(std::vector<Listening> sockets);
   // stop_listening(), then ends every session: WebSockets with this close code, HTTP connections after the
   // current response.
   void drain(std::uint16_t code, std::string_view reason);
@@ -68,13 +80,22 @@ class LoopServer {
   void serve(net::Descriptor connected, ListenerContext& listener_context);
   void refuse(Refusal refusal);
   ListenerContext& context_of(HttpService& service);
+  void listen_in(net::Descriptor listening, std::size_t number);
 
   LoopServerOptions options_;
   AcceptGate own_gate_;
   AcceptGate& gate_;
   std::deque<ListenerContext> contexts_;  // sessions point into it
   ServerTable sessions_;
-  std::vector<net::ListenerId> listeners_;
+  // Of each listen() call.
+  struct Numbered {
+    net::ListenerId id;
+    int fd;  // the loop owns it
+    ListenerContext* context;
+  };
+  std::vector<Numbered> listeners_;
+  bool is_listening_ = false;
+  std::vector<net::ListenerId> passed_on_;
   Counter refused_;
   bool draining_ = false;
 };

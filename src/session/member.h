@@ -29,6 +29,9 @@ struct SessionId {
 
 class Member : public net::TransportHandler {
  public:
+  // How long after the accept a first request is on its way.
+  static constexpr std::uint32_t kFirstRequestWaitMs = 500;
+
   SessionId id() const;
   const net::Transport& transport() const { return *transport_; }
   virtual SessionTable& table() const = 0;
@@ -37,6 +40,9 @@ class Member : public net::TransportHandler {
 
   // The server stops. The code and the reason are for a WebSocket's Close frame.
   virtual void shut_down(std::uint16_t code, std::string_view reason) = 0;
+  // Whether a request is arriving or answered, or is on its way: a new client has just connected in order to send one. A stop
+  // waits a while for it.
+  virtual bool is_at_work(std::uint32_t /*now_ms*/) const { return false; }
   // Ends the connection immediately: queued data is dropped.
   virtual void close() { transport_->close(); }
   bool is_closed() const { return transport_->is_closed(); }

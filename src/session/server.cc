@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <future>
+#include <set>
 #include <thread>
 
 #include "base/check.h"
@@ -27,7 +29,9 @@ struct Server::Thread {
   HttpServices services;
   std::unique_ptr<LoopServer> server;
   std::thread thread;
-  std::size_t dropped = 0;  // valid after the thread has ended: sessions that did not end in time
+  std::vector<std::size_t> numbers;  // the index of the listener of each listen() call
+  std::function<void()> listen;      // on the loop, once
+  std::size_t dropped = 0;           // valid after the thread has ended: sessions that did not end in time
 
   void end();
   void add_to(SessionTotals& totals) const;
@@ -127,59 +131,6 @@ std::size_t Server::Thread::count_undelivered(std::size_t enough) const {
   return count;
 }
 
-namespace {
-
-using Listening = std::vector<net::Descriptor>;
-
-std::expected<net::Descriptor, net::OsError> duplicate(int fd) {
-  net::Descriptor shared(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
-  if (!shared.valid()) return std::unexpected(net::last_error("fcntl", "descriptor " + std::to_string(fd)));
-  return shared;
-}
-
-std::expected<net::Descriptor, net::OsError> take_inherited(int fd) {
-  const int flags = ::fcntl(fd, F_GETFL);
-  // Others may share the socket: an accept that comes too late for a connection must not block.
-  if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) {
-    return std::unexpected(net::last_error("fcntl", "descriptor " + std::to_string(fd)));
-  }
-  return duplicate(fd);
-}
-
-std::expected<Listening, net::OsError> bind_all(const std::vector<Listener>& listeners,
-                                                std::vector<net::Address>& addresses) {
-  Listening listening;
-  for (std::size_t i = 0; i < addresses.size(); ++i) {
-    net::Address& address = addresses[i];
-    auto socket = listeners[i].inherited_fd ? take_inherited(*listeners[i].inherited_fd)
-                                            : net::listen_on(address, {.unix_mode = listeners[i].unix_mode});
-    if (!socket) return std::unexpected(socket.error());
-    // Port 0: the other loops bind the port that this one got.
-    auto bound = net::local_address(socket->get());
-    if (!bound) return std::unexpected(bound.error());
-    address = *bound;
-    listening.push_back(std::move(*socket));
-  }
-  return listening;
-}
-
-// The sockets of the other loops. A Unix path or an inherited socket exists only once, so the loops share it:
-// the first to accept gets the connection.
-std::expected<Listening, net::OsError> bind_again(const std::vector<Listener>& listeners,
-                                                  const std::vector<net::Address>& addresses,
-                                                  const Listening& first) {
-  Listening listening;
-  for (std::size_t i = 0; i < addresses.size(); ++i) {
-    const bool shared = addresses[i].family() == AF_UNIX || listeners[i].inherited_fd;
-    auto socket = shared ? duplicate(first[i].get()) : net::listen_on(addresses[i]);
-    if (!socket) return std::unexpected(socket.error());
-    listening.push_back(std::move(*socket));
-  }
-  return listening;
-}
-
-}  // namespace
-
 Server::Server(ServerOptions options) : options_(std::move(options)), gate_(options_.accept) {
   options_.loop_server.gate = &gate_;
   options_.loop.streams_max = options_.loop_server.connections_max;
@@ -212,20 +163,15 @@ std::expected<void, net::OsError> Server::start(const std::vector<Listener>& lis
     if (listener.inherited_fd) continue;
     if (const auto free = net::check_free(listener.address); !free) return std::unexpected(free.error());
   }
-  std::vector<Listening> listening;
-  for (std::size_t i = 0; i < count; ++i) {
-    auto bound =
-        i == 0 ? bind_all(listeners, addresses_) : bind_again(listeners, addresses_, listening.front());
-    if (!bound) return std::unexpected(bound.error());
-    listening.push_back(std::move(*bound));
-  }
+  auto listening = bind_for_loops(listeners, addresses_, count);
+  if (!listening) return std::unexpected(listening.error());
   remember_unix_paths(listeners);
-  auto started = start_threads(std::move(listening), listeners, make_http_services, before_accepting);
+  auto started = start_threads(*std::move(listening), listeners, make_http_services, before_accepting);
   if (!started) remove_unix_paths();
   return started;
 }
 
-std::expected<void, net::OsError> Server::start_threads(std::vector<Listening> listening,
+std::expected<void, net::OsError> Server::start_threads(std::vector<LoopListening> listening,
                                                         const std::vector<Listener>& listeners,
                                                         const MakeHttpServices& make_http_services,
                                                         const std::function<void()>& before_accepting) {
@@ -237,19 +183,22 @@ std::expected<void, net::OsError> Server::start_threads(std::vector<Listening> l
     Thread& self = *threads_.emplace_back(std::make_unique<Thread>());
     std::promise<std::expected<std::string_view, net::OsError>> ready;
     auto made = ready.get_future();
-    auto thread = net::start_thread([this, i, &self, &make_http_services, options, may_go,
-                                     ready = std::move(ready), mine = std::move(listening[i])]() mutable {
+    const auto mine = std::make_shared<LoopListening>(std::move(listening[i]));
+    for (const auto& [k, socket] : *mine) self.numbers.push_back(k);
+    self.listen = [&self, options, mine] {
+      for (auto& [k, socket] : *mine) self.server->listen(std::move(socket), *self.services[k], options[k]);
+    };
+    auto thread = net::start_thread([this, i, &self, &make_http_services, count = listeners.size(), may_go,
+                                     ready = std::move(ready)]() mutable {
       auto loop = net::Loop::create(options_.loop);
       if (!loop) return ready.set_value(std::unexpected(loop.error()));
       self.loop = std::move(*loop);
       self.server = std::make_unique<LoopServer>(*self.loop, options_.loop_server);
       self.services = make_http_services(*self.server, i);
-      FANFARE_CHECK(self.services.size() == mine.size());
+      FANFARE_CHECK(self.services.size() == count);
       ready.set_value(self.loop->name());
       if (may_go.get()) {
-        for (std::size_t k = 0; k < mine.size(); ++k) {
-          self.server->listen(std::move(mine[k]), *self.services[k], options[k]);
-        }
+        if (!accepts_later_) self.listen();
         self.loop->run();
       }
       self.end();
@@ -280,9 +229,13 @@ void Server::remember_unix_paths(const std::vector<Listener>& listeners) {
   for (std::size_t i = 0; i < addresses_.size(); ++i) {
     const net::Address& address = addresses_[i];
     struct stat made{};
-    if (listeners[i].inherited_fd || address.family() != AF_UNIX) continue;
+    const bool is_inherited = listeners[i].inherited_fd.has_value();
+    if ((is_inherited && !listeners[i].is_ours) || address.family() != AF_UNIX) continue;
     if (::stat(address.host().c_str(), &made) != 0) continue;
-    unix_paths_.push_back({.path = address.host(), .device = made.st_dev, .inode = made.st_ino});
+    unix_paths_.push_back({.path = address.host(),
+                           .device = made.st_dev,
+                           .inode = made.st_ino,
+                           .is_of_other = is_inherited && accepts_later_});
   }
 }
 
@@ -290,10 +243,87 @@ void Server::remember_unix_paths(const std::vector<Listener>& listeners) {
 void Server::remove_unix_paths() {
   for (const UnixPath& ours : unix_paths_) {
     struct stat now{};
-    if (::stat(ours.path.c_str(), &now) != 0 || now.st_dev != ours.device || now.st_ino != ours.inode)
+    if (ours.is_of_other || ::stat(ours.path.c_str(), &now) != 0 || now.st_dev != ours.device ||
+        now.st_ino != ours.inode)
       continue;
     ::unlink(ours.path.c_str());
   }
+  unix_paths_.clear();
+}
+
+void Server::begin_accepting() {
+  {
+    const std::scoped_lock lock(paths_mutex_);
+    for (UnixPath& path : unix_paths_) path.is_of_other = false;
+  }
+  for (const auto& thread : threads_) {
+    thread->loop->post([self = thread.get()] { self->listen(); });
+  }
+}
+
+// `result` outlives a call that has given up, until the loop has run `task` or ended.
+template <typename Result>
+std::optional<Result> Server::ask(std::size_t loop_index, Duration wait_max,
+                                  UniqueFunction<Result(LoopServer&)> task) {
+  const auto asked = std::make_shared<std::promise<Result>>();
+  auto answer = asked->get_future();
+  const bool is_posted = post(loop_index, [asked, task = std::move(task)](LoopServer& server) mutable {
+    asked->set_value(task(server));
+  });
+  if (!is_posted || answer.wait_for(wait_max) != std::future_status::ready) return std::nullopt;
+  return answer.get();
+}
+
+std::expected<std::vector<Server::Passed>, net::OsError> Server::copy_sockets(Duration wait_max) {
+  std::vector<Passed> passed;
+  std::set<std::pair<dev_t, ino_t>> seen;  // the loops share Unix paths and what was inherited
+  for (std::size_t i = 0; i < threads_.size(); ++i) {
+    using Copies = std::expected<std::vector<LoopServer::Listening>, net::OsError>;
+    auto sockets = ask<Copies>(i, wait_max, [](LoopServer& server) { return server.copy_sockets(); });
+    if (!sockets) {
+      return std::unexpected(
+          net::OsError{.call = "answer of loop", .code = ETIMEDOUT, .detail = std::to_string(i)});
+    }
+    if (!*sockets) return std::unexpected(sockets->error());
+    for (LoopServer::Listening& one : **sockets) {
+      struct stat socket{};
+      if (::fstat(one.socket.get(), &socket) != 0) return std::unexpected(net::last_error("fstat"));
+      passed.push_back({.listener = threads_[i]->numbers[one.number],
+                        .loop = i,
+                        .number = one.number,
+                        .socket = std::move(one.socket),
+                        .is_repeated = !seen.emplace(socket.st_dev, socket.st_ino).second});
+    }
+  }
+  return passed;
+}
+
+bool Server::stop_accepting(Duration wait_max) {
+  bool have_all = true;
+  for (std::size_t i = 0; i < threads_.size(); ++i) {
+    const auto stopped = ask<bool>(i, wait_max, [](LoopServer& server) {
+      server.pass_on_listening();
+      return true;
+    });
+    have_all = have_all && stopped.has_value();
+  }
+  return have_all;
+}
+
+void Server::accept_again(std::vector<Passed> sockets) {
+  std::vector<std::vector<LoopServer::Listening>> of_loops(threads_.size());
+  for (Passed& one : sockets) {
+    of_loops[one.loop].push_back({.number = one.number, .socket = std::move(one.socket)});
+  }
+  for (std::size_t i = 0; i < threads_.size(); ++i) {
+    post(i, [sockets = std::move(of_loops[i])](LoopServer& server) mutable {
+      server.listen_again(std::move(sockets));
+    });
+  }
+}
+
+void Server::give_up_paths() {
+  const std::scoped_lock lock(paths_mutex_);
   unix_paths_.clear();
 }
 

@@ -10,10 +10,12 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "fanfare/unique_function.h"
 #include "net/loop.h"
+#include "session/listening.h"
 #include "session/loop_server.h"
 
 namespace fanfare::session {
@@ -23,16 +25,6 @@ struct ServerOptions {
   net::LoopOptions loop;
   LoopServerOptions loop_server;
   AcceptLimits accept;  // over all loops; the server sets loop_server.gate
-};
-
-struct Listener {
-  net::Address address;
-  ListenerOptions options;
-  // Mode of a Unix path: who may connect, as in chmod. Empty: the umask applies.
-  std::optional<unsigned> unix_mode = {};
-  // A socket that already listens (net/inherited_sockets.h), used in place of `address`. The loops share it,
-  // and it stays open and listening when the server stops.
-  std::optional<int> inherited_fd = {};
 };
 
 // What the sessions of all loops have done so far.
@@ -67,6 +59,31 @@ class Server {
   std::expected<void, net::OsError> start(const std::vector<Listener>& listeners,
                                           const MakeHttpServices& make_http_services,
                                           const std::function<void()>& before_accepting = {});
+
+  // Before start(): it binds and runs, but accepts no connection before begin_accepting(). Unix paths of sockets that it was given
+  // stay if it stops before that.
+  void accept_later() { accepts_later_ = true; }
+  void begin_accepting();
+
+  // To pass the listening sockets on to another process, from one thread, not a loop's, before any stop:
+  // copies of them, for each loop; then stop_accepting(), which returns when no loop accepts any more. What the
+  // loops have accepted until then is served, and the sockets stay open as long as somebody holds copies. After
+  // that the process either stops, or accept_again() continues.
+  struct Passed {
+    std::size_t listener = 0;  // its index in start()
+    std::size_t loop = 0;
+    std::size_t number = 0;  // of its listen() call on the loop
+    net::Descriptor socket;
+    bool is_repeated = false;  // a socket that several loops share, and that came before
+  };
+  // How long a loop may take to answer, unless the caller says otherwise: one that does not is stuck.
+  static constexpr Duration kLoopAnswerWait = std::chrono::seconds(2);
+  std::expected<std::vector<Passed>, net::OsError> copy_sockets(Duration wait_max = kLoopAnswerWait);
+  // False: a loop did not answer.
+  bool stop_accepting(Duration wait_max = kLoopAnswerWait);
+  void accept_again(std::vector<Passed> sockets);
+  // The other process removes the Unix paths from now on.
+  void give_up_paths();
 
   // The bound addresses, with the ports that the system chose for port 0.
   const std::vector<net::Address>& addresses() const { return addresses_; }
@@ -108,16 +125,22 @@ class Server {
     std::string path;
     std::uint64_t device = 0;
     std::uint64_t inode = 0;
+    bool is_of_other = false;  // of the process that this one replaces, until begin_accepting()
   };
-  std::expected<void, net::OsError> start_threads(std::vector<std::vector<net::Descriptor>> listening,
+  std::expected<void, net::OsError> start_threads(std::vector<LoopListening> listening,
                                                   const std::vector<Listener>& listeners,
                                                   const MakeHttpServices& make_http_services,
                                                   const std::function<void()>& before_accepting);
+  // What the loop answers; empty: nothing in time.
+  template <typename Result>
+  std::optional<Result> ask(std::size_t loop_index, Duration wait_max,
+                            UniqueFunction<Result(LoopServer&)> task);
   void remember_unix_paths(const std::vector<Listener>& listeners);
   void remove_unix_paths();
 
   ServerOptions options_;
   AcceptGate gate_;
+  bool accepts_later_ = false;
   std::vector<net::Address> addresses_;
   std::vector<UnixPath> unix_paths_;
   std::string_view loop_name_;

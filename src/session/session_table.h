@@ -104,6 +104,10 @@ class SessionTable {
   // Closes every connection and runs the loop until they have ended. The loop must not be running.
   void close_all();
 
+  // True: HTTP connections end after their next response, and say so in it.
+  void end_http_after_responses(bool end) { ends_http_ = end; }
+  bool ends_http() const { return ends_http_; }
+
   net::Loop& loop() const { return loop_; }
   Random& random() { return random_; }
   SessionCounters& counters() { return counters_; }
@@ -186,6 +190,7 @@ class SessionTable {
   std::deque<Member*> slots_;  // null: free
   std::vector<std::uint32_t> free_slots_;
   std::size_t size_ = 0;
+  bool ends_http_ = false;
   std::uint32_t last_generation_ = 0;
   std::unordered_map<const Session*, Unread> unread_;
   std::unordered_map<const SessionOutput*, Held> held_;

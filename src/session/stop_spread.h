@@ -1,6 +1,8 @@
 #pragma once
-// The first part of a stop over some time: every loop accepts no more connections, and closes its sessions one
-// after another, evenly over the time. So their clients do not all connect to the next server at once.
+// The first part of a stop over some time: every loop accepts no more connections, and closes its WebSockets and its
+// streamed HTTP responses (Server-Sent Events) one after another, evenly over the time. So their clients do not all
+// connect to the next server at once. A WebSocket whose turn comes while answers to it are under way
+// (Endpoint::is_answering) is closed when they are sent, or after kAnswersWait.
 
 #include <atomic>
 #include <cstddef>
@@ -17,6 +19,8 @@ namespace fanfare::session {
 
 class StopSpread {
  public:
+  static constexpr Duration kAnswersWait = std::chrono::seconds(5);
+
   // Any thread. `done` is called once, on the thread of a loop, when no loop has an open session left of those
   // that were open at the start. It is not called if the server stops before.
   static void start(Server& server, std::uint16_t code, std::string_view reason, Duration spread,

@@ -170,6 +170,14 @@ class Package(unittest.TestCase):
         self.install("0.1.1")
         self.assertEqual(config.read_text(), changed)
         self.assertEqual(get("/healthz"), 200)  # a package never ends what it did not start
+        self.assertIn("has taken over", machine.do("fanfare", "upgrade"))
+        successor = int(service.message("MAINPID=").removeprefix("MAINPID="))
+        self.assertIn("127.0.0.1:4000", service.message("READY=1"))
+        self.assertEqual(service.process.wait(PATIENCE), 0)
+        service.message("WATCHDOG=1")
+        self.assertEqual(get("/healthz"), 200)
+        os.kill(successor, 15)
+        self.assertEqual(os.waitpid(successor, 0)[1], 0)  # its parent has ended, so it is ours
         output = service.end()
         self.assertIn("stopping", output)
         self.assertEqual(service.process.returncode, 0, output)

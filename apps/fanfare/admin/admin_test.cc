@@ -46,6 +46,12 @@ TEST(AdminArguments, AreRead) {
     const std::vector<const char*> words{"fanfare", "top", "--interval", no_number};
     EXPECT_FALSE(parse_arguments(static_cast<int>(words.size()), words.data())) << no_number;
   }
+  EXPECT_EQ(parsed<AdminArguments>({"drain", "--spread", "5s"}).command, "drain");
+  EXPECT_EQ(parsed<AdminArguments>({"drain", "--spread", "5s"}).spread_s, 5);
+  const auto upgrade = parsed<AdminArguments>({"upgrade", "--socket", "/run/a.sock"});
+  EXPECT_EQ(upgrade.command, "upgrade");
+  EXPECT_EQ(upgrade.to.address, "/run/a.sock");
+  EXPECT_EQ(parsed<AdminArguments>({"upgrade", "--pid", "4711"}).pid, 4711);
 }
 
 TEST(AdminTable, AlignsAndCuts) {
@@ -103,6 +109,14 @@ TEST(AdminClient, SaysThatTheServerCannotBeReached) {
   EXPECT_EQ(run_top(top, out, complaints), 1);
   arguments.command = "close";
   EXPECT_EQ(run_admin(arguments, out, complaints), 2) << "neither ids nor a filter";
+}
+
+TEST(AdminClient, SaysThatAPathIsTooLong) {
+  const std::string longest(107, 'x');
+  EXPECT_EQ(AdminClient({.address = longest}).request("GET", "/").error().find("expected the path"),
+            std::string::npos);
+  EXPECT_EQ(AdminClient({.address = longest + "x"}).request("GET", "/").error(),
+            "the path \"" + longest + "x\" has 108 bytes, expected the path of a Unix socket, at most 107");
 }
 
 TEST(AdminClient, ProblemsArePrintedWithTheirErrors) {

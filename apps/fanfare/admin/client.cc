@@ -1,6 +1,7 @@
 #include "admin/client.h"
 
 #include <curl/curl.h>
+#include <sys/un.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -15,8 +16,8 @@
 namespace fanfare::app {
 namespace {
 
-constexpr long kAdminTimeoutMs = 30'000;
 constexpr long kAdminConnectTimeoutMs = 5'000;
+constexpr std::size_t kSocketPathMax = sizeof(sockaddr_un::sun_path) - 1;
 
 struct ReplyBody {
   std::string text;
@@ -67,6 +68,11 @@ AdminClient::~AdminClient() {
 std::expected<AdminReply, std::string> AdminClient::request(std::string_view method,
                                                             const std::string& target,
                                                             const std::string& body) {
+  if (!is_url(address_) && address_.size() > kSocketPathMax) {
+    return std::unexpected("the path \"" + address_ + "\" has " + std::to_string(address_.size()) +
+                           " bytes, expected the path of a Unix socket, at most " +
+                           std::to_string(kSocketPathMax));
+  }
   CURL* const curl = curl_;
   ReplyBody reply;
   const std::string url = base_ + target;
@@ -82,7 +88,7 @@ std::expected<AdminReply, std::string> AdminClient::request(std::string_view met
   curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
   curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, &append_reply);
   curl_easy_setopt(curl, CURLOPT_WRITEDATA, &reply);
-  curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, kAdminTimeoutMs);
+  curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, timeout_ms_);
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, kAdminConnectTimeoutMs);
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");

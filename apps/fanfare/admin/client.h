@@ -1,6 +1,7 @@
 #pragma once
 // Requests to the admin API of a running server, over its Unix socket or a port.
 
+#include <chrono>
 #include <cstdint>
 #include <expected>
 #include <string>
@@ -31,6 +32,8 @@ class AdminClient {
   // answered with an error, whose text it is.
   std::expected<AdminReply, std::string> request(std::string_view method, const std::string& target,
                                                  const std::string& body = {});
+  // Of the requests from here on.
+  void set_timeout(std::chrono::seconds time) { timeout_ms_ = std::chrono::milliseconds(time).count(); }
   // For people.
   const std::string& address() const { return address_; }
 
@@ -39,6 +42,7 @@ class AdminClient {
   std::string address_;
   std::string base_;  // of the URLs
   std::string token_;
+  long timeout_ms_ = 30'000;
 };
 
 // The detail of a problem+json text, with the offending value; or the text itself.

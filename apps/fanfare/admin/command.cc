@@ -2,7 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
 #include <expected>
+#include <filesystem>
+#include <fstream>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -57,6 +64,38 @@ std::string quoted_json(std::string_view text) {
   return json;
 }
 
+// More than the longest server.upgradeTimeout.
+constexpr std::chrono::seconds kUpgradeWait = std::chrono::minutes(61);
+
+// Whether a thread has the signal blocked, as all threads of a server but the one that waits for it.
+bool waits_for_upgrades(const std::string& folder) {
+  std::error_code error;
+  for (const auto& thread : std::filesystem::directory_iterator(folder + "/task", error)) {
+    std::ifstream status(thread.path() / "status");
+    for (std::string line; std::getline(status, line);) {
+      if (!line.starts_with("SigBlk:")) continue;
+      const auto blocked = std::strtoull(line.c_str() + 7, nullptr, 16);
+      if (((blocked >> static_cast<unsigned>(SIGUSR2 - 1)) & 1U) != 0) return true;
+    }
+  }
+  return false;
+}
+
+// A program that does not know the signal would be ended by it.
+Outcome ask_by_signal(std::int32_t pid) {
+  const std::string folder = "/proc/" + std::to_string(pid);
+  std::ifstream file(folder + "/comm");
+  std::string name;
+  if (!std::getline(file, name)) return std::unexpected("there is no process " + std::to_string(pid));
+  if (name != "fanfare" || !waits_for_upgrades(folder)) {
+    return std::unexpected("process " + std::to_string(pid) + " (" + name +
+                           ") is no 'fanfare serve' that can be upgraded while it runs");
+  }
+  if (::kill(pid, SIGUSR2) == 0) return {};
+  return std::unexpected("cannot send a signal to process " + std::to_string(pid) + ": " +
+                         std::strerror(errno));
+}
+
 class Command {
  public:
   Command(const AdminArguments& arguments, std::ostream& out) : a_(arguments), out_(out), client_(a_.to) {}
@@ -72,6 +111,7 @@ class Command {
     if (a_.command == "enable" || a_.command == "disable") return switch_upstream(a_.command == "enable");
     if (a_.command == "drain") return drain();
     if (a_.command == "undrain") return change("DELETE", "/v1/drain", "", &Command::print_members);
+    if (a_.command == "upgrade") return upgrade();
     if (a_.command == "log-level") return log_level();
     if (a_.command == "config") return show("/v1/config", &Command::print_summary);
     return change("POST", "/v1/reload", "", &Command::print_reload);
@@ -231,6 +271,19 @@ class Command {
     return change("POST", "/v1/drain", body + "}", &Command::print_members);
   }
 
+  Outcome upgrade() {
+    if (a_.pid != 0) {
+      const auto asked = ask_by_signal(a_.pid);
+      if (asked) out_ << "process " << a_.pid << " was asked; its log says what came of it\n";
+      return asked;
+    }
+    client_.set_timeout(kUpgradeWait);
+    return change("POST", "/v1/upgrade", "", &Command::print_upgrade);
+  }
+  void print_upgrade(std::string_view json) {
+    out_ << "process " << jsonrpc::member(json, "pid").value_or("?") << " has taken over\n";
+  }
+
   Outcome log_level() {
     if (a_.level.empty()) return show("/v1/log-level", &Command::print_members);
     return change("PUT", "/v1/log-level", R"({"level":)" + quoted_json(a_.level) + "}",
@@ -269,7 +322,8 @@ std::string filter_query(const AdminArguments& arguments) {
 int run_admin(const AdminArguments& arguments, std::ostream& out, std::ostream& complaints) {
   const Outcome done = Command(arguments, out).run();
   if (done) return 0;
-  complaints << "fanfare admin " << arguments.command << ": " << done.error() << "\n";
+  complaints << (arguments.command == "upgrade" ? "fanfare " : "fanfare admin ") << arguments.command << ": "
+             << done.error() << "\n";
   const bool is_usage = done.error().starts_with("expected ");
   return is_usage ? 2 : 1;
 }

@@ -32,6 +32,24 @@ constexpr const char* kTopExamples = R"(Examples:
 
 Keys: b, a, r, s, n sort by bytes behind, age, received, sent and subscriptions; q leaves. See docs/admin.md.)";
 
+constexpr const char* kUpgradeExamples = R"(Examples:
+  fanfare upgrade
+      After a new build was installed: the server on this machine starts it, passes its sockets on and ends when its
+      clients have moved. Nobody is refused. If the new build does not start, the server goes on as before.
+  fanfare upgrade --pid 4711
+      The same by a signal (SIGUSR2), without the admin API. The log of the process says what came of it.
+
+See "Upgrade" in docs/install.md.
+Status 0: the new process has taken over; 1: the old one goes on, or the server cannot be reached; 2: a wrong
+argument.)";
+
+constexpr const char* kDrainExamples = R"(Examples:
+  fanfare drain --spread 1m
+      Before a restart behind a load balancer: /readyz says 503, and clients are asked to connect elsewhere.
+      'fanfare admin undrain' ends it.
+
+See docs/admin.md.)";
+
 void add_address(CLI::App* app, AdminAddress& to) {
   app->add_option("--socket", to.address,
                   "The admin API: a path, or http://HOST:PORT; $XDG_RUNTIME_DIR/fanfare.sock or "
@@ -91,6 +109,17 @@ void add_close(CLI::App* admin, AdminArguments& out) {
   add_filters(app, out);
 }
 
+constexpr const char* kAboutDrain = "Take the server out of service, without ending it";
+
+void add_drain_flags(CLI::App* app, AdminArguments& out) {
+  app->add_option("--spread", out.spread_s, "Close the WebSockets over this time, 30s if not given")
+      ->type_name("DURATION")
+      ->transform(CLI::AsNumberWithUnit(std::map<std::string, double>{{"s", 1}, {"m", 60}, {"h", 3600}},
+                                        CLI::AsNumberWithUnit::CASE_SENSITIVE, "")
+                      .description(""));
+  app->add_option("--reason", out.reason, "For the clients, at most 123 bytes")->type_name("TEXT");
+}
+
 void add_upstream(CLI::App* admin, AdminArguments& out) {
   CLI::App* disable = add_command(admin, out, "disable", "Take an upstream out of use");
   disable->add_option("UPSTREAM", out.upstream, "PROJECT/CHAIN/NAME")->required();
@@ -115,19 +144,35 @@ CLI::App* add_admin(CLI::App& root, AdminArguments& out) {
   add_upstream(admin, out);
   add_command(admin, out, "streams", "Streams and their subscribers");
   add_command(admin, out, "rooms", "Rooms of the canvas");
-  CLI::App* drain = add_command(admin, out, "drain", "Take the server out of service, without ending it");
-  drain->add_option("--spread", out.spread_s, "Close the WebSockets over this time, 30s if not given")
-      ->type_name("DURATION")
-      ->transform(CLI::AsNumberWithUnit(std::map<std::string, double>{{"s", 1}, {"m", 60}, {"h", 3600}},
-                                        CLI::AsNumberWithUnit::CASE_SENSITIVE, "")
-                      .description(""));
-  drain->add_option("--reason", out.reason, "For the clients, at most 123 bytes")->type_name("TEXT");
+  add_drain_flags(add_command(admin, out, "drain", kAboutDrain), out);
   add_command(admin, out, "undrain", "Put it back into service");
   CLI::App* level = add_command(admin, out, "log-level", "Show or change the level of the log");
   level->add_option("LEVEL", out.level, "trace, debug, info, warn, error or off");
   add_command(admin, out, "config", "The configuration in effect, without secrets");
   add_command(admin, out, "reload", "Read the configuration again, and say what changed");
   return admin;
+}
+
+CLI::App* add_upgrade(CLI::App& root, AdminArguments& out) {
+  CLI::App* app = root.add_subcommand("upgrade", "Replace a running server by the program on disk");
+  app->footer(kUpgradeExamples);
+  add_address(app, out.to);
+  app->add_flag("--json", out.json, "Print the server's answer as it is");
+  app->add_option("--pid", out.pid, "Send a signal to this process instead")
+      ->type_name("PID")
+      ->check(CLI::Range(1, INT32_MAX).description(""));
+  app->callback([&out] { out.command = "upgrade"; });
+  return app;
+}
+
+CLI::App* add_drain(CLI::App& root, AdminArguments& out) {
+  CLI::App* app = root.add_subcommand("drain", kAboutDrain);
+  app->footer(kDrainExamples);
+  add_address(app, out.to);
+  app->add_flag("--json", out.json, "Print the server's answer as it is");
+  add_drain_flags(app, out);
+  app->callback([&out] { out.command = "drain"; });
+  return app;
 }
 
 CLI::App* add_top(CLI::App& root, TopArguments& out) {

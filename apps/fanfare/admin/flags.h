@@ -37,6 +37,7 @@ struct AdminArguments {
   bool force = false;
   double spread_s = 30;  // drain
   std::string level;     // log-level; empty: show it
+  std::int32_t pid = 0;  // upgrade: it gets a signal; 0: the server at the address is asked
 };
 
 struct TopArguments {
@@ -51,5 +52,8 @@ struct TopArguments {
 // Adds the commands to the program's.
 CLI::App* add_admin(CLI::App& root, AdminArguments& out);
 CLI::App* add_top(CLI::App& root, TopArguments& out);
+// 'fanfare upgrade', and 'fanfare drain' as a short form of 'fanfare admin drain'.
+CLI::App* add_upgrade(CLI::App& root, AdminArguments& out);
+CLI::App* add_drain(CLI::App& root, AdminArguments& out);
 
 }  // namespace fanfare::app

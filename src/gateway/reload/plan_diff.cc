@@ -101,6 +101,8 @@ void Differ::compare_process() {
   live("logLevel", SETTING(log_level));
   live("server.shutdownTimeout", SETTING(shutdown_timeout));
   live("server.shutdownSpread", SETTING(shutdown_spread));
+  live("server.shutdownClosesPerSecond", SETTING(shutdown_closes_per_second));
+  live("server.upgradeTimeout", SETTING(upgrade_timeout));
   live("server.allowedHosts", SETTING(browsers.hosts));
   live("server.allowedOrigins", SETTING(browsers.origins));
   fixed("server.threads", SETTING(loops));

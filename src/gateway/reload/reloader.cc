@@ -35,6 +35,8 @@ Reloader::Reloader(Gateway& gateway, const ServePlan& plan, ReadAgain read_again
     : gateway_(gateway),
       read_again_(std::move(read_again)),
       has_access_(plan.access != nullptr && read_again_),
+      has_certificates_(
+          std::ranges::any_of(plan.listeners, [](const auto& one) { return one.at.tls.has_value(); })),
       check_every_(plan.access_check_every),
       files_(plan.access_files),
       watch_(files_) {}
@@ -59,7 +61,7 @@ void Reloader::reload_certificates(ReloadReport& report) {
   for (const std::string& error : report.errors) {
     log::error("certificate_reload_failed", {{"error", error}, {"still_used", kBefore}});
   }
-  if (report.errors.empty()) log::info("certificates_reloaded");
+  if (has_certificates_ && report.errors.empty()) log::info("certificates_reloaded");
 }
 
 void Reloader::reload_plan(ReloadReport& report) {

@@ -39,6 +39,7 @@ class Reloader {
   Gateway& gateway_;
   const ReadAgain read_again_;
   const bool has_access_;
+  const bool has_certificates_;
   Duration check_every_;
   std::vector<std::string> files_;
   FileWatch watch_;

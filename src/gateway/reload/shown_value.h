@@ -2,6 +2,7 @@
 // Values of settings, for people.
 
 #include <concepts>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,10 @@ inline std::string shown(std::unsigned_integral auto value) {
 }
 inline std::string shown(Duration value) {
   return format_duration(value);
+}
+// Of a setting that may be left to the program.
+inline std::string shown(const std::optional<Duration>& value) {
+  return value ? shown(*value) : "auto";
 }
 inline std::string shown(log::Level value) {
   return std::string(kLogLevels[static_cast<std::size_t>(value)]);
