@@ -30,6 +30,7 @@
 #include "gateway/stream_runtime.h"
 #include "gateway/upgrade/listening_servers.h"
 #include "gateway/upgrade/obstacle.h"
+#include "gateway/view.h"
 #include "server/listener.h"
 #include "session/close_hint.h"
 #include "session/server.h"
@@ -249,15 +250,6 @@ class Gateway::Impl {
         access_.gate(), [this] { return metrics_text(); });
   }
 
-  // What is served, until a reload makes another one. Immutable.
-  struct View {
-    ServePlan plan;
-    Networks::OfPlan networks;
-    std::vector<std::size_t> slots;  // of the networks
-    std::shared_ptr<const NetworkPaths> paths;
-  };
-  using ViewPtr = std::shared_ptr<const View>;
-
   // Any thread; null before start().
   ViewPtr view() const {
     const std::scoped_lock lock(view_mutex_);
@@ -272,10 +264,7 @@ class Gateway::Impl {
     return all;
   }
   void set_view(const ServePlan& plan, const Networks::OfPlan& networks) {
-    auto made =
-        std::make_shared<View>(View{.plan = plan, .networks = networks, .slots = {}, .paths = nullptr});
-    for (const LiveNetwork* live : networks) made->slots.push_back(live->slot);
-    made->paths = std::make_shared<const NetworkPaths>(made->plan, made->slots);
+    ViewPtr made = make_view(plan, networks);
     const std::scoped_lock lock(view_mutex_);
     view_ = std::move(made);
   }

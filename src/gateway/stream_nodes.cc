@@ -58,10 +58,11 @@ std::string words_for(const upstream::Failure& failure) {
 void StreamNode::call(const streams::CallSpec& call, Done done) {
   std::string body;
   jsonrpc::append_request(body, kId, call.method, call.params);
-  upstream::CallOptions options{.caller = {.client = "streams"},
-                                .method = call.method,
-                                .repeat = upstream::Repeat::always,
-                                .id = std::string(kId)};
+  upstream::CallOptions options;
+  options.caller.client = "streams";
+  options.method = call.method;
+  options.repeat = upstream::Repeat::always;
+  options.id = kId;
   backend_.call(std::move(body), std::move(options),
                 [done = std::move(done)](upstream::Result answer) mutable { done(result_of(answer)); });
 }

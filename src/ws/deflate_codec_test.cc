@@ -49,15 +49,16 @@ TEST_F(DeflateCodecTest, InflatesAStoredBlock_RFC7692_7_2_3_3) {
 
 TEST_F(DeflateCodecTest, InflatesAFinalBlock_RFC7692_7_2_3_4) {
   EXPECT_EQ(inflated(server_, bytes_of("\xf3\x48\xcd\xc9\xc9\x07\x00\x00")), "Hello");
-  EXPECT_EQ(inflated(server_, bytes_of("\xf2\x00\x11\x00\x00")), "Hello") << "the window survives a final block";
+  EXPECT_EQ(inflated(server_, bytes_of("\xf2\x00\x11\x00\x00")), "Hello")
+      << "the window survives a final block";
 }
 
 TEST_F(DeflateCodecTest, InflatesBlocksBehindAFinalOne_RFC7692_7_2_3_4) {
   // "Hello" in a final block, then a reference to it, then "Hello" stored.
   EXPECT_EQ(inflated(server_, bytes_of("\xf3\x48\xcd\xc9\xc9\x07\x00"
-                                   "\xf2\x00\x11\x00\x00"
-                                   "\x00\x00\xff\xff"
-                                   "\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00")),
+                                       "\xf2\x00\x11\x00\x00"
+                                       "\x00\x00\xff\xff"
+                                       "\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00")),
             "HelloHelloHello");
   EXPECT_EQ(inflated(server_, bytes_of("\x01")), "") << "a final stored block, completed by the tail";
 }
@@ -69,12 +70,14 @@ TEST_F(DeflateCodecTest, InflatesAFinalBlockWithoutItsPaddingByte_RFC7692_7_2_1)
     EXPECT_EQ(inflated(server, bytes_of("\xf3\x48\xcd\xc9\xc9\x07\x00")), "Hello");
     EXPECT_EQ(inflated(server, bytes_of("\xf3\x48\xcd\xc9\xc9\x07\x00")), "Hello") << "another one";
     EXPECT_EQ(inflated(server, bytes_of("\x03\x00")), "") << "an empty one";
-    EXPECT_EQ(inflated(server, bytes_of("\x01\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f")), "Hello") << "a stored one";
+    EXPECT_EQ(inflated(server, bytes_of("\x01\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f")), "Hello")
+        << "a stored one";
     // After other blocks, which takes the zlib path.
     EXPECT_EQ(inflated(server, bytes_of("\xf3\x48\xcd\xc9\xc9\x07\x00"
-                                    "\xf3\x00\x11\x00")),
+                                        "\xf3\x00\x11\x00")),
               "HelloHello");
-    if (takeover) EXPECT_EQ(inflated(server, bytes_of("\xf2\x00\x11\x00\x00")), "Hello") << "the window stays";
+    if (takeover)
+      EXPECT_EQ(inflated(server, bytes_of("\xf2\x00\x11\x00\x00")), "Hello") << "the window stays";
   }
   EXPECT_EQ(inflated(server_, bytes_of("\xf3\x48\xcd\xc9\xc9\x07\x00"), 5), "Hello");
   EXPECT_EQ(inflated(server_, bytes_of("\xf3\x48\xcd\xc9\xc9\x07\x00"), 4),
@@ -113,7 +116,7 @@ TEST_F(DeflateCodecTest, EndsInAFinalBlockWithoutTakeover_RFC7692_7_2_1) {
   DeflateCodec server(kNoTakeover, Role::server, pool_);
   const Buffer payload =
       owned(server.compress(Opcode::text, bytes_of("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-                                               "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")));
+                                                   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")));
   ASSERT_GE(payload.size(), 2U);
   EXPECT_LT(payload.size(), 20U);
   EXPECT_EQ(payload.front() & 1, 1) << "BFINAL";

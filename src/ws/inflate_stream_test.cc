@@ -15,11 +15,11 @@ namespace fanfare::ws {
 namespace {
 
 using deflate_tests::Buffer;
+using deflate_tests::bytes_of;
 using deflate_tests::Inflated;
 using deflate_tests::kEager;
 using deflate_tests::kNoTakeover;
 using deflate_tests::kTakeover;
-using deflate_tests::bytes_of;
 
 constexpr InflateLimits kNoLimits{
     .message_bytes_max = deflate_tests::kNoLimit, .ratio_max = 2000, .ratio_floor_bytes = 1 << 20};
@@ -47,8 +47,9 @@ TEST(InflateStream, ReadsTheExamplesOfTheRfcHoweverTheyAreCut_RFC7692_7_2_3) {
       {bytes_of("\xf3\x48\xcd\xc9\xc9\x07\x00\x00"), "Hello"},                      // §7.2.3.4: a final block
       {bytes_of("\xf3\x48\xcd\xc9\xc9\x07\x00"), "Hello"},                          // without its padding
       {bytes_of("\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00"), "Hello"},  // §7.2.3.5: two blocks
-      {bytes_of("\xf3\x48\xcd\xc9\xc9\x07\x00\xf2\x48\xcd\xc9\xc9\x07\x00"), "HelloHello"},  // behind a final one
-      {bytes_of("\x00"), ""},                                                                // §7.2.3.6
+      {bytes_of("\xf3\x48\xcd\xc9\xc9\x07\x00\xf2\x48\xcd\xc9\xc9\x07\x00"),
+       "HelloHello"},          // behind a final one
+      {bytes_of("\x00"), ""},  // §7.2.3.6
   };
   for (const auto& [payload, text] : examples) {
     for (const std::size_t piece : {std::size_t{1}, std::size_t{2}, std::size_t{5}, payload.size()}) {
