@@ -3,8 +3,8 @@
 function(fanfare_unity target)
   if(FANFARE_UNITY)
     set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
-    # g++ takes every file but the first of such a unit for a header, and g++ 12 sees overlapping copies in std::string where much is inlined.
-    target_compile_options(${target} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-subobject-linkage -Wno-restrict>)
+    # g++ takes every file but the first of such a unit for a header.
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-subobject-linkage>)
   endif()
 endfunction()
 

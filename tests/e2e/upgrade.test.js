@@ -19,7 +19,7 @@ import { RawSocket } from "./support/raw_socket.js";
 import { configuration, follow, startTraffic, startUpgradable } from "./support/upgrades.js";
 import { until } from "./support/waiting.js";
 
-const CLIENTS = Number(process.env.FANFARE_UPGRADE_CLIENTS ?? 300);
+const CLIENTS = Number(process.env.FANFARE_UPGRADE_CLIENTS ?? 100);
 
 // The greatest number of times within any half a second, a second.
 function peak(times) {
