@@ -40,7 +40,6 @@ class Watch final : public trace::Recorder {
                                                 std::string_view protocol);
   // Writes the line, if it is in the sample, slow or an error. `index` distinguishes the lines of one request.
   void write(AccessRecord record, std::string_view sampled_by, std::uint64_t index, bool is_error);
-  bool has_access_log() const { return writer_ != nullptr; }
   const ObserveCells& cells() const { return cells_; }
 
   Clock& clock() override { return clock_; }
