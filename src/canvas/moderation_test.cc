@@ -237,6 +237,18 @@ TEST_F(ModerationTest, ZeroSecondsEndABan) {
   EXPECT_EQ(unknown.error().value, "\"u999\"");
 }
 
+// After a restart a user may come from elsewhere; his ban is still one of the addresses that he had.
+TEST_F(ModerationTest, ZeroSecondsEndABanOfBeforeARestart) {
+  room_.ban_again(
+      {.kind = Kind::ban, .user = vandal_.user, .until_ms = 60'000, .identity = "vandal", .payers = {"old"}},
+      0);
+  const Pixel pixel{};
+  const Actor neighbour = join("neighbour", "old");
+  EXPECT_EQ(room_.draw(neighbour, std::span(&pixel, 1), {}, now()).accepted, 0U);
+  ASSERT_TRUE(room_.ban(mod_, vandal_.user, 0, now()));
+  EXPECT_EQ(room_.draw(neighbour, std::span(&pixel, 1), {}, now()).accepted, 1U);
+}
+
 TEST_F(ModerationTest, AUserWithoutAnIdentityIsBannedByNumberAndAddress) {
   const Actor nameless = join("", "7");
   ASSERT_TRUE(room_.ban(mod_, nameless.user, 60, now()));

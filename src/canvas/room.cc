@@ -274,12 +274,19 @@ std::expected<void, ProtocolError> Room::ban(const Actor& actor, UserNumber user
     error.value = joined({"\"", user_id_of(user), "\""});
     return std::unexpected(std::move(error));
   }
+  // His addresses now, and those of his last ban: it may come from before a restart.
+  std::vector<std::string> payers = banned == nullptr ? std::vector<std::string>() : banned->payers;
+  if (before != banned_.end()) {
+    for (const std::string& payer : before->second.payers) {
+      if (std::ranges::find(payers, payer) == payers.end()) payers.push_back(payer);
+    }
+  }
   events_.push_back({.kind = ModerationEvent::Kind::ban,
                      .moderator = actor.user,
                      .user = user,
                      .until_ms = now.wall_ms + std::int64_t{seconds} * 1000,
                      .identity = banned == nullptr ? before->second.identity : ban_identity(*banned),
-                     .payers = banned == nullptr ? before->second.payers : banned->payers});
+                     .payers = std::move(payers)});
   ban_again(events_.back(), now.wall_ms);
   return {};
 }

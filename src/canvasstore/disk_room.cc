@@ -145,7 +145,7 @@ void DiskRoom::append(LoggedTick tick) {
 }
 
 void DiskRoom::mark_shown(std::uint64_t tick) {
-  if (tick > committed()) file_->mark_shown(tick, options_.full_sync);
+  file_->mark_shown(tick, options_.full_sync && tick > committed());
 }
 
 void DiskRoom::on_progress(std::function<void()> notify) {

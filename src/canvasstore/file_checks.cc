@@ -39,14 +39,16 @@ std::expected<void, Problem> make_file(const std::string& path, const store::Com
         .message =
             joined({path, " has a second name (a hard link), under which another program could write it"})});
   }
-  const bool has_log = ::access((path + "-wal").c_str(), F_OK) == 0;
-  if (is.st_size == 0 && !has_log && mark.read().value_or(0) > 0) {
-    return std::unexpected(Problem{
-        .message = joined(
-            {path, " is empty or gone, but ", store::CommitMark::path_of(path),
-             " says that people drew there: restore it, or delete that file to begin an empty room"})});
-  }
+  if (is.st_size == 0) return check_unmarked(path, mark);
   return {};
+}
+
+std::expected<void, Problem> check_unmarked(const std::string& path, const store::CommitMark& mark) {
+  if (mark.read().value_or(0) == 0) return {};
+  return std::unexpected(Problem{
+      .message =
+          joined({path, " is empty or gone, but ", store::CommitMark::path_of(path),
+                  " says that people drew there: restore it, or delete that file to begin an empty room"})});
 }
 
 }  // namespace fanfare::canvasstore

@@ -11,6 +11,8 @@ namespace fanfare::canvasstore {
 
 // Creates the file if it does not exist. If the mark shows that it had data before, a missing or empty file is an error.
 std::expected<void, store::Problem> make_file(const std::string& path, const store::CommitMark& mark);
+// The file has no room in it: an error, if the mark shows that it had one.
+std::expected<void, store::Problem> check_unmarked(const std::string& path, const store::CommitMark& mark);
 // The structure of all pages: a row that SQLite does not find any more would have no checksum to fail.
 std::expected<void, store::Problem> check_pages(sqlite3* database);
 

@@ -70,6 +70,39 @@ TEST_F(RoomDamageTest, AFileThatIsGoneOrEmptyIsNotANewRoom) {
   EXPECT_EQ(TestStorage(options()).error, "");
 }
 
+// Without its write-ahead log the file of a room that was not closed may lack all or its end.
+TEST_F(RoomDamageTest, ALostWriteAheadLogIsNoticed) {
+  StorageOptions lost = options();
+  lost.path = folder_.file() + ".lost";
+  const auto copy_without_log = [&] {
+    for (const std::string end : {"", "-mark"}) {
+      std::filesystem::copy_file(folder_.file() + end, lost.path + end,
+                                 std::filesystem::copy_options::overwrite_existing);
+    }
+  };
+  const auto show = [](TestStorage& room, std::uint64_t tick) {
+    room.storage->append(
+        tick_of(tick, kStart + static_cast<std::int64_t>(tick), 5, static_cast<canvas::Colour>(tick)));
+    ASSERT_TRUE(room.wait_committed(tick));
+    room.storage->mark_shown(tick);
+  };
+  {
+    TestStorage room(options());
+    show(room, 1);
+    copy_without_log();
+    EXPECT_THAT(TestStorage(lost).error, HasSubstr("is empty or gone"));
+  }
+  {
+    TestStorage room(options());
+    show(room, 2);
+    copy_without_log();
+  }
+  lost.new_epoch = 8;
+  const TestStorage room(lost);
+  EXPECT_EQ(room.loaded.epoch, 8U) << "what was shown is not in the file";
+  EXPECT_EQ(room.loaded.last_tick, 2U) << "the number is not used again";
+}
+
 void copy_room(const std::string& from, const std::string& to) {
   std::filesystem::copy_file(from, to);
   std::filesystem::copy_file(from + "-mark", to + "-mark");

@@ -86,6 +86,12 @@ std::expected<void, Problem> RoomFile::prepare() {
                   : execute("PRAGMA cell_size_check = ON; PRAGMA journal_mode = WAL;") &&
                         execute("PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864;");
   if (!is_set_up) return std::unexpected(failed(joined({"cannot open ", path})));
+  const auto is_new = is_empty(database_, path);
+  if (!is_new) return std::unexpected(is_new.error());
+  // The tables may have been in a write-ahead log that is gone.
+  if (*is_new && !in_memory()) {
+    if (auto unmarked = check_unmarked(path, mark_); !unmarked) return unmarked;
+  }
   if (auto ours = check_schema(database_, path); !ours) return ours;
   if (auto sound = check_pages(database_); !sound) return sound;
   statements_ = std::make_unique<Statements>(database_);

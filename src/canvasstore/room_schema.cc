@@ -63,6 +63,12 @@ std::optional<std::uint32_t> take_colour(std::string_view& text) {
 
 }  // namespace
 
+std::expected<bool, Problem> is_empty(sqlite3* database, const std::string& path) {
+  Statement tables(database, "SELECT count(*) FROM sqlite_schema");
+  if (!tables.step()) return std::unexpected(store::problem_of(database, joined({"cannot read ", path})));
+  return tables.number(0) == 0;
+}
+
 std::expected<void, Problem> check_schema(sqlite3* database, const std::string& path) {
   Statement id(database, "PRAGMA application_id");
   Statement version(database, "PRAGMA user_version");

@@ -15,6 +15,8 @@ namespace fanfare::canvasstore {
 
 inline constexpr std::int64_t kApplicationId = 1'178'684'995;  // "FANC"
 
+// Whether the database has no table yet.
+std::expected<bool, store::Problem> is_empty(sqlite3* database, const std::string& path);
 // Makes the tables in an empty database. Error: it is not the file of a room, is damaged, or has a newer format.
 std::expected<void, store::Problem> check_schema(sqlite3* database, const std::string& path);
 

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <optional>
 
@@ -127,6 +128,15 @@ bool write_file(const std::string& path, std::string_view bytes, std::ostream& o
   return !file.fail();
 }
 
+// SQLite's files of a room, and the mark beside them.
+bool is_of_room(const std::string& source, const std::string& output) {
+  std::error_code ignored;
+  for (const std::string_view end : {"", "-wal", "-shm", "-mark"}) {
+    if (std::filesystem::equivalent(source + std::string(end), output, ignored)) return true;
+  }
+  return false;
+}
+
 Failure cannot_write(const std::string& path) {
   return {.text = "cannot write " + (path == kStandardOutput ? "to standard output" : path)};
 }
@@ -241,6 +251,11 @@ int run_canvas_export(const CanvasExportArguments& arguments, std::ostream& out,
   };
   if (auto problem = flags_problem(arguments)) {
     return fail({.status = kStatusUsage, .text = *std::move(problem)});
+  }
+  if (is_of_room(arguments.source, arguments.output)) {
+    return fail(
+        {.status = kStatusUsage,
+         .text = "--output " + arguments.output + " is a file of the room itself: give another name"});
   }
   const auto source = open_source(arguments.source, arguments.token);
   if (!source) return fail({.text = source.error()});

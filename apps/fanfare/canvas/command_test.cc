@@ -118,6 +118,16 @@ TEST_F(ExportTest, APictureOfAMoment) {
   EXPECT_EQ(colour_in(path("then.png")), 1U);
 }
 
+TEST_F(ExportTest, TheFilesOfTheRoomAreNotOverwritten) {
+  const auto bytes = std::filesystem::file_size(file());
+  for (const std::string& name : {file(), file() + "-mark", folder_.string() + "/./main.canvas"}) {
+    EXPECT_EQ(run({.output = name}), 2);
+    EXPECT_THAT(complaints_.str(), HasSubstr("is a file of the room itself: give another name"));
+  }
+  EXPECT_EQ(std::filesystem::file_size(file()), bytes);
+  EXPECT_EQ(run({.output = path("now.png")}), 0) << complaints_.str();
+}
+
 TEST_F(ExportTest, ASequenceAndAnAnimation) {
   EXPECT_EQ(run({.output = path("f%02d.png"), .every = "1s"}), 0) << complaints_.str();
   EXPECT_EQ(colour_in(path("f00.png")), 1U);

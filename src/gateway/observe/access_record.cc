@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t kValueBytesMax = 160;
 // A key in a path (docs/access.md) is a fourth segment; elsewhere, tokens are longer than names.
 constexpr std::size_t kSegmentsShownMax = 3;
-constexpr std::size_t kSegmentBytesShownMax = 24;
+constexpr std::size_t kSegmentBytesShownMax = 15;  // keys have at least 16
 
 std::string_view name_of(AccessRecord::Kind kind) {
   switch (kind) {

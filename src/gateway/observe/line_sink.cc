@@ -33,6 +33,14 @@ bool is_regular(int fd) {
   return ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
 }
 
+// Of the text, at most so much, and whole lines if there is one: during an upgrade two processes write the same file, and
+// what one write() gives it stays together.
+std::size_t whole_lines(std::string_view text, std::size_t most) {
+  if (text.size() <= most) return text.size();
+  const std::size_t end = text.rfind('\n', most - 1);
+  return end == std::string_view::npos ? most : end + 1;
+}
+
 class DescriptorSink final : public LineSink {
  public:
   // `path` empty: it cannot be opened again.
@@ -45,7 +53,7 @@ class DescriptorSink final : public LineSink {
       if (::poll(&ready, 1, kPollMs) <= 0) return 0;
     }
     const ssize_t done =
-        ::write(file_.get(), text.data(), std::min(text.size(), is_file_ ? kFileBytes : kPipeBytes));
+        ::write(file_.get(), text.data(), whole_lines(text, is_file_ ? kFileBytes : kPipeBytes));
     if (done >= 0) return static_cast<std::size_t>(done);
     if (errno == EAGAIN || errno == EINTR) return 0;
     return std::unexpected(errno);

@@ -202,5 +202,21 @@ TEST_F(AccessLogFile, WithoutAReaderTakesNothingAndDoesNotBlock) {
   EXPECT_GT(written, 0U);
 }
 
+// During an upgrade two processes write the same file.
+TEST(LineSinkTest, WritesWholeLines) {
+  std::string path = std::filesystem::temp_directory_path() / "fanfare-lines-XXXXXX";
+  const net::Descriptor made(::mkstemp(path.data()));
+  ASSERT_GE(made.get(), 0);
+  auto sink = open_line_sink(path);
+  ASSERT_TRUE(sink);
+  std::string text;
+  for (int i = 0; i < 200; ++i) text += std::string(999, 'x') + "\n";
+  const auto done = (*sink)->write(text);
+  ASSERT_TRUE(done);
+  EXPECT_EQ(*done, 65'000U) << "as many lines as fit into 64 KiB";
+  EXPECT_EQ((*sink)->write(std::string(100'000, 'x')), 65'536U) << "a line that does not fit";
+  std::filesystem::remove(path);
+}
+
 }  // namespace
 }  // namespace fanfare::gateway

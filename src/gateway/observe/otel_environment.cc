@@ -161,16 +161,19 @@ std::expected<void, std::string> read_otel_environment(const EnvironmentLookup& 
   OtelVariables reader(environment);
   const auto disabled = reader.find({"OTEL_SDK_DISABLED"});
   const auto exporter = reader.find({"OTEL_TRACES_EXPORTER"});
-  if ((disabled && disabled->value == "true") || (exporter && exporter->value == "none")) {
+  if ((disabled && http::equals_ignoring_case(disabled->value, "true")) ||
+      (exporter && exporter->value == "none")) {
     out.endpoint.clear();
     return {};
   }
+  read_endpoint(reader, out);
+  // Variables that are meant for other programs do not keep a gateway from starting that exports nothing.
+  if (out.endpoint.empty()) return reader.result();
   // http/protobuf is the default of most programs; its port takes JSON, too.
   const auto protocol = reader.find({"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"});
   if (protocol && protocol->value == "grpc") {
     reader.wrong(protocol->name, "is grpc, expected http/json, with the collector's HTTP port (4318)");
   }
-  read_endpoint(reader, out);
   reader.pairs({"OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"}, out.headers);
   if (!are_fields(out.headers)) {
     reader.wrong("OTEL_EXPORTER_OTLP_HEADERS", "has a field that cannot be sent");

@@ -9,7 +9,9 @@ namespace {
 
 using Variables = std::map<std::string, std::string, std::less<>>;
 
-std::expected<TracingPlan, std::string> read(const Variables& variables, TracingPlan plan = {}) {
+const TracingPlan kExports{.endpoint = "http://collector/v1/traces"};
+
+std::expected<TracingPlan, std::string> read(const Variables& variables, TracingPlan plan = kExports) {
   const auto done = read_otel_environment(
       [&](std::string_view name) -> std::optional<std::string> {
         const auto found = variables.find(name);
@@ -24,6 +26,15 @@ TEST(OtelEnvironment, WithoutVariablesChangesNothing) {
   const TracingPlan plan{.endpoint = "http://a/v1/traces", .sample = 0.5};
   EXPECT_EQ(read({}, plan), plan);
   EXPECT_EQ(read({{"OTEL_SERVICE_NAME", " "}}, plan), plan);
+}
+
+TEST(OtelEnvironment, VariablesOfOtherProgramsDoNotMatterWhereNothingIsExported) {
+  const Variables others = {{"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"},
+                            {"OTEL_TRACES_SAMPLER", "xray"},
+                            {"OTEL_BSP_SCHEDULE_DELAY", "0"}};
+  EXPECT_EQ(read(others, {}), TracingPlan());
+  EXPECT_FALSE(read(others));
+  EXPECT_TRUE(read({{"OTEL_SDK_DISABLED", "TRUE"}, {"OTEL_TRACES_SAMPLER", "xray"}}));
 }
 
 TEST(OtelEnvironment, AddsThePathToTheCommonEndpointOnly) {
