@@ -85,11 +85,14 @@ def command_of_all(entry):
     return re.sub(r" -o \S+ -c \S+$", "", entry["command"])
 
 
-def run_tool_on(root, build, entries):
+def run_tool_on(root, entries):
     """Checks files with the same compile command. Returns the findings of each file, by path."""
     paths = [pathlib.Path(entry["file"]) for entry in entries]
     if len(paths) == 1:
-        return {paths[0]: run_tool(root, build, paths[0])}
+        # A database of its own: that of the build has no entry for a file that is compiled with others, and the tool would guess.
+        with tempfile.TemporaryDirectory(dir=root / "build" / "tidy") as folder:
+            pathlib.Path(folder, "compile_commands.json").write_text(json.dumps(entries))
+            return {paths[0]: run_tool(root, folder, paths[0])}
     with tempfile.TemporaryDirectory(dir=root / "build" / "tidy") as folder:
         batch = pathlib.Path(folder, "batch.cc")
         batch.write_text("".join(f'#include "{path}"\n' for path in paths))
@@ -98,7 +101,7 @@ def run_tool_on(root, build, entries):
         if not run_tool(root, folder, batch, "--checks=-bugprone-suspicious-include"):
             return dict.fromkeys(paths, "")
     half = len(entries) // 2
-    return run_tool_on(root, build, entries[:half]) | run_tool_on(root, build, entries[half:])
+    return run_tool_on(root, entries[:half]) | run_tool_on(root, entries[half:])
 
 
 def batches_of(entries):
