@@ -151,7 +151,7 @@ def main(arguments):
     bad = done = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         began = time.monotonic()
-        futures = [pool.submit(run_tool_on, root, build, batch) for batch in batches_of(waiting.values())]
+        futures = [pool.submit(run_tool_on, root, batch) for batch in batches_of(waiting.values())]
         for future in concurrent.futures.as_completed(futures):
             for path, findings in future.result().items():
                 done += 1
