@@ -64,8 +64,8 @@ class Presence {
   bool has_news() const { return !changed_.empty(); }
   // For a new connection: at most presence_listed_max, the newest ones. Others come with page().
   PresenceDelta list();
-  // Users with a greater number, at most presence_listed_max: somebody who asks again with the last one, and follows the
-  // changes, knows everybody in the end.
+  // The users whose numbers are greater than `after`, at most presence_listed_max. A client that asks for page after page, and follows
+  // the changes meanwhile, knows all users.
   UserPage page(UserNumber after);
 
  private:
@@ -73,7 +73,7 @@ class Presence {
     Person person;
     std::list<UserNumber>::iterator place;  // in order_
   };
-  // What is known of a user who has come or left since.
+  // A user who came or left after all were last told.
   struct Known {
     bool was_here = false;   // when all were last told
     bool is_listed = false;  // somebody has seen him in a list

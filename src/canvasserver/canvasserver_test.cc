@@ -89,11 +89,11 @@ TEST_P(CanvasServerTest, OfADamagedRoomNothingIsServed) {
     return added ? std::string() : added.error();
   };
   EXPECT_THAT(problem_of({chunk_of({.x = 0, .y = 0}, 1), chunk_of({.x = 1, .y = 0}, 2)}),
-              HasSubstr("the stored chunk 1, 0 is none of this canvas"))
+              HasSubstr("the stored chunk 1, 0 does not fit this canvas"))
       << "a colour that the palette does not have";
-  EXPECT_THAT(problem_of({chunk_of({.x = 0, .y = 2}, 1)}), HasSubstr("the stored chunk 0, 2 is none"));
+  EXPECT_THAT(problem_of({chunk_of({.x = 0, .y = 2}, 1)}), HasSubstr("the stored chunk 0, 2 does not fit"));
   EXPECT_THAT(problem_of({chunk_of({.x = 0, .y = 1}, 1), chunk_of({.x = 0, .y = 1}, 1)}),
-              HasSubstr("the stored chunk 0, 1 is none"));
+              HasSubstr("the stored chunk 0, 1 does not fit"));
   EXPECT_EQ(rooms_->find("main"), nullptr);
   EXPECT_EQ(problem_of({chunk_of({.x = 0, .y = 0}, 1)}), "") << "the same, undamaged";
 }

@@ -76,7 +76,7 @@ std::optional<std::string> RoomThread::load(const StoredRoom& stored) {
   for (const StoredChunk& chunk : stored.chunks) {
     const auto damage = [&chunk] {
       return joined({"the stored chunk ", std::to_string(chunk.chunk.x), ", ", std::to_string(chunk.chunk.y),
-                     " is none of this canvas: restore a copy of the file, or move it away"});
+                     " does not fit this canvas: restore a copy of the file, or move it away"});
     };
     if (!canvas::has_chunk(spec_, chunk.chunk)) return damage();
     colours.clear();

@@ -1,12 +1,11 @@
 #pragma once
-// Reloads that other threads than the main one ask for. The main thread makes them, because it also handles the
-// signals: it calls take() when it gets SIGHUP, reloads once, and reports the result to all who asked.
+// Reloads that other threads than the main one ask for.
 
-#include <mutex>
+#include <csignal>
 #include <string>
 #include <vector>
 
-#include "fanfare/unique_function.h"
+#include "gateway/main_thread_requests.h"
 
 namespace fanfare::gateway {
 
@@ -18,19 +17,6 @@ struct ReloadReport {
   std::vector<std::string> errors;
 };
 
-class ReloadRequests {
- public:
-  using Done = UniqueFunction<void(const ReloadReport&)>;
-
-  // Any thread. Sends SIGHUP to the process. `done` runs on the main thread, or is destroyed unrun when the process
-  // ends before.
-  void ask(Done done);
-  // Those who asked since the last call.
-  std::vector<Done> take();
-
- private:
-  std::mutex mutex_;  // guards waiting_
-  std::vector<Done> waiting_;
-};
+class ReloadRequests : public MainThreadRequests<ReloadReport, SIGHUP> {};
 
 }  // namespace fanfare::gateway

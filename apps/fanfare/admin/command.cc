@@ -274,7 +274,7 @@ class Command {
   Outcome upgrade() {
     if (a_.pid != 0) {
       const auto asked = ask_by_signal(a_.pid);
-      if (asked) out_ << "process " << a_.pid << " was asked; its log says what came of it\n";
+      if (asked) out_ << "process " << a_.pid << " was asked; the result is in its log\n";
       return asked;
     }
     client_.set_timeout(kUpgradeWait);

@@ -37,7 +37,7 @@ constexpr const char* kUpgradeExamples = R"(Examples:
       After a new build was installed: the server on this machine starts it, passes its sockets on and ends when its
       clients have moved. Nobody is refused. If the new build does not start, the server goes on as before.
   fanfare upgrade --pid 4711
-      The same by a signal (SIGUSR2), without the admin API. The log of the process says what came of it.
+      The same by a signal (SIGUSR2), without the admin API. The result is in the log of the process.
 
 See "Upgrade" in docs/install.md.
 Status 0: the new process has taken over; 1: the old one goes on, or the server cannot be reached; 2: a wrong

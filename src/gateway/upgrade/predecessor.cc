@@ -30,7 +30,7 @@ std::optional<int> whole_number(std::string_view text) {
 
 std::expected<std::optional<Predecessor>, std::string> Predecessor::of_environment() {
   const char* const variable = std::getenv(kUpgradeVariable);
-  if (variable == nullptr) return std::nullopt;
+  if (variable == nullptr || *variable == '\0') return std::nullopt;
   const std::string text = variable;
   ::unsetenv(kUpgradeVariable);
   auto made = of(text);
