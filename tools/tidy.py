@@ -5,8 +5,8 @@ Most of the time goes into the standard library, which every check walks through
 command are checked several at a time, as one file that includes them. If that file has a finding, or does not compile because two of
 them use one name, each half is checked by itself, down to single files: only a file that is checked alone is reported.
 
-Usage: tidy.py [--without-tests] BUILD_DIR [PART...]. Reads BUILD_DIR/compile_commands.json. With PARTs, checks only
-the files whose path contains one of them. A file is checked again only if it, a project header it includes, its
+Usage: tidy.py [--fast] BUILD_DIR [PART...]. Reads BUILD_DIR/compile_commands.json. With PARTs, checks only the files whose
+path contains one of them. --fast leaves out the test files and SLOW_CHECK. A file is checked again only if it, a project header it includes, its
 compile command, .clang-tidy or the tool changed: build/tidy records clean results by the hash of these.
 Prints the findings and exits 1 if there is any.
 """
@@ -26,6 +26,8 @@ import compile_commands
 
 TOOL = "clang-tidy-19"
 BATCH_MAX = 8
+# Two thirds of the time of all checks together (--enable-check-profile): it looks through a whole function for each parameter.
+SLOW_CHECK = "performance-unnecessary-value-param"
 INCLUDE = re.compile(rb'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
 # misc-unused-alias-decls looks at the main file only, bugprone-suspicious-include would report a batch itself, and a program has one main().
 ALONE = re.compile(r"^\s*namespace\s+\w+\s*=|^\s*#\s*include\s*[<\"][^>\"]+\.(c|cc|cpp|cxx)[>\"]|^(int|auto) main\(", re.MULTILINE)
@@ -69,11 +71,11 @@ class Tree:
         return digest.hexdigest()
 
 
-def run_tool(root, build, path, *options):
-    """Returns the tool's findings for one file; empty if it is clean."""
+def run_tool(root, build, path, *left_out):
+    """Returns the tool's findings for one file, without the checks `left_out`; empty if it is clean."""
     # clang does not know some of g++'s options, and libstdc++ uses features that clang reports as deprecated.
     command = [TOOL, "--quiet", "-p", str(build), f"--config-file={root / '.clang-tidy'}", "--extra-arg=-Wno-unknown-warning-option",
-               "--extra-arg=-Wno-deprecated-declarations", *options, str(path)]
+               "--extra-arg=-Wno-deprecated-declarations", f"--checks={','.join('-' + check for check in left_out)}", str(path)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode == 0:
         return ""
@@ -85,23 +87,23 @@ def command_of_all(entry):
     return re.sub(r" -o \S+ -c \S+$", "", entry["command"])
 
 
-def run_tool_on(root, entries):
+def run_tool_on(root, entries, *left_out):
     """Checks files with the same compile command. Returns the findings of each file, by path."""
     paths = [pathlib.Path(entry["file"]) for entry in entries]
     if len(paths) == 1:
         # A database of its own: that of the build has no entry for a file that is compiled with others, and the tool would guess.
         with tempfile.TemporaryDirectory(dir=root / "build" / "tidy") as folder:
             pathlib.Path(folder, "compile_commands.json").write_text(json.dumps(entries))
-            return {paths[0]: run_tool(root, folder, paths[0])}
+            return {paths[0]: run_tool(root, folder, paths[0], *left_out)}
     with tempfile.TemporaryDirectory(dir=root / "build" / "tidy") as folder:
         batch = pathlib.Path(folder, "batch.cc")
         batch.write_text("".join(f'#include "{path}"\n' for path in paths))
         database = [{**entries[0], "file": str(batch), "command": f"{command_of_all(entries[0])} -c {batch}"}]
         pathlib.Path(folder, "compile_commands.json").write_text(json.dumps(database))
-        if not run_tool(root, folder, batch, "--checks=-bugprone-suspicious-include"):
+        if not run_tool(root, folder, batch, "bugprone-suspicious-include", *left_out):
             return dict.fromkeys(paths, "")
     half = len(entries) // 2
-    return run_tool_on(root, entries[:half]) | run_tool_on(root, entries[half:])
+    return run_tool_on(root, entries[:half], *left_out) | run_tool_on(root, entries[half:], *left_out)
 
 
 def batches_of(entries):
@@ -121,8 +123,9 @@ def batches_of(entries):
 
 
 def main(arguments):
-    without_tests = "--without-tests" in arguments
-    arguments = [argument for argument in arguments if argument != "--without-tests"]
+    fast = "--fast" in arguments
+    left_out = [SLOW_CHECK] if fast else []
+    arguments = [argument for argument in arguments if argument != "--fast"]
     if len(arguments) < 2:
         print(__doc__)
         return 2
@@ -131,7 +134,7 @@ def main(arguments):
     cache = root / "build" / "tidy"
     cache.mkdir(parents=True, exist_ok=True)
     version = subprocess.run([TOOL, "--version"], capture_output=True, check=True).stdout
-    salt = version + (root / ".clang-tidy").read_bytes()
+    salt = version + (root / ".clang-tidy").read_bytes() + ",".join(left_out).encode()
 
     tree, waiting, keys, clean = Tree(root), {}, {}, 0
     for entry in compile_commands.read_commands(build):
@@ -139,7 +142,7 @@ def main(arguments):
         inside = path.is_relative_to(root) and path.relative_to(root).parts[0] in SOURCE_FOLDERS
         if not inside or (parts and not any(part in str(path.relative_to(root)) for part in parts)):
             continue
-        if without_tests and path.stem.endswith("_test"):
+        if fast and path.stem.endswith("_test"):
             continue
         key = tree.key(path, entry["command"].replace(str(root), ""), salt)
         if (cache / key).exists():
@@ -151,7 +154,7 @@ def main(arguments):
     bad = done = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         began = time.monotonic()
-        futures = [pool.submit(run_tool_on, root, batch) for batch in batches_of(waiting.values())]
+        futures = [pool.submit(run_tool_on, root, batch, *left_out) for batch in batches_of(waiting.values())]
         for future in concurrent.futures.as_completed(futures):
             for path, findings in future.result().items():
                 done += 1

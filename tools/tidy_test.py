@@ -42,17 +42,17 @@ class Tidy(unittest.TestCase):
         (self.root / "build").mkdir(exist_ok=True)
         (self.root / "build/compile_commands.json").write_text(json.dumps(entries))
 
-    def check(self):
+    def check(self, *options):
         """Returns the status and what is printed. `runs` has the files that each run of clang-tidy looked at."""
         run = tidy.run_tool
 
-        def watched(root, build, path, *options):
+        def watched(root, build, path, *left_out):
             includes = [pathlib.Path(line.split('"')[1]).stem for line in path.read_text().splitlines() if line.startswith("#include \"/")]
             self.runs.append(includes or [path.stem])
-            return run(root, build, path, *options)
+            return run(root, build, path, *left_out)
 
         with contextlib.redirect_stdout(io.StringIO()) as printed, mock.patch("tidy.run_tool", watched):
-            status = tidy.main(["tidy.py", "build"])
+            status = tidy.main(["tidy.py", *options, "build"])
         return status, printed.getvalue()
 
     def test_clean_files_are_checked_together_and_only_once(self):
@@ -64,6 +64,14 @@ class Tidy(unittest.TestCase):
         self.write(**texts | {"file_3": CLEAN.format(33)})
         self.assertEqual(self.check()[0], 0)
         self.assertEqual(self.runs, [["file_3"]])
+
+    def test_the_slow_check_is_left_out_only_where_that_is_asked_for(self):
+        # A clean result without it says nothing about it.
+        self.write(file_1="struct Large { char bytes[4096]; Large(const Large&); };\nchar first(Large large) { return large.bytes[0]; }\n")
+        self.assertEqual(self.check("--fast")[0], 0)
+        status, printed = self.check()
+        self.assertEqual(status, 1)
+        self.assertIn(tidy.SLOW_CHECK, printed)
 
     def test_one_more_than_a_batch_makes_two(self):
         self.write(**{f"file_{i}": CLEAN.format(i) for i in range(tidy.BATCH_MAX + 1)})

@@ -42,6 +42,7 @@ class AccessTest : public testing::TestWithParam<LoopKind> {
         RpcOptions{.authenticate = *access, .allow_insecure_public = true, .allowed_hosts = {"*"}});
     rpc->method("one", {}, [](const RpcCall&) { return 1; });
     rpc->method("who", {.permission = "any"}, [](const RpcCall& call) { return call.identity()->name; });
+    server_options.port = 0;
     server_options.threads = 1;
     server_options.loop = GetParam();
     server = std::make_unique<Server>(std::move(server_options));

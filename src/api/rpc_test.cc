@@ -151,6 +151,7 @@ TEST_P(RpcTest, AListOfMethodsDecidesBesideThePermissions) {
 // Other machines could call every method.
 TEST_P(RpcTest, AServiceThatIsExposedNeedsTlsAndCredentials) {
   const auto problem = [](ServerOptions options, RpcOptions rpc_options) {
+    options.port = 0;
     Rpc rpc(std::move(rpc_options));
     Server server(std::move(options));
     rpc.serve(server, "/");

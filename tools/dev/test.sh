@@ -101,7 +101,7 @@ rooms_with_tests() {
 run_ctest() {
   local preset=$1
   shift
-  ctest --test-dir "build/$preset" --parallel "$(($(nproc) * 2))" --verbose --no-tests=error "$@"
+  python3 tools/hold_ports.py ctest --test-dir "build/$preset" --parallel "$(($(nproc) * 2))" --verbose --no-tests=error "$@"
 }
 
 # g++ 12's ThreadSanitizer cannot map its shadow memory with the address randomisation of recent kernels.
@@ -188,8 +188,8 @@ end_beside() {
   return "$status"
 }
 
-# Test files are left to ./dev lint: they are half of the files and take most of the time.
-begin_tidy() { begin_beside tidy python3 tools/tidy.py --without-tests build/asan; }
+# Test files and one slow check are left to ./dev lint: they take most of the time.
+begin_tidy() { begin_beside tidy python3 tools/tidy.py --fast build/asan; }
 end_tidy() {
   if [[ -z ${beside[tidy]:-} ]]; then begin_tidy; fi
   check "clang-tidy, the rest of it" tidy end_beside tidy || true
