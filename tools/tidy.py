@@ -87,6 +87,12 @@ def command_of_all(entry):
     return re.sub(r" -o \S+ -c \S+$", "", entry["command"])
 
 
+def group_of(entry):
+    """Files of one group can be checked together. Those that are compiled as one have shown that no two of them use one name."""
+    compiled_as_one = re.search(r" -o \S*/Unity/\S+", entry["command"])
+    return command_of_all(entry) + (compiled_as_one.group() if compiled_as_one else "")
+
+
 def run_tool_on(root, entries, *left_out):
     """Checks files with the same compile command. Returns the findings of each file, by path."""
     paths = [pathlib.Path(entry["file"]) for entry in entries]
@@ -109,11 +115,11 @@ def run_tool_on(root, entries, *left_out):
 def batches_of(entries):
     """Returns lists of up to BATCH_MAX files that can be checked together, as equal in length as possible."""
     alone, together = [], {}
-    for entry in sorted(entries, key=lambda entry: entry["file"]):
+    for entry in entries:
         if ALONE.search(pathlib.Path(entry["file"]).read_text()):
             alone.append([entry])
         else:
-            together.setdefault(command_of_all(entry), []).append(entry)
+            together.setdefault(group_of(entry), []).append(entry)
     batches = []
     for group in together.values():
         count = -(-len(group) // BATCH_MAX)

@@ -78,6 +78,17 @@ class Tidy(unittest.TestCase):
         self.assertEqual(self.check()[0], 0)
         self.assertEqual(sorted(len(files) for files in self.runs), [tidy.BATCH_MAX // 2, tidy.BATCH_MAX // 2 + 1])
 
+    def test_files_that_are_compiled_as_one_are_checked_as_one(self):
+        texts = {f"file_{i}": CLEAN.format(i) for i in range(6)}
+        self.write(**texts)
+        commands = self.root / "build/compile_commands.json"
+        entries = json.loads(commands.read_text())
+        for i, entry in enumerate(entries):
+            entry["command"] = entry["command"].replace(f"-o file_{i}.o", f"-o room.dir/Unity/unity_{i % 2}_cxx.cxx.o")
+        commands.write_text(json.dumps(entries))
+        self.assertEqual(self.check()[0], 0)
+        self.assertEqual(sorted(self.runs), [["file_0", "file_2", "file_4"], ["file_1", "file_3", "file_5"]])
+
     def test_findings_are_reported_with_their_file(self):
         texts = {f"file_{i}": CLEAN.format(i) for i in range(6)}
         self.write(**texts | {"file_2": REDUNDANT.format(2), "file_5": REDUNDANT.format(5)})
