@@ -2,7 +2,8 @@
 #:
 #:   ./dev release              of the last commit, into build/fanfare-VERSION
 #:   ./dev release --twice      builds it in two folders and compares every byte
-#:   ./dev release --try        then installs, upgrades and purges the packages in a fresh Debian 12 (as root; port 4000 must be free)
+#:   ./dev release --try        then installs, upgrades and purges the packages in a fresh Debian 12, also under its own systemd
+#:                              (as root; port 4000 must be free)
 #:
 #: Only committed files take part. The same commit on the same Debian gives the same bytes, in any folder and at any time.
 #: docs/release.md says what the files are and how to verify them. A build takes about ten minutes on two cores.
@@ -50,7 +51,7 @@ fi
 if [[ -n $try ]]; then
   root=$(mktemp -d -t fanfare-debian.XXXXXX)
   trap 'rm -rf "$root" ${again:+"$again"}' EXIT
-  if ! quietly "a fresh Debian 12 in $root" debootstrap debootstrap --variant=minbase bookworm "$root"; then
+  if ! quietly "a fresh Debian 12 in $root" debootstrap debootstrap --variant=minbase --include=systemd,systemd-sysv bookworm "$root"; then
     show_failure debootstrap
     die "debootstrap failed"
   fi
@@ -59,7 +60,11 @@ if [[ -n $try ]]; then
     show_failure release-try
     die "the packages failed in a fresh Debian 12"
   fi
-  say "dev: the packages were installed, upgraded and purged in a fresh Debian 12; nothing is left"
+  if ! quietly "its units, under systemd" release-systemd python3 tests/packaging/systemd_test.py "$tree" --root "$root"; then
+    show_failure release-systemd
+    die "the units failed under systemd"
+  fi
+  say "dev: the packages were installed, upgraded and purged in a fresh Debian 12, where nothing is left, and their units work under its systemd"
 fi
 cat "$output/SHA256SUMS"
 say "dev: $output is ready, after $((SECONDS - start)) s"
