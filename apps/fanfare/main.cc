@@ -14,6 +14,7 @@
 #include "check/command.h"
 #include "connect/command.h"
 #include "gateway/gateway.h"
+#include "output.h"
 #include "serve/flags.h"
 #include "serve/log_flags.h"
 #include "serve/web_directory.h"
@@ -44,15 +45,8 @@ int run_serve(const fanfare::app::ServeArguments& arguments) {
   return fanfare::gateway::run(*plan, read);
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  const auto command = fanfare::app::parse_arguments(argc, argv);
-  if (!command) {
-    (command.error().status == 0 ? std::cout : std::cerr) << command.error().text;
-    return command.error().status;
-  }
-  if (const auto* check = std::get_if<fanfare::app::CheckArguments>(&*command)) {
+int run_command(const fanfare::app::Command& command) {
+  if (const auto* check = std::get_if<fanfare::app::CheckArguments>(&command)) {
     if (check->against) {
       return fanfare::app::run_check_against(check->file, *check->against,
                                              fanfare::gateway::process_environment, std::cout, std::cerr);
@@ -60,20 +54,36 @@ int main(int argc, char** argv) {
     return fanfare::app::run_check(check->file, fanfare::gateway::process_environment, std::cout, std::cerr,
                                    check->system);
   }
-  if (const auto* connect = std::get_if<fanfare::app::ConnectArguments>(&*command)) {
+  if (const auto* connect = std::get_if<fanfare::app::ConnectArguments>(&command)) {
     return fanfare::app::run_connect(*connect, std::cout, std::cerr);
   }
-  if (const auto* bench = std::get_if<fanfare::app::BenchArguments>(&*command)) {
+  if (const auto* bench = std::get_if<fanfare::app::BenchArguments>(&command)) {
     return fanfare::app::run_bench(*bench, std::cout, std::cerr);
   }
-  if (const auto* canvas_export = std::get_if<fanfare::app::CanvasExportArguments>(&*command)) {
+  if (const auto* canvas_export = std::get_if<fanfare::app::CanvasExportArguments>(&command)) {
     return fanfare::app::run_canvas_export(*canvas_export, std::cout, std::cerr);
   }
-  if (const auto* admin = std::get_if<fanfare::app::AdminArguments>(&*command)) {
+  if (const auto* admin = std::get_if<fanfare::app::AdminArguments>(&command)) {
     return fanfare::app::run_admin(*admin, std::cout, std::cerr);
   }
-  if (const auto* top = std::get_if<fanfare::app::TopArguments>(&*command)) {
+  if (const auto* top = std::get_if<fanfare::app::TopArguments>(&command)) {
     return fanfare::app::run_top(*top, std::cout, std::cerr);
   }
-  return run_serve(std::get<fanfare::app::ServeArguments>(*command));
+  return run_serve(std::get<fanfare::app::ServeArguments>(command));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto command = fanfare::app::parse_arguments(argc, argv);
+  int status = 0;
+  if (command) {
+    status = run_command(*command);
+  } else {
+    status = command.error().status;
+    (status == 0 ? std::cout : std::cerr) << command.error().text;
+  }
+  // A server goes on without anybody who reads its welcome.
+  if (command && std::holds_alternative<fanfare::app::ServeArguments>(*command)) return status;
+  return fanfare::app::finish_output(std::cout, std::cerr, status);
 }

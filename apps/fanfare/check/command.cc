@@ -1,7 +1,9 @@
 #include "check/command.h"
 
 #include <algorithm>
+#include <vector>
 
+#include "check/places.h"
 #include "gateway/config.h"
 #include "gateway/config_summary.h"
 #include "gateway/config_yaml.h"
@@ -35,6 +37,11 @@ int run_check(const std::string& file, const gateway::EnvironmentLookup& environ
     return 2;
   }
   const gateway::ServePlan plan = gateway::plan_from(*config);
+  const std::vector<PlaceProblem> places = find_place_problems(plan);
+  for (const PlaceProblem& problem : places) {
+    complaints << file << (problem.is_warning ? ": warning: " : ": ") << problem.text << "\n";
+  }
+  if (!std::ranges::all_of(places, &PlaceProblem::is_warning)) return 2;
   out << file << " is good\n" << gateway::summary_of(plan, config->web);
   if (!system) return 0;
   const auto limits = gateway::system_limits(gateway::needs_of(plan), gateway::descriptor_limit_max());
