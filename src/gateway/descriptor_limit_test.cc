@@ -25,5 +25,26 @@ TEST(DescriptorLimit, TheSoftLimitIsRaisedToTheHardOne) {
   EXPECT_EQ(again->before, again->now);
 }
 
+TEST(ClientsMax, LeavesDescriptorsForTheOperatorAndTheNodes) {
+  constexpr std::uint64_t kKept = kOwnDescriptors + kOperatorDescriptors;
+  EXPECT_EQ(clients_max(0, 1024, 0), 1024 - kKept);
+  EXPECT_EQ(clients_max(0, 1024, 100), 1024 - kKept - 100);
+  EXPECT_EQ(clients_max(0, 1024, 256), 1024 - kKept - 256);
+  EXPECT_EQ(clients_max(0, 1024, 257), 1024 - kKept - 256) << "a quarter for nodes at most";
+}
+
+TEST(ClientsMax, NeverRaisesTheConfiguredNumber) {
+  EXPECT_EQ(clients_max(100, 1024, 0), 100U);
+  EXPECT_EQ(clients_max(5000, 1024, 0), 1024 - kOwnDescriptors - kOperatorDescriptors);
+  EXPECT_EQ(clients_max(5000, 0, 0), 5000U) << "no limit";
+  EXPECT_EQ(clients_max(0, 0, 7), 0U);
+}
+
+TEST(ClientsMax, IsAQuarterWhereThereIsLittle) {
+  EXPECT_EQ(clients_max(0, 40, 10), 10U);
+  EXPECT_EQ(clients_max(0, 128, 0), 32U);
+  EXPECT_EQ(clients_max(0, 132, 0), 36U);
+}
+
 }  // namespace
 }  // namespace fanfare::gateway

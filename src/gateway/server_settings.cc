@@ -4,6 +4,8 @@
 #include <chrono>
 #include <limits>
 
+#include "gateway/defend/system_limits.h"
+#include "gateway/descriptor_limit.h"
 #include "gateway/networks.h"
 
 namespace fanfare::gateway {
@@ -66,7 +68,8 @@ session::ServerOptions server_options(const ServePlan& plan, const session::Sess
   options.loop_server.http.handshake_timeout = plan.http.handshake_timeout;
   // One deadline for the start of a connection: TLS has no shorter one of its own.
   options.loop_server.http.tls_timeout = plan.http.handshake_timeout;
-  options.accept.connections_max = plan.accept.connections_max;
+  options.accept.connections_max =
+      clients_max(plan.accept.connections_max, descriptor_limit(), needs_of(plan).upstream_connections);
   options.accept.per_address.connections_max = plan.accept.connections_per_address_max;
   options.accept.per_address.connections_per_second = plan.accept.connections_per_second_per_address;
   options.accept.per_address.exempts_loopback = !plan.accept.limits_loopback;
@@ -76,6 +79,16 @@ session::ServerOptions server_options(const ServePlan& plan, const session::Sess
   options.loop_server.keeps_facts = plan.admin.has_value() || plan.observe.is_on();
   options.loop_server.sweep_interval = sweep_interval(settings, plan.http);
   return options;
+}
+
+RpcLimits rpc_limits(const ServePlan& plan) {
+  return {.calls = {.batch_items_max = plan.answers.batch_items_max,
+                    .batch_answer_bytes_max = plan.answers.batch_answer_bytes_max,
+                    .held_bytes_per_connection_max = plan.answers.held_bytes_per_connection_max,
+                    .notifications_behind_max = plan.websocket.notifications_behind_max,
+                    .slow_timeout = plan.websocket.slow_timeout},
+          .events = {.subscriptions_per_connection_max =
+                         static_cast<std::uint32_t>(plan.websocket.subscriptions_per_connection_max)}};
 }
 
 std::size_t held_bytes_max(const ServePlan& plan, const Defence& defence) {

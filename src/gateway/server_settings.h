@@ -5,6 +5,7 @@
 
 #include "base/byte_budget.h"
 #include "gateway/defend/defence.h"
+#include "gateway/rpc_service.h"
 #include "gateway/serve_plan.h"
 #include "session/server.h"
 #include "session/settings.h"
@@ -15,6 +16,7 @@ session::SessionSettings session_settings(const WebSocketSettings& plan, const D
 // `unfinished` must outlive the server.
 session::ServerOptions server_options(const ServePlan& plan, const session::SessionSettings& settings,
                                       ByteBudget& unfinished);
+RpcLimits rpc_limits(const ServePlan& plan);
 // Of requests in flight and their answers, and of what has come in part, for all clients.
 std::size_t held_bytes_max(const ServePlan& plan, const Defence& defence);
 std::size_t unfinished_bytes_max(const ServePlan& plan, const Defence& defence);

@@ -202,9 +202,9 @@ test("fanfare check --system names limits of the kernel, and so does the start",
   const file = writeConfig(t, config("websocket: { maxConnectionsPerNetwork: 10000000 }", "http://127.0.0.1:1", 1));
   const checked = await run(BINARY, ["check", file, "--system"]);
   assert.equal(checked.code, 1);
-  assert.match(checked.stdout, /^LOW {2}nofile \d+, needed 10000144\n {5}effect: .*\n {5}raise: {2}.*LimitNOFILE=10000144/m);
+  assert.match(checked.stdout, /^LOW {2}nofile \d+, needed 10000176\n {5}effect: .*\n {5}raise: {2}.*LimitNOFILE=10000176/m);
   assert.match(checked.stdout, /^(ok {3}|LOW {2})net\.ipv4\.ip_local_port_range /m);
   const fanfare = await startFanfare(t, ["--config", file], { ready: false });
-  await fanfare.program.line(/system_limit_low name=nofile value=\d+ needed=10000144 effect=.*LimitNOFILE=10000144/);
+  await fanfare.program.line(/system_limit_low name=nofile value=\d+ needed=10000176 effect=.*LimitNOFILE=10000176/);
   await fanfare.program.line(/system_limits values="nofile \d+, .*net\.core\.somaxconn \d+/);
 });

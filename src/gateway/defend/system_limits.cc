@@ -77,13 +77,14 @@ SystemLimit compared(SystemLimit limit, std::uint64_t needed, std::string effect
 
 SystemLimit descriptors(const SystemNeeds& needs, std::uint64_t have) {
   const std::string needed = std::to_string(needs.descriptors());
-  return {.name = "nofile",
-          .value = std::to_string(have),
-          .needed = needed,
-          .is_low = have < needs.descriptors(),
-          .effect = "further connections wait in the kernel's backlog until others end",
-          .command = "under systemd: systemctl edit fanfare, with the lines [Service] and LimitNOFILE=" +
-                     needed + "; in a shell: ulimit -Hn " + needed};
+  return {
+      .name = "nofile",
+      .value = std::to_string(have),
+      .needed = needed,
+      .is_low = have < needs.descriptors(),
+      .effect = "further connections are closed until others end; some descriptors are kept for the operator",
+      .command = "under systemd: systemctl edit fanfare, with the lines [Service] and LimitNOFILE=" + needed +
+                 "; in a shell: ulimit -Hn " + needed};
 }
 
 SystemLimit tcp_memory(SystemLimit limit, const SystemNeeds& needs) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gateway/defend/memory_usage.h"
+#include "gateway/descriptor_limit.h"
 #include "gateway/serve_plan.h"
 
 namespace fanfare::gateway {
@@ -20,7 +21,9 @@ struct SystemNeeds {
   std::uint64_t threads = 0;
 
   // Sockets, and a few files.
-  std::uint64_t descriptors() const { return clients + upstream_connections + 64; }
+  std::uint64_t descriptors() const {
+    return clients + upstream_connections + kOwnDescriptors + kOperatorDescriptors;
+  }
 };
 SystemNeeds needs_of(const ServePlan& plan);
 

@@ -37,7 +37,7 @@ class SystemLimitsTest : public testing::Test {
     std::filesystem::create_directories(path.parent_path());
     std::ofstream(path) << text;
   }
-  std::map<std::string, SystemLimit> limits(std::uint64_t descriptors = 10'104) const {
+  std::map<std::string, SystemLimit> limits(std::uint64_t descriptors = 10'136) const {
     std::map<std::string, SystemLimit> by_name;
     for (SystemLimit& limit : system_limits(needs_, descriptors, files_)) by_name[limit.name] = limit;
     return by_name;
@@ -55,8 +55,8 @@ TEST_F(SystemLimitsTest, WhatIsJustEnoughIsNotLow) {
 }
 
 TEST_F(SystemLimitsTest, OneLessIsLowAndHasTheCommand) {
-  EXPECT_TRUE(limits(10'103)["nofile"].is_low);
-  EXPECT_THAT(limits(10'103)["nofile"].command, HasSubstr("LimitNOFILE=10104"));
+  EXPECT_TRUE(limits(10'135)["nofile"].is_low);
+  EXPECT_THAT(limits(10'135)["nofile"].command, HasSubstr("LimitNOFILE=10136"));
   write("proc/sys/net/core/somaxconn", "4095\n");
   EXPECT_TRUE(limits()["net.core.somaxconn"].is_low);
   EXPECT_EQ(limits()["net.core.somaxconn"].command,
@@ -88,7 +88,7 @@ TEST_F(SystemLimitsTest, TheControlGroupHasLimitsOfItsOwn) {
 TEST_F(SystemLimitsTest, TheTextHasEffectAndCommandOfLowOnesOnly) {
   std::vector<SystemLimit> all = system_limits(needs_, 100, files_);
   const std::string text = describe(all);
-  EXPECT_THAT(text, HasSubstr("LOW  nofile 100, needed 10104\n     effect: "));
+  EXPECT_THAT(text, HasSubstr("LOW  nofile 100, needed 10136\n     effect: "));
   EXPECT_THAT(text, HasSubstr("ok   net.core.somaxconn 4096, needed 4096\n"));
   EXPECT_THAT(text, Not(HasSubstr("net.core.somaxconn=4096")));
 }
@@ -104,7 +104,7 @@ TEST(SystemNeeds, ComeFromTheConfiguration) {
   EXPECT_EQ(needs_of(plan).ports_to_one_node, 15U);
   plan.accept.connections_max = 50;
   EXPECT_EQ(needs_of(plan).clients, 50U);
-  EXPECT_EQ(needs_of(plan).descriptors(), 50U + 45 + 64);
+  EXPECT_EQ(needs_of(plan).descriptors(), 50U + 45 + 64 + 32);
 }
 
 }  // namespace
