@@ -20,6 +20,7 @@ struct ConnectionFacts {
   std::uint64_t messages_received = 0;  // WebSocket messages, and HTTP requests
   std::uint64_t messages_sent = 0;      // WebSocket messages
   std::uint64_t bytes_received = 0;     // of a WebSocket
+  std::uint64_t bytes_sent = 0;         // of a WebSocket's messages, as frames
   // Of the last HTTP request: the upgrade, for a WebSocket. Null: it had none.
   std::shared_ptr<const std::string> user_agent = {};
 };

@@ -9,6 +9,14 @@ namespace fanfare::session {
 SessionOutput::SessionOutput(net::Transport& transport, Endpoint& endpoint, ws::Connection::Options options)
     : Member(Kind::websocket, transport), endpoint_(&endpoint), connection_(std::move(options)) {}
 
+// Of the messages alone: what is queued as answer to a ping or as the Close is not counted.
+template <typename Queue>
+void SessionOutput::queue_counted(Queue queue) {
+  const std::size_t before = queued_bytes();
+  queue();
+  table().count_bytes_sent(*this, queued_bytes() - before);
+}
+
 SendResult SessionOutput::send(ws::Opcode opcode, Bytes payload) {
   // Far from every limit, after another message of this turn.
   net::Outbox* const growing = transport().growing_outbox();
@@ -19,6 +27,7 @@ SendResult SessionOutput::send(ws::Opcode opcode, Bytes payload) {
       if (std::uint8_t* const room = growing->extend_in_place(ws::plain_frame_size(payload))) [[likely]] {
         had_message_ = true;
         table().count_sent(*this);
+        table().count_bytes_sent(*this, ws::plain_frame_size(payload));
         ws::write_plain_frame(room, opcode, payload);
         return SendResult::queued;
       }
@@ -30,7 +39,7 @@ SendResult SessionOutput::send(ws::Opcode opcode, Bytes payload) {
 SendResult SessionOutput::send_slowly(ws::Opcode opcode, Bytes payload) {
   if (phase_ != Phase::open || !has_room()) return SendResult::closed;
   if (is_sending_pieces()) return hold(Form::message, opcode, SharedBytes(payload));
-  connection_.send(opcode, payload, transport());
+  queue_counted([&] { connection_.send(opcode, payload, transport()); });
   had_message_ = true;
   return after_queueing();
 }
@@ -38,7 +47,7 @@ SendResult SessionOutput::send_slowly(ws::Opcode opcode, Bytes payload) {
 SendResult SessionOutput::send_frame(const SharedBytes& frame) {
   if (phase_ != Phase::open || !has_room()) return SendResult::closed;
   if (is_sending_pieces()) return hold(Form::frame, {}, frame);
-  transport().push(connection_.shared_form(frame));
+  queue_counted([&] { transport().push(connection_.shared_form(frame)); });
   had_message_ = true;
   return after_queueing();
 }
@@ -46,7 +55,7 @@ SendResult SessionOutput::send_frame(const SharedBytes& frame) {
 SendResult SessionOutput::send_frame_as_it_is(const SharedBytes& frame) {
   if (is_sending_pieces()) return send_frame(frame);
   if (phase_ != Phase::open || !has_room()) return SendResult::closed;
-  transport().push(frame);
+  queue_counted([&] { transport().push(frame); });
   had_message_ = true;
   return after_queueing();
 }
@@ -54,14 +63,14 @@ SendResult SessionOutput::send_frame_as_it_is(const SharedBytes& frame) {
 SendResult SessionOutput::send_uncompressed(ws::Opcode opcode, Bytes payload) {
   if (phase_ != Phase::open || !has_room()) return SendResult::closed;
   if (is_sending_pieces()) return hold(Form::uncompressed, opcode, SharedBytes(payload));
-  connection_.send_fragment(opcode, payload, true, transport());
+  queue_counted([&] { connection_.send_fragment(opcode, payload, true, transport()); });
   had_message_ = true;
   return after_queueing();
 }
 
 SendResult SessionOutput::send_piece(ws::Opcode opcode, Bytes piece, bool last) {
   if (phase_ != Phase::open || !has_room()) return SendResult::closed;
-  connection_.send_fragment(opcode, piece, last, transport());
+  queue_counted([&] { connection_.send_fragment(opcode, piece, last, transport()); });
   had_message_ = true;
   if (!last) return note_congestion();
   table().count_sent(*this);
@@ -179,19 +188,21 @@ void SessionOutput::drop_held() {
 void SessionOutput::send_held() {
   const auto taken = table().held_.extract(this);
   if (taken.empty()) return;
-  for (const SessionTable::HeldMessage& message : taken.mapped().messages) {
-    switch (message.form) {
-      case Form::frame:
-        transport().push(connection_.shared_form(message.bytes));
-        break;
-      case Form::message:
-        connection_.send(message.opcode, message.bytes.view(), transport());
-        break;
-      case Form::uncompressed:
-        connection_.send_fragment(message.opcode, message.bytes.view(), true, transport());
-        break;
+  queue_counted([&] {
+    for (const SessionTable::HeldMessage& message : taken.mapped().messages) {
+      switch (message.form) {
+        case Form::frame:
+          transport().push(connection_.shared_form(message.bytes));
+          break;
+        case Form::message:
+          connection_.send(message.opcode, message.bytes.view(), transport());
+          break;
+        case Form::uncompressed:
+          connection_.send_fragment(message.opcode, message.bytes.view(), true, transport());
+          break;
+      }
     }
-  }
+  });
 }
 
 }  // namespace fanfare::session

@@ -104,6 +104,8 @@ class SessionOutput : public Member {
   enum class Form : std::uint8_t { frame, message, uncompressed };
   [[gnu::noinline]] SendResult hold(Form form, ws::Opcode opcode, SharedBytes bytes);
   void send_held();
+  template <typename Queue>
+  void queue_counted(Queue queue);
   void end_as_too_slow();
 };
 

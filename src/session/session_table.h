@@ -123,6 +123,9 @@ class SessionTable {
     counters_.messages_sent.add();
     if (is_kept(member)) ++facts_->of(member.slot_).messages_sent;
   }
+  void count_bytes_sent(const Member& member, std::size_t bytes) {
+    if (is_kept(member)) facts_->of(member.slot_).bytes_sent += bytes;
+  }
   // The state shared by this loop's compressed sessions with these options.
   ws::DeflatePool& deflate_pool(const ws::DeflateOptions& options);
   BlockPool& session_memory() { return session_memory_; }

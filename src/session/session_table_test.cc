@@ -59,6 +59,7 @@ TEST_P(SessionTableTest, FactsOfAConnectionBeginWithItsAcceptAndCountItsMessages
   read_until(peer, "three");
   EXPECT_EQ(facts->messages_received, 4U);
   EXPECT_EQ(facts->messages_sent, 3U);
+  EXPECT_EQ(facts->bytes_sent, 5U + 5U + 7U) << "their frames";
 }
 
 TEST_P(SessionTableTest, FactsOfALaterConnectionInTheSameSlotAreItsOwn) {

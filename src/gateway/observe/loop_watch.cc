@@ -140,6 +140,7 @@ void LoopWatch::on_session_ended(const session::Session& session, const session:
                       .trace_id = trace_of(request)};
   if (const auto* const facts = session.table().facts_of(session)) {
     record.bytes_in = facts->bytes_received;
+    record.bytes_out = facts->bytes_sent;
     record.messages_in = facts->messages_received - open.messages_before;
     record.messages_out = facts->messages_sent;
   }
