@@ -95,18 +95,38 @@ bool has_password(const PasswordHash& hash, std::string_view password) {
 }
 
 std::expected<CookieFile, std::string> CookieFile::create(std::string path, Random& random) {
+  auto cookie = make(std::move(path), random);
+  if (auto published = cookie.publish(); !published) {
+    cookie.path_.clear();
+    return std::unexpected(std::move(published.error()));
+  }
+  return cookie;
+}
+
+std::expected<CookieFile, std::string> CookieFile::prepare(std::string path, Random& random) {
+  auto cookie = make(std::move(path), random);
+  const std::string beside = cookie.path_ + ".tmp";
+  if (const int code = write_private(beside, {}); code != 0) {
+    auto error = failed(cookie.path_, code);
+    cookie.path_.clear();
+    return error;
+  }
+  unlink(beside.c_str());
+  return cookie;
+}
+
+CookieFile CookieFile::make(std::string path, Random& random) {
   std::string password = random_hex(random, 32);
   PasswordHash hash = hash_password(std::string(kCookieUser), password, random);
   std::string content = std::string(kCookieUser) + ":" + password;
   OPENSSL_cleanse(password.data(), password.size());
   const bool was_in_use = is_locked(path);
-  CookieFile cookie(std::move(path), std::move(hash), std::move(content), was_in_use);
-  if (const int code = cookie.write(); code != 0) {
-    auto error = failed(cookie.path_, code);
-    cookie.path_.clear();
-    return error;
-  }
-  return cookie;
+  return {std::move(path), std::move(hash), std::move(content), was_in_use};
+}
+
+std::expected<void, std::string> CookieFile::publish() {
+  if (const int code = write(); code != 0) return failed(path_, code);
+  return {};
 }
 
 // Beside the path, and then renamed.

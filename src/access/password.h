@@ -39,6 +39,9 @@ class CookieFile {
  public:
   // The error is for the operator. The file is written beside the path and renamed, so a reader never sees a part.
   static std::expected<CookieFile, std::string> create(std::string path, Random& random);
+  // The same without the file, which publish() writes. It is an error already if it could not be written now.
+  static std::expected<CookieFile, std::string> prepare(std::string path, Random& random);
+  std::expected<void, std::string> publish();
   CookieFile(CookieFile&& other) noexcept;
   CookieFile& operator=(CookieFile&&) = delete;
   CookieFile(const CookieFile&) = delete;
@@ -59,6 +62,7 @@ class CookieFile {
         hash_(std::move(hash)),
         content_(std::move(content)),
         was_in_use_(was_in_use) {}
+  static CookieFile make(std::string path, Random& random);
   // Zero, or errno.
   int write();
 

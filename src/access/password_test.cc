@@ -87,6 +87,26 @@ TEST(CookieFile, IsPrivateAndRemovedAtTheEnd) {
   EXPECT_FALSE(std::filesystem::exists(file.path()));
 }
 
+TEST(CookieFile, IsWrittenOnlyWhenItIsPublished) {
+  SeededRandom random(1);
+  const TemporaryFile file;
+  const auto first = CookieFile::create(file.path(), random);
+  ASSERT_TRUE(first);
+  const std::string text = file.read();
+  {
+    const auto given_up = CookieFile::prepare(file.path(), random);
+    ASSERT_TRUE(given_up) << given_up.error();
+    EXPECT_EQ(file.read(), text);
+  }
+  EXPECT_EQ(file.read(), text);
+  auto next = CookieFile::prepare(file.path(), random);
+  ASSERT_TRUE(next);
+  ASSERT_TRUE(next->publish());
+  EXPECT_TRUE(has_password(next->hash(), file.read().substr(11)));
+  EXPECT_FALSE(std::filesystem::exists(file.path() + ".tmp"));
+  EXPECT_FALSE(CookieFile::prepare("/nonexistent/cookie", random));
+}
+
 TEST(CookieFile, OfAnotherProcessStays) {
   SeededRandom random(1);
   const TemporaryFile file;

@@ -37,7 +37,8 @@ std::expected<void, Error> Server::start() {
   auto listeners = options_.listeners;
   // Nobody else may connect before the group is set.
   for (server::ListenerOptions& listener : listeners) {
-    if (!options_.group.empty() && !listener.unix_path.empty()) listener.unix_mode = 0600;
+    const bool is_new = !listener.inherited_fd;
+    if (is_new && !options_.group.empty() && !listener.unix_path.empty()) listener.unix_mode = 0600;
   }
   auto prepared = server::Listeners::prepare(listeners);
   if (!prepared) return std::unexpected(std::move(prepared.error()));

@@ -173,7 +173,7 @@ void read_end(const MapFields& fields, ServerConfig& out) {
   const YamlNode* const spread = fields.find("shutdownSpread");
   if (spread == nullptr || spread->text == "auto") return;
   Duration time{};
-  if (!fields.read("shutdownSpread", time, seconds(0), hours(1))) return;
+  if (!fields.read("shutdownSpread", time, seconds(0), hours(1), "auto, or ")) return;
   out.shutdown_spread = time;
   if (time > out.shutdown_timeout) {
     fields.report(spread->location, "shutdownSpread", "is longer than shutdownTimeout", spread->text,

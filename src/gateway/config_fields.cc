@@ -190,9 +190,10 @@ bool MapFields::read(std::string_view key, std::string& out) const {
   return true;
 }
 
-bool MapFields::read(std::string_view key, Duration& out, Duration min, Duration max) const {
-  const std::string expected = "a duration from " + format_duration(min) + " to " + format_duration(max) +
-                               ", such as 500ms, 30s, 1m30s or 1h";
+bool MapFields::read(std::string_view key, Duration& out, Duration min, Duration max,
+                     std::string_view alternative) const {
+  const std::string expected = std::string(alternative) + "a duration from " + format_duration(min) + " to " +
+                               format_duration(max) + ", such as 500ms, 30s, 1m30s or 1h";
   const auto value = scalar(key, expected);
   if (!value) return false;
   const auto duration = parse_duration(value->text);

@@ -63,7 +63,9 @@ class MapFields {
   // Each leaves `out` unchanged if the key is absent or invalid; true if it was set.
   bool read(std::string_view key, bool& out) const;
   bool read(std::string_view key, std::string& out) const;  // not empty
-  bool read(std::string_view key, Duration& out, Duration min, Duration max) const;
+  // `alternative`, for the error: what the caller reads by itself, such as "auto, or ".
+  bool read(std::string_view key, Duration& out, Duration min, Duration max,
+            std::string_view alternative = {}) const;
   template <std::unsigned_integral Number>
     requires(!std::same_as<Number, bool>)
   bool read(std::string_view key, Number& out, std::uint64_t min, std::uint64_t max) const {

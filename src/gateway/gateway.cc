@@ -75,6 +75,10 @@ class Gateway::Impl {
   ~Impl() { stop({}); }
 
   void accept_later() { accepts_later_ = true; }
+  void begin_accepting() {
+    access_.publish_cookie();
+    listening_->begin_accepting();
+  }
   ListeningServers& listening() { return *listening_; }
 
   std::expected<void, Error> start() {
@@ -89,7 +93,10 @@ class Gateway::Impl {
     }
     listeners_ = *std::move(prepared);
     if (auto opened = watch_.start(); !opened) return fail(Error::Kind::system, opened.error());
-    if (auto made = access_.start(plan_); !made) return fail(Error::Kind::system, made.error());
+    if (auto made =
+            access_.start(plan_, accepts_later_ ? GatewayAccess::Cookie::later : GatewayAccess::Cookie::now);
+        !made)
+      return fail(Error::Kind::system, made.error());
     if (plan_.canvas) {
       auto canvas = CanvasRuntime::open(*plan_.canvas, settings_, plan_.websocket.slow_timeout);
       if (!canvas) return fail(Error::Kind::system, "cannot open the canvas: " + canvas.error());
@@ -198,7 +205,7 @@ class Gateway::Impl {
     std::size_t dropped = 0;
     if (std::exchange(running_, false)) {
       // The defence guards the memory of the connections that are open meanwhile.
-      dropped = gateway::close_connections(server_, times, [this] { defence_.stop(); });
+      dropped = stopping_.close_connections(server_, times, [this] { defence_.stop(); });
     }
     defence_.stop();
     // In parallel: each of them may take its whole stop_limit.
@@ -211,6 +218,7 @@ class Gateway::Impl {
     return dropped;
   }
 
+  void hurry_stop() { stopping_.hurry(); }
   bool is_draining() const { return draining_; }
   // The listeners are those of the start.
   const ServePlan& start_plan() const { return plan_; }
@@ -356,15 +364,7 @@ class Gateway::Impl {
   std::unique_ptr<RpcService> make_service(LiveNetwork& live, LoopServices& services,
                                            session::LoopServer& server, std::size_t loop_index) {
     // Of the first plan: these limits cannot be changed.
-    const RpcLimits limits{
-        .calls = {.batch_items_max = plan_.answers.batch_items_max,
-                  .batch_answer_bytes_max = plan_.answers.batch_answer_bytes_max,
-                  .held_bytes_per_connection_max = plan_.answers.held_bytes_per_connection_max,
-                  .notifications_behind_max = plan_.websocket.notifications_behind_max,
-                  .slow_timeout = plan_.websocket.slow_timeout},
-        .events = {.subscriptions_per_connection_max =
-                       static_cast<std::uint32_t>(plan_.websocket.subscriptions_per_connection_max)}};
-    return std::make_unique<RpcService>(services.settings, limits,
+    return std::make_unique<RpcService>(services.settings, rpc_limits(plan_),
                                         RpcService::Context{.network = live.network,
                                                             .metrics = live.metrics,
                                                             .worker = live.worker,
@@ -406,6 +406,7 @@ class Gateway::Impl {
   std::unique_ptr<StreamRuntime> streams_;  // null: the plan has none. Its loops end before it
   std::unique_ptr<CanvasRuntime> canvas_;   // null: the plan has none. Its loops end before it
   server::Listeners listeners_;             // from start() on
+  Stopping stopping_;                       // the loops end before it
   session::Server server_;
   Pulse pulse_;
   ReloadRequests* reloads_ = nullptr;    // null: nobody handles them
@@ -467,6 +468,9 @@ StopTimes Gateway::stop_times(bool is_replaced) const {
 std::size_t Gateway::stop(const StopTimes& times) {
   return impl_->stop(times);
 }
+void Gateway::hurry_stop() {
+  impl_->hurry_stop();
+}
 std::size_t Gateway::stop(Duration deadline) {
   return impl_->stop({.deadline = deadline});
 }
@@ -474,7 +478,7 @@ void Gateway::accept_later() {
   impl_->accept_later();
 }
 void Gateway::begin_accepting() {
-  impl_->listening().begin_accepting();
+  impl_->begin_accepting();
 }
 std::string Gateway::upgrade_obstacle() const {
   return gateway::upgrade_obstacle(impl_->plan(), impl_->is_draining());

@@ -94,6 +94,8 @@ class Gateway {
   std::size_t stop() { return stop(stop_times()); }
   std::size_t stop(const StopTimes& times);
   std::size_t stop(Duration deadline);
+  // Any thread, before or during stop(): what is open then is dropped at once.
+  void hurry_stop();
 
  private:
   class Impl;
@@ -106,7 +108,7 @@ using ReadAgain = std::function<std::expected<ServePlan, std::string>()>;
 // The signals that run() handles wait for it from here on. Call it first of all: without it they end the process while it reads
 // its configuration.
 void hold_signals();
-// Serves until SIGTERM or SIGINT, then calls stop(); a second stop signal ends the process at once. SIGUSR2 starts the program again, which
+// Serves until SIGTERM or SIGINT, then calls stop(); a second stop signal hurries that (stop_signals.h). SIGUSR2 starts the program again, which
 // takes over (upgrade/upgrader.h). SIGHUP reloads the
 // certificates, and with `read_again` the whole plan (Gateway::reload); keys and roles are also reloaded
 // (Gateway::reload_access) when one of ServePlan::access_files has changed. Prints its addresses to standard output. Returns the process's exit code: 0, or 1 when

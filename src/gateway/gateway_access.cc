@@ -13,20 +13,27 @@ AccessPolicy GatewayAccess::policy_of(const ServePlan& plan) const {
   return {.plan = std::move(access), .first_message_within = plan.first_message_within};
 }
 
-std::expected<void, std::string> GatewayAccess::start(const ServePlan& plan) {
+std::expected<void, std::string> GatewayAccess::start(const ServePlan& plan, Cookie when) {
   if (plan.access == nullptr) return {};
   cookie_file_ = plan.cookie_file;
   if (!cookie_file_.empty()) {
     SystemRandom random;
-    auto cookie = access::CookieFile::create(cookie_file_, random);
+    auto cookie = when == Cookie::now ? access::CookieFile::create(cookie_file_, random)
+                                      : access::CookieFile::prepare(cookie_file_, random);
     if (!cookie) return std::unexpected("cannot write the cookie file " + cookie.error());
     cookie_.emplace(*std::move(cookie));
-    if (cookie_->was_in_use()) {
+    if (when == Cookie::now && cookie_->was_in_use()) {
       log::warn("cookie_file_taken_over", {{"file", cookie_file_}, {"from", "a process that still runs"}});
     }
   }
   gate_ = std::make_unique<AccessGate>(policy_of(plan));
   return {};
+}
+
+void GatewayAccess::publish_cookie() {
+  if (!cookie_) return;
+  const auto published = cookie_->publish();
+  if (!published) log::error("cookie_file_not_written", {{"error", published.error()}});
 }
 
 void GatewayAccess::keep_cookie() {

@@ -1,6 +1,7 @@
 #pragma once
 // The access control of a running gateway: made from its plan, and made again when the plan's keys and roles change.
 
+#include <cstdint>
 #include <expected>
 #include <memory>
 #include <optional>
@@ -14,8 +15,11 @@ namespace fanfare::gateway {
 
 class GatewayAccess {
  public:
-  // Writes the cookie file, if the plan has one. The error is for the operator.
-  std::expected<void, std::string> start(const ServePlan& plan);
+  // Writes the cookie file, if the plan has one: at once, or only in publish_cookie(), because the clients of another process
+  // still use that one's. The error is for the operator.
+  enum class Cookie : std::uint8_t { now, later };
+  std::expected<void, std::string> start(const ServePlan& plan, Cookie when = Cookie::now);
+  void publish_cookie();
   // Writes the cookie file again if it is gone: another process took it over, and has ended.
   void keep_cookie();
   // Writes the cookie file again if another process has written one since, and has ended without removing it.

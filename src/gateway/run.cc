@@ -8,6 +8,7 @@
 #include <cstring>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/log.h"
@@ -19,6 +20,8 @@
 #include "gateway/reload/reloader.h"
 #include "gateway/service_manager.h"
 #include "gateway/stop_deadline.h"
+#include "gateway/stop_signals.h"
+#include "gateway/upgrade/passed_sockets.h"
 #include "gateway/upgrade/predecessor.h"
 #include "gateway/upgrade/upgrader.h"
 #include "gateway/welcome.h"
@@ -61,6 +64,13 @@ void print_welcome(const ServePlan& plan, const Gateway& gateway) {
   const std::string text = welcome_text(plan, gateway.addresses(), gateway.states(), program_invocation_name);
   std::fputs(text.c_str(), stdout);
   std::fflush(stdout);
+}
+
+// Returns the signal that came meanwhile, or 0.
+int welcome_when_ready(const ServePlan& plan, const Gateway& gateway, const sigset_t& signals) {
+  const int received = wait_until_ready(gateway, signals);
+  if (received == 0 || received == SIGHUP || received == SIGUSR2) print_welcome(plan, gateway);
+  return received;
 }
 
 // Waits for a signal, or until it is time to look at the files: then 0.
@@ -197,17 +207,6 @@ void take_over(Gateway& gateway, Predecessor& predecessor) {
   log::info("took_over", {{"from_pid", predecessor.pid()}});
 }
 
-void let_signals_end(const sigset_t& signals) {
-  // From here on another stop signal has its default effect and ends the process at once. That also holds if
-  // the process was started with these signals ignored, as a shell does for background jobs. Certificates no
-  // longer matter.
-  signal(SIGTERM, SIG_DFL);
-  signal(SIGINT, SIG_DFL);
-  signal(SIGHUP, SIG_IGN);
-  signal(SIGUSR2, SIG_IGN);
-  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
-}
-
 void log_stop(int received, const StopTimes& times) {
   const auto in_ms = [](Duration time) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
@@ -225,16 +224,30 @@ void hold_signals() {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 }
 
-int run(ServePlan plan, const ReadAgain& read_again) {
+namespace {
+
+// `moved`: moved_listeners() of an upgrade.
+void log_failed_start(const Error& error, const std::string& moved) {
+  const bool is_of_moved = error.system_code == EADDRINUSE && !moved.empty();
+  log::error("start_failed", {{"error", error.message + (is_of_moved ? ": " + moved : "")}});
+}
+
+struct Ended {
+  int status = 0;
+  int hurried_by = 0;  // the signal that cut the stop short; 0: none
+};
+
+Ended serve(ServePlan plan, const ReadAgain& read_again) {
   plan.defence.is_process = true;
   log::set_level(plan.log_level);
   auto inherited = Inherited::find();
   if (!inherited) {
     log::error("start_failed", {{"error", inherited.error()}});
-    return 1;
+    return {.status = 1};
   }
-  inherited->give(plan);
   std::optional<Predecessor>& predecessor = inherited->predecessor;
+  const std::string moved = predecessor ? moved_listeners(plan, predecessor->sockets()) : std::string();
+  inherited->give(plan);
   if (predecessor) predecessor->close_unwanted(plan);
   raise_limits();
   log_system_limits(plan);
@@ -244,7 +257,9 @@ int run(ServePlan plan, const ReadAgain& read_again) {
   const sigset_t signals = handled_signals();
 
   ServiceManager manager;
-  std::optional<StopDeadline> deadline;  // still runs while the gateway is destroyed
+  // Both still run while the gateway is destroyed.
+  std::optional<StopDeadline> deadline;
+  std::optional<StopSignals> stop_signals;
   Gateway gateway(plan);
   // Before anybody can see that the program runs: what changes from here on is noticed.
   Reloader reloader(
@@ -261,14 +276,13 @@ int run(ServePlan plan, const ReadAgain& read_again) {
   gateway.answer_upgrades(upgrader.requests());
   if (predecessor) gateway.accept_later();
   if (const auto started = gateway.start(); !started) {
-    log::error("start_failed", {{"error", started.error().message}});
-    return 1;
+    log_failed_start(started.error(), moved);
+    return {.status = 1};
   }
   log_addresses(plan, gateway);
   if (predecessor) take_over(gateway, *predecessor);
   manager.ready(status_text(gateway));
-  int received = wait_until_ready(gateway, signals);
-  if (received == 0 || received == SIGHUP || received == SIGUSR2) print_welcome(plan, gateway);
+  int received = welcome_when_ready(plan, gateway, signals);
   received = SignalWait(gateway, reloader, upgrader, manager, signals).wait_for_stop(received);
   const bool is_replaced = received == SIGUSR2;
   if (!is_replaced) manager.stopping();
@@ -277,10 +291,19 @@ int run(ServePlan plan, const ReadAgain& read_again) {
   log_stop(received, times);
   // Whoever connects from here on is refused, or reaches the successor.
   if (predecessor) predecessor->close_sockets();
-  let_signals_end(signals);
+  stop_signals.emplace([&gateway] { gateway.hurry_stop(); });
   const std::size_t dropped = gateway.stop(times);
+  stop_signals->forget();
   log::info("stopped", {{"connections_dropped", dropped}});
-  return 0;
+  return {.hurried_by = stop_signals->received()};
+}
+
+}  // namespace
+
+int run(ServePlan plan, const ReadAgain& read_again) {
+  const Ended ended = serve(std::move(plan), read_again);
+  if (ended.hurried_by != 0) end_by_signal(ended.hurried_by);
+  return ended.status;
 }
 
 }  // namespace fanfare::gateway

@@ -37,9 +37,8 @@ Duration closing_spread(std::optional<Duration> fixed, std::size_t connections, 
 }
 
 std::chrono::seconds comeback_after(const StopTimes& times) {
-  if (times.is_replaced) return std::chrono::seconds(1);
-  return std::clamp(std::chrono::ceil<std::chrono::seconds>(times.spread), std::chrono::seconds(1),
-                    kComebackMax);
+  if (times.is_replaced) return kComebackMin;
+  return std::clamp(std::chrono::ceil<std::chrono::seconds>(times.spread), kComebackMin, kComebackMax);
 }
 
 }  // namespace fanfare::gateway

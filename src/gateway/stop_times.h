@@ -35,6 +35,7 @@ Duration closing_spread(std::optional<Duration> fixed, std::size_t connections, 
 // When clients are asked to come back: when this process has ended, or soon if another one accepts connections already. It is the same
 // for all of them, so those who are closed evenly also come back evenly. A process that starts after a longer stop
 // is found by the clients' own attempts.
+inline constexpr std::chrono::seconds kComebackMin{1};
 inline constexpr std::chrono::seconds kComebackMax{30};
 std::chrono::seconds comeback_after(const StopTimes& times);
 

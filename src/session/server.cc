@@ -10,6 +10,7 @@
 #include <future>
 #include <set>
 #include <thread>
+#include <utility>
 
 #include "base/check.h"
 #include "net/thread.h"
@@ -235,7 +236,8 @@ void Server::remember_unix_paths(const std::vector<Listener>& listeners) {
     unix_paths_.push_back({.path = address.host(),
                            .device = made.st_dev,
                            .inode = made.st_ino,
-                           .is_of_other = is_inherited && accepts_later_});
+                           .is_of_other = is_inherited && accepts_later_,
+                           .mode = listeners[i].unix_mode});
   }
 }
 
@@ -254,7 +256,9 @@ void Server::remove_unix_paths() {
 void Server::begin_accepting() {
   {
     const std::scoped_lock lock(paths_mutex_);
-    for (UnixPath& path : unix_paths_) path.is_of_other = false;
+    for (UnixPath& path : unix_paths_) {
+      if (std::exchange(path.is_of_other, false) && path.mode) ::chmod(path.path.c_str(), *path.mode);
+    }
   }
   for (const auto& thread : threads_) {
     thread->loop->post([self = thread.get()] { self->listen(); });

@@ -125,7 +125,8 @@ class Server {
     std::string path;
     std::uint64_t device = 0;
     std::uint64_t inode = 0;
-    bool is_of_other = false;  // of the process that this one replaces, until begin_accepting()
+    bool is_of_other = false;           // of the process that this one replaces, until begin_accepting()
+    std::optional<unsigned> mode = {};  // set then, because the other process may have had another one
   };
   std::expected<void, net::OsError> start_threads(std::vector<LoopListening> listening,
                                                   const std::vector<Listener>& listeners,

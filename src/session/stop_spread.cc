@@ -1,7 +1,6 @@
 #include "session/stop_spread.h"
 
 #include <algorithm>
-#include <future>
 #include <utility>
 #include <vector>
 
@@ -119,13 +118,6 @@ void StopSpread::start(Server& server, std::uint16_t code, std::string_view reas
     server.post(
         i, [whole, offset](LoopServer& loop) { std::make_shared<OfLoop>(whole, loop, offset)->go_on(); });
   }
-}
-
-void StopSpread::run(Server& server, std::uint16_t code, std::string_view reason, Duration spread,
-                     Duration wait_max) {
-  const auto done = std::make_shared<std::promise<void>>();  // a loop may hold it longer than this call
-  start(server, code, reason, spread, [done] { done->set_value(); });
-  done->get_future().wait_for(wait_max);
 }
 
 }  // namespace fanfare::session

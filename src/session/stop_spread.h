@@ -25,9 +25,6 @@ class StopSpread {
   // that were open at the start. It is not called if the server stops before.
   static void start(Server& server, std::uint16_t code, std::string_view reason, Duration spread,
                     std::function<void()> done);
-  // As start(), and waits: not on a loop's thread. Returns after `wait_max` at the latest.
-  static void run(Server& server, std::uint16_t code, std::string_view reason, Duration spread,
-                  Duration wait_max);
 
   StopSpread(std::size_t loops, std::uint16_t code, std::string_view reason, Duration spread,
              std::function<void()> done)

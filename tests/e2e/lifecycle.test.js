@@ -160,6 +160,7 @@ test("a second signal ends the daemon at once", async (t) => {
   await deaf.frames.take("the Close", (one) => one.close === 1012);
   fanfare.program.signal("SIGTERM");
   assert.deepEqual(await within("the daemon ends", fanfare.program.exit), { code: null, signal: "SIGTERM" });
+  await fanfare.program.line(/ stopped connections_dropped=1$/);
 });
 
 // Starts it like a script's shell starts a background program: with SIGINT ignored.

@@ -274,7 +274,10 @@ class Command {
   Outcome upgrade() {
     if (a_.pid != 0) {
       const auto asked = ask_by_signal(a_.pid);
-      if (asked) out_ << "process " << a_.pid << " was asked; the result is in its log\n";
+      if (asked) {
+        out_ << "process " << a_.pid
+             << " got the signal; its log says how the upgrade ends: upgraded or upgrade_failed\n";
+      }
       return asked;
     }
     client_.set_timeout(kUpgradeWait);

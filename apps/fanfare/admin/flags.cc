@@ -37,11 +37,12 @@ constexpr const char* kUpgradeExamples = R"(Examples:
       After a new build was installed: the server on this machine starts it, passes its sockets on and ends when its
       clients have moved. Nobody is refused. If the new build does not start, the server goes on as before.
   fanfare upgrade --pid 4711
-      The same by a signal (SIGUSR2), without the admin API. The result is in the log of the process.
+      The same by a signal (SIGUSR2), without the admin API. The command does not wait: the log of the process
+      says upgraded, or upgrade_failed with the reason.
 
 See "Upgrade" in docs/install.md.
-Status 0: the new process has taken over; 1: the old one goes on, or the server cannot be reached; 2: a wrong
-argument.)";
+Status 0: the new process has taken over (with --pid: the signal was sent); 1: the old one goes on, or the
+server cannot be reached; 2: a wrong argument.)";
 
 constexpr const char* kDrainExamples = R"(Examples:
   fanfare drain --spread 1m

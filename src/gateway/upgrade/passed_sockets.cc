@@ -1,10 +1,13 @@
 #include "gateway/upgrade/passed_sockets.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <map>
 #include <string_view>
 
 #include "gateway/inherited.h"
+#include "net/socket.h"
 
 namespace fanfare::gateway {
 namespace {
@@ -78,6 +81,27 @@ void take_passed(ServePlan& plan, std::span<const PassedSocket> sockets) {
   }
   const std::vector<std::string> of_admin = names_of_admin_listeners(plan);
   for (std::size_t i = 0; i < of_admin.size(); ++i) give(plan.admin->listeners[i], of_admin[i], sockets);
+}
+
+std::string moved_listeners(const ServePlan& plan, std::span<const PassedSocket> sockets) {
+  std::string moved;
+  const auto look = [&](const server::ListenerOptions& at, const std::string& name) {
+    const bool is_kept = std::ranges::find(sockets, name, &PassedSocket::name) != sockets.end();
+    if (at.port == 0 || at.inherited_fd || !at.unix_path.empty() || is_kept) return;
+    for (const PassedSocket& socket : sockets) {
+      const auto address = net::local_address(socket.fd);
+      if (!address || address->family() == AF_UNIX || address->port() != at.port) continue;
+      moved += (moved.empty() ? "port " : "; port ") + std::to_string(at.port) + " of " + at.host +
+               " is in use by the process that is upgraded, as " + address->text();
+      return;
+    }
+  };
+  const std::vector<std::string> names = names_of_listeners(plan);
+  for (std::size_t i = 0; i < names.size(); ++i) look(plan.listeners[i].at, names[i]);
+  const std::vector<std::string> of_admin = names_of_admin_listeners(plan);
+  for (std::size_t i = 0; i < of_admin.size(); ++i) look(plan.admin->listeners[i], of_admin[i]);
+  if (moved.empty()) return {};
+  return moved + ". An upgrade cannot move a port to another listener; restart the server";
 }
 
 std::set<int> sockets_of(const ServePlan& plan) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "gateway/inherited.h"
+#include "net/socket.h"
 
 namespace fanfare::gateway {
 namespace {
@@ -27,6 +28,31 @@ TEST(PassedSockets, AreNamedByTheAddressesOfTheConfiguration) {
                                                     "main 127.0.0.1 0 #1", "main unix /run/a.sock #0"));
   EXPECT_THAT(names_of_admin_listeners(plan),
               ElementsAre("admin unix /run/admin.sock #0", "admin 127.0.0.1 0 #0"));
+}
+
+TEST(PassedSockets, APortOfAnotherListenerIsNamedWithTheAdvice) {
+  const auto one = net::listen_on(*net::Address::parse("127.0.0.1", 0));
+  const auto other = net::listen_on(*net::Address::parse("127.0.0.1", 0));
+  ASSERT_TRUE(one && other);
+  const std::uint16_t port = net::local_address(one->get())->port();
+  const std::uint16_t admin_port = net::local_address(other->get())->port();
+  ServePlan plan;
+  plan.listeners = {on_port(port), on_port(0), on_path("/run/a.sock")};
+  plan.admin = AdminPlan{.listeners = {{.host = "0.0.0.0", .port = admin_port}}};
+  const std::string name = std::to_string(port);
+  const std::string admin_name = std::to_string(admin_port);
+  const std::vector<PassedSocket> same{{.name = "main 127.0.0.1 " + name + " #0", .fd = one->get()},
+                                       {.name = "admin 0.0.0.0 " + admin_name + " #0", .fd = other->get()}};
+  EXPECT_EQ(moved_listeners(plan, same), "");
+  EXPECT_EQ(moved_listeners(plan, {}), "");
+  const std::vector<PassedSocket> others{
+      {.name = "main 127.0.0.1 0 #0", .fd = one->get()},
+      {.name = "admin 127.0.0.1 " + admin_name + " #0", .fd = other->get()}};
+  EXPECT_EQ(moved_listeners(plan, others),
+            "port " + name + " of 127.0.0.1 is in use by the process that is upgraded, as 127.0.0.1:" + name +
+                "; port " + admin_name +
+                " of 0.0.0.0 is in use by the process that is upgraded, as 127.0.0.1:" + admin_name +
+                ". An upgrade cannot move a port to another listener; restart the server");
 }
 
 TEST(PassedSockets, GoToTheListenersOfTheirNames) {
