@@ -36,7 +36,7 @@ test("fanfare check: a group or a directory that is missing is not good", async 
 for (const loop of ["uring", "epoll"]) {
   test(`${loop}: the operator gets in when clients have all descriptors that they may have`, async (t) => {
     const folder = temporaryFolder(t);
-    const file = writeConfig(t, `logLevel: info\nserver: { httpPort: 0, threads: 2 }\nadmin: { socket: "${folder}/admin.sock" }\n${PROJECTS}`);
+    const file = writeConfig(t, `logLevel: info\nserver: { httpPort: 0, threads: 2, limits: { handshakeTimeout: 1h } }\nadmin: { socket: "${folder}/admin.sock" }\n${PROJECTS}`);
     const program = startFor(t, "fanfare", "/bin/sh", ["-c", 'ulimit -n 256; exec "$0" "$@"', BINARY, "serve", "--config", file, "--loop", loop]);
     const [, port] = await program.line(/ listening address=127\.0\.0\.1:(\d+)/);
     const sockets = Array.from({ length: 300 }, () => net.connect(Number(port), "127.0.0.1"));
