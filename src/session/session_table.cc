@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "session/http_connection.h"
+#include "ws/incoming.h"
 
 namespace fanfare::session {
 
@@ -133,6 +134,7 @@ void SessionTable::schedule() {
 void SessionTable::sweep() {
   const std::uint32_t now = now_ms();
   for_each_member([now](Member& member) { member.check_time(now); });
+  ws::release_unused_pages();
   // Frees the memory that they needed for many sessions.
   if (unread_.empty()) decltype(unread_)().swap(unread_);
   if (drains_.empty()) drains_ = {};

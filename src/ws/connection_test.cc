@@ -163,5 +163,52 @@ TEST_F(ReceiveTest, BinaryMayBeAnything) {
   expect_message(feed(connection, "82 02 C328"), Opcode::binary, "\xC3\x28");
 }
 
+class PagesTest : public ReceiveTest {
+ protected:
+  PagesTest() {
+    limits.message_bytes_max = 2 * kKeptPagesBytesMax;
+    while (release_unused_pages() > 0) continue;
+  }
+  // In two parts, so that it is kept. Returns where it was.
+  const std::uint8_t* receive_in_parts(std::size_t bytes) {
+    Connection connection = make(Role::client);
+    std::string head = "\x82\x7f";
+    for (int shift = 56; shift >= 0; shift -= 8) head += static_cast<char>(bytes >> shift);
+    memory.assign(head.begin(), head.end());
+    memory.resize(head.size() + bytes - 1, 'a');
+    input = memory;
+    EXPECT_FALSE(again(connection).has_value());
+    EXPECT_LE(connection.buffered_bytes(), sizeof(Incoming) + 2 * bytes);
+    memory.assign(1, 'b');
+    input = memory;
+    const auto event = again(connection);
+    EXPECT_TRUE(event.has_value());
+    if (!event) return nullptr;
+    EXPECT_EQ(as_text(event->payload), std::string(bytes - 1, 'a') + "b");
+    return event->payload.data();
+  }
+};
+
+TEST_F(PagesTest, ThePagesOfALargeMessageServeTheNextOneUntilNoneUsesThem) {
+  constexpr std::size_t kMiB = 1 << 20;
+  receive_in_parts(kMiB);  // the list of them is made with the first large message
+  const std::uint8_t* const first = receive_in_parts(kMiB);
+  EXPECT_EQ(receive_in_parts(kMiB), first);
+  // A smaller one is counted for what it is.
+  EXPECT_EQ(receive_in_parts(GrowingBytes::kMappedFromBytes + 1), first);
+  EXPECT_GE(release_unused_pages(), kMiB);
+  receive_in_parts(kMiB);
+  EXPECT_GE(release_unused_pages(), kMiB) << "used since";
+  EXPECT_EQ(release_unused_pages(), 0U);
+}
+
+TEST_F(PagesTest, SoManyPagesAreKeptAndNoMore) {
+  receive_in_parts(kKeptPagesBytesMax);
+  EXPECT_EQ(release_unused_pages(), kKeptPagesBytesMax);
+  EXPECT_EQ(release_unused_pages(), 0U);
+  receive_in_parts(kKeptPagesBytesMax + 1);
+  EXPECT_EQ(release_unused_pages(), 0U);
+}
+
 }  // namespace
 }  // namespace fanfare::ws

@@ -39,7 +39,7 @@ struct Incoming {
 
   // Of a whole message.
   MutableBytes payload() { return compressed ? MutableBytes(inflated) : message.bytes(); }
-  std::size_t buffered_bytes() const { return message.capacity() + inflated.capacity(); }
+  std::size_t buffered_bytes() const;
 
   // Grows by doubling as bytes arrive, never because a header announces many (RFC6455§10.4). It grows at most
   // to `bytes_max`, and to the message's final size once its last frame is known.
@@ -55,5 +55,12 @@ using IncomingPtr = std::unique_ptr<Incoming, IncomingRecycler>;
 IncomingPtr make_incoming();
 
 inline constexpr std::size_t kRecycledMessageBytesMax = 64 * 1024;
+
+// Each thread also keeps the pages of large messages for the next ones, up to so many bytes. The system would clear 256 pages for a
+// megabyte, which takes as long as to receive it.
+inline constexpr std::size_t kKeptPagesBytesMax = std::size_t{16} << 20;
+// To be called regularly. Returns to the system what no message of this thread has used since the last call. Returns the bytes that
+// are still kept.
+std::size_t release_unused_pages();
 
 }  // namespace fanfare::ws
