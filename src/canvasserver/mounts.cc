@@ -24,10 +24,16 @@ HttpResponse text_answer(int status, std::string text) {
   return {.status = status, .body = std::move(text) + "\n", .headers = {}};
 }
 
-HttpResponse busy_answer() {
-  HttpResponse answer = text_answer(503, "too many pictures are being made");
+HttpResponse later_answer(int status, std::string text) {
+  HttpResponse answer = text_answer(status, std::move(text));
   answer.headers.push_back({.name = "Retry-After", .value = "1"});
   return answer;
+}
+
+// `of_client`: the limit is that of one address or name; others still get theirs.
+HttpResponse busy_answer(bool of_client) {
+  return of_client ? later_answer(429, "too many pictures are being made for you")
+                   : later_answer(503, "too many pictures are being made");
 }
 
 // A room that may not be seen looks like one that does not exist.
@@ -151,18 +157,24 @@ bool is_past(const RoomThread& room, std::int64_t at_ms) {
   return at_ms < room.now().wall_ms;
 }
 
-void answer_past(RoomThread& room, const Wanted& wanted, const std::string& caching,
+// Who pays for a picture: the name of access control, otherwise the address.
+std::string payer_for(const session::HttpConnection& connection, const Permit* permit) {
+  std::string name = permit == nullptr ? "" : permit->identity();
+  if (!name.empty()) return "a:" + name;
+  return access::payer_of(access::IpAddress::of_peer(connection.peer()));
+}
+
+// `work`: everything but done().
+void answer_past(PastPictures& pictures, RoomThread& room, PastPicture work, const std::string& caching,
                  const Answering& answer) {
-  const bool is_asked = room.storage()->read_past(
-      [spec = room.spec(), wanted, caching, answer](PastLog& log) {
-        const auto chunks = log.chunks_at(wanted.area, *wanted.at_ms, false);
-        if (!chunks) return answer(text_answer(503, chunks.error()));
-        Picture picture = blank_picture(spec, wanted.area);
-        for (const StoredChunk& chunk : *chunks) draw(picture, spec, chunk);
-        answer(picture_answer(png_of(spec, picture), caching));
-      },
-      RoomStorage::PastUse::picture);
-  if (!is_asked) answer(busy_answer());
+  if (room.storage() == nullptr) return answer(text_answer(404, "this room keeps no log"));
+  work.done = [caching, answer](PastLog::Result<std::string> png) {
+    if (!png) return answer(later_answer(503, png.error()));
+    answer(picture_answer(*std::move(png), caching));
+  };
+  const auto asked = pictures.ask(*room.storage(), room.spec(), std::move(work));
+  if (asked == PastPictures::Asked::accepted) return;
+  answer(busy_answer(asked == PastPictures::Asked::payer_has_too_many));
 }
 
 std::string json_number_or_null(std::int64_t value) {
@@ -214,15 +226,26 @@ void ImageMount::on_request(session::HttpConnection& session, const server::Targ
   const Answering answer(context_.loop->part_of(room), session);
   // What some may not see is not for caches that all share.
   const std::string whose = context_.make_permit ? "private" : "public";
+  const std::string payer = payer_for(session, entrance->permit.get());
   if (wanted->at_ms && is_past(room, *wanted->at_ms)) {
-    if (room.storage() == nullptr) return session.respond(text_answer(404, "this room keeps no log"));
-    return answer_past(room, *wanted, whose + ", max-age=31536000, immutable", answer);
+    return answer_past(context_.loop->rooms().past_pictures(), room,
+                       {.area = wanted->area,
+                        .at_ms = *wanted->at_ms,
+                        .payer = payer,
+                        .abandonment = session.abandonment(),
+                        .done = {}},
+                       whose + ", max-age=31536000, immutable", answer);
   }
-  const bool is_asked = context_.loop->rooms().painter().paint(
-      room, wanted->area, [answer, whose](const std::shared_ptr<const std::string>& png) {
-        answer(picture_answer(*png, whose + ", max-age=1"));
-      });
-  if (!is_asked) session.respond(busy_answer());
+  const auto asked = context_.loop->rooms().painter().paint(
+      room, {.area = wanted->area,
+             .payer = payer,
+             .abandonment = session.abandonment(),
+             .done = [answer, whose](const std::shared_ptr<const std::string>& png) {
+               if (png == nullptr) return answer(text_answer(503, std::string(kPastUnwanted)));
+               answer(picture_answer(*png, whose + ", max-age=1"));
+             }});
+  if (asked == Painter::Asked::accepted) return;
+  session.respond(busy_answer(asked == Painter::Asked::payer_has_too_many));
 }
 
 server::Offer InfoMount::offer(const server::PathPattern::Match& /*match*/) const {

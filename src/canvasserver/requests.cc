@@ -114,7 +114,7 @@ void ask_past(RoomThread& room, const Asker& asker, Ask ask) {
   if (room.storage() == nullptr) return asker.refuse(room, past_problem("this room keeps no log"));
   const bool is_asked =
       room.storage()->read_past([&room, ask = std::move(ask)](PastLog& log) mutable { room.post(ask(log)); },
-                                RoomStorage::PastUse::moderation);
+                                RoomStorage::PastUse::moderation, nullptr);
   if (!is_asked) asker.refuse(room, past_is_busy());
 }
 

@@ -44,9 +44,10 @@ std::size_t bytes_of(const LoggedTick& tick) {
   return bytes + tick.events.size() * sizeof(canvas::ModerationEvent);
 }
 
-// Everything fails: what the disk does not have would be missing.
+// Everything fails, for this reason.
 class FailingPast final : public PastLog {
  public:
+  explicit FailingPast(std::string_view problem) : problem_(problem) {}
   Result<Span> span() override { return problem(); }
   Result<std::vector<canvasserver::StoredChunk>> chunks_at(const canvas::Area&, std::int64_t, bool) override {
     return problem();
@@ -63,9 +64,9 @@ class FailingPast final : public PastLog {
   }
 
  private:
-  static std::unexpected<std::string> problem() {
-    return std::unexpected(std::string("the disk is full or fails: the past is not complete"));
-  }
+  std::unexpected<std::string> problem() const { return std::unexpected(std::string(problem_)); }
+
+  const std::string_view problem_;
 };
 
 // Names the file, and what to do about damage.
@@ -118,6 +119,7 @@ DiskRoom::DiskRoom(StorageOptions options, std::unique_ptr<RoomFile> file, OpenP
       committed_(loaded_.last_tick) {}
 
 DiskRoom::~DiskRoom() {
+  past_ends_.store(true, std::memory_order_relaxed);
   {
     const std::scoped_lock lock(mutex_);
     stopping_ = true;
@@ -153,14 +155,14 @@ void DiskRoom::on_progress(std::function<void()> notify) {
   notify_ = std::move(notify);
 }
 
-bool DiskRoom::read_past(PastTask task, PastUse use) {
+bool DiskRoom::read_past(PastTask task, PastUse use, canvasserver::Abandonment abandonment) {
   const std::scoped_lock lock(mutex_);
   const bool is_picture = use == PastUse::picture;
   if (past_tasks_ >= kPastTasksMax || (is_picture && past_pictures_ >= kPastPicturesMax) || stopping_)
     return false;
   ++past_tasks_;
   if (is_picture) ++past_pictures_;
-  asking_.push_back({.task = std::move(task), .use = use});
+  asking_.push_back({.task = std::move(task), .use = use, .abandonment = std::move(abandonment)});
   changed_.notify_one();
   return true;
 }
@@ -273,9 +275,21 @@ void DiskRoom::notify() {
   if (notify) notify();
 }
 
-void DiskRoom::run_past(PastTask& task, PastLog& past, bool is_current) {
-  FailingPast failing;
-  task(is_current ? past : failing);
+void DiskRoom::run_past(Asking& asking, PastLog& past) const {
+  const auto is_wanted = [this, &asking] {
+    return !past_ends_.load(std::memory_order_relaxed) && !canvasserver::is_abandoned(asking.abandonment);
+  };
+  if (!is_wanted()) {
+    FailingPast ended(canvasserver::kPastUnwanted);
+    ended.set_wanted(is_wanted);
+    return asking.task(ended);
+  }
+  // What the disk does not have would be missing.
+  FailingPast incomplete("the disk is full or fails: the past is not complete");
+  PastLog& log = asking.is_current ? past : incomplete;
+  log.set_wanted(is_wanted);
+  asking.task(log);
+  log.set_wanted({});
 }
 
 void DiskRoom::hand_over(std::vector<Asking> tasks) {
@@ -297,7 +311,7 @@ bool DiskRoom::read_next(PastLog& past) {
   Asking next = std::move(reading_.front());
   reading_.pop_front();
   lock.unlock();
-  run_past(next.task, past, next.is_current);
+  run_past(next, past);
   next.task = {};
   lock.lock();
   finish(next.use);

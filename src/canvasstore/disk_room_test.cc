@@ -351,14 +351,14 @@ void expect_moderators_first(const StorageOptions& options) {
   {
     TestStorage room(options);
     const auto ask = [&](RoomStorage::PastUse use, char name) {
-      return room.storage->read_past([&order, name](PastLog&) { order.push_back(name); }, use);
+      return room.storage->read_past([&order, name](PastLog&) { order.push_back(name); }, use, nullptr);
     };
     EXPECT_TRUE(room.storage->read_past(
         [&](PastLog&) {
           began.set_value();
           gate.wait();
         },
-        RoomStorage::PastUse::picture));
+        RoomStorage::PastUse::picture, nullptr));
     began.get_future().wait();
     for (std::size_t i = 1; i < kPastPicturesMax; ++i) EXPECT_TRUE(ask(RoomStorage::PastUse::picture, 'p'));
     EXPECT_FALSE(ask(RoomStorage::PastUse::picture, 'p'));
@@ -390,6 +390,53 @@ TEST_F(DiskRoomTest, ARoomInMemoryHasTheSameLimits) {
   StorageOptions in_memory = options();
   in_memory.path.clear();
   expect_moderators_first(in_memory);
+}
+
+// What nobody waits for is not computed: neither the one that is abandoned while it runs, nor those that the end of the
+// room finds.
+void expect_abandoned_work_ends(const StorageOptions& options) {
+  const auto gone = std::make_shared<std::atomic<bool>>(false);
+  std::vector<std::string> problems;  // of the reader's thread, until the room ends
+  const auto read = [&problems](PastLog& log) {
+    const auto chunks = log.chunks_at({.width = 1000, .height = 1000}, kStart + 1000, false);
+    problems.push_back(chunks ? "" : chunks.error());
+  };
+  {
+    TestStorage room(options);
+    room.storage->append(tick_of(1, kStart, 5, 1));
+    EXPECT_TRUE(room.wait_committed(1));
+    const auto ask = [&](RoomStorage::PastTask task, const canvasserver::Abandonment& abandonment) {
+      EXPECT_TRUE(room.storage->read_past(std::move(task), RoomStorage::PastUse::picture, abandonment));
+    };
+    ask(
+        [&](PastLog& log) {
+          read(log);
+          gone->store(true);
+          read(log);
+        },
+        gone);
+    ask(read, gone);
+    ask(read, nullptr);
+    std::promise<void> began;
+    ask(
+        [&](PastLog& log) {
+          began.set_value();
+          while (log.is_wanted()) std::this_thread::yield();
+          read(log);
+        },
+        nullptr);
+    began.get_future().wait();
+    ask(read, nullptr);
+  }
+  const std::string unwanted(canvasserver::kPastUnwanted);
+  EXPECT_THAT(problems, ElementsAre("", unwanted, unwanted, "", unwanted, unwanted));
+}
+
+TEST_F(DiskRoomTest, WhatNobodyWaitsForIsNotComputed) {
+  expect_abandoned_work_ends(options());
+  StorageOptions in_memory = options();
+  in_memory.path.clear();
+  expect_abandoned_work_ends(in_memory);
 }
 
 TEST_F(DiskRoomTest, AMomentBeforeTheLogIsRefusedAndAllOfTheLogIsNot) {
