@@ -347,30 +347,6 @@ TEST_P(CanvasServerTest, APictureOfNowIsMadeOnceASecond) {
       HasSubstr(R"("width":300,"height":300,"background":"#ffffff","palette":null,"users":1,"pixels":1,)"));
 }
 
-TEST_P(CanvasServerTest, AnAddressHasAFewPicturesOfThePastUnderWay) {
-  begin();
-  storage_->reads_past = true;
-  std::vector<net::Descriptor> peers;
-  for (std::size_t i = 0; i < kPastPicturesPerPayerMax; ++i)
-    peers.push_back(get("/canvas/main/image.png?at=1"));
-  EXPECT_TRUE(run_until([&] { return storage_->past_tasks.size() == 1; }));
-  EXPECT_THAT(read_until(get("/canvas/main/image.png?at=1"), "made for you"),
-              AllOf(StartsWith("HTTP/1.1 429"), HasSubstr("\r\nRetry-After: 1\r\n")));
-  // One whose client ends its side of the connection is given up, when the next one asks.
-  ::shutdown(peers.back().get(), SHUT_WR);
-  std::string of_gone;
-  while (of_gone.empty()) {
-    std::string refused;
-    const net::Descriptor next = get("/canvas/main/image.png?at=2");
-    EXPECT_TRUE(run_until([&] {
-      of_gone += read_now(peers.back());
-      refused += read_now(next);
-      return !of_gone.empty() || refused.ends_with("made for you\n");
-    }));
-  }
-  EXPECT_THAT(of_gone, HasSubstr("nobody waits"));
-}
-
 INSTANTIATE_TEST_SUITE_P(Loops, CanvasServerTest, testing::Values(net::LoopKind::epoll, net::LoopKind::uring),
                          [](const auto& info) {
                            return std::string(info.param == net::LoopKind::epoll ? "epoll" : "uring");

@@ -1,5 +1,6 @@
 #include "canvasserver/mounts.h"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 #include <optional>
@@ -75,7 +76,9 @@ std::expected<Visitor, std::string> visitor_of(std::string_view query) {
   for (const http::Parameter& parameter : http::query_parameters(query)) {
     if (parameter.name == "name") {
       if (!parameter.value.empty() && !canvas::is_valid_name(parameter.value)) {
-        return std::unexpected("name must be valid UTF-8 without control characters, at most 32 characters");
+        return std::unexpected(
+            "name must be valid UTF-8 without control characters, with one that can be seen, at most 32 "
+            "characters");
       }
       visitor.name = parameter.value;
     } else if (parameter.name == "color") {
@@ -152,11 +155,6 @@ HttpResponse picture_answer(std::string png, std::string caching) {
           .headers = {{.name = "Cache-Control", .value = std::move(caching)}}};
 }
 
-// Whether it never changes any more: then no tick of that time or before can follow.
-bool is_past(const RoomThread& room, std::int64_t at_ms) {
-  return at_ms < room.now().wall_ms;
-}
-
 // Who pays for a picture: the name of access control, otherwise the address.
 std::string payer_for(const session::HttpConnection& connection, const Permit* permit) {
   std::string name = permit == nullptr ? "" : permit->identity();
@@ -181,13 +179,38 @@ std::string json_number_or_null(std::int64_t value) {
   return value == 0 ? "null" : std::to_string(value);
 }
 
+std::string info_text(RoomThread& room) {
+  const canvas::RoomSpec& spec = room.spec();
+  const RoomMetrics& metrics = room.metrics();
+  // Of a log that was cut, the part before is no past.
+  const std::int64_t past_from_ms = room.storage() == nullptr ? 0 : room.storage()->metrics().past_from_ms;
+  const std::int64_t first_ms = std::max<std::int64_t>(metrics.first_ms, past_from_ms);
+  std::string palette = "null";
+  if (spec.has_palette()) {
+    palette.clear();
+    for (const std::uint32_t colour : spec.palette) {
+      palette += (palette.empty() ? "[\"" : ",\"") + canvas::colour_text(colour) + "\"";
+    }
+    palette += "]";
+  }
+  return R"({"width":)" + std::to_string(spec.width) + R"(,"height":)" + std::to_string(spec.height) +
+         R"(,"background":")" + canvas::colour_text(spec.background) + R"(","palette":)" + palette +
+         R"(,"users":)" + std::to_string(metrics.users) + R"(,"pixels":)" + std::to_string(metrics.pixels) +
+         R"(,"first_ms":)" + json_number_or_null(first_ms) + R"(,"last_ms":)" +
+         json_number_or_null(metrics.last_ms) + R"(,"past_is_complete":)" +
+         (past_from_ms == 0 ? "true}\n" : "false}\n");
+}
+
 }  // namespace
 
 server::Offer WebSocketMount::offer(const server::PathPattern::Match& /*match*/) const {
   return {.methods = "GET", .has_websocket = true};
 }
 
-void WebSocketMount::on_request(session::HttpConnection& session, const server::Target& /*target*/) {
+void WebSocketMount::on_request(session::HttpConnection& session, const server::Target& target) {
+  if (const auto entrance = enter(context_, session, target); !entrance) {
+    return session.respond(entrance.error());
+  }
   HttpResponse answer = session::response_of(ws::refuse_upgrade(ws::Rule::handshake_upgrade_missing));
   answer.body = "upgrade required\n";
   session.respond(answer);
@@ -227,14 +250,15 @@ void ImageMount::on_request(session::HttpConnection& session, const server::Targ
   // What some may not see is not for caches that all share.
   const std::string whose = context_.make_permit ? "private" : "public";
   const std::string payer = payer_for(session, entrance->permit.get());
-  if (wanted->at_ms && is_past(room, *wanted->at_ms)) {
-    return answer_past(context_.loop->rooms().past_pictures(), room,
-                       {.area = wanted->area,
-                        .at_ms = *wanted->at_ms,
-                        .payer = payer,
-                        .abandonment = session.abandonment(),
-                        .done = {}},
-                       whose + ", max-age=31536000, immutable", answer);
+  if (wanted->at_ms && room.is_past(*wanted->at_ms)) {
+    return answer_past(
+        context_.loop->rooms().past_pictures(), room,
+        {.area = wanted->area,
+         .at_ms = *wanted->at_ms,
+         .payer = payer,
+         .abandonment = session.abandonment(),
+         .done = {}},
+        whose + (room.is_settled(*wanted->at_ms) ? ", max-age=31536000, immutable" : ", max-age=1"), answer);
   }
   const auto asked = context_.loop->rooms().painter().paint(
       room, {.area = wanted->area,
@@ -257,24 +281,8 @@ void InfoMount::on_request(session::HttpConnection& session, const server::Targe
   if (!entrance) return session.respond(entrance.error());
   if (const auto refused = quota_answer(entrance->permit.get())) return session.respond(*refused);
   RoomThread& room = *entrance->room;
-  const canvas::RoomSpec& spec = room.spec();
-  const RoomMetrics& metrics = room.metrics();
-  std::string palette = "null";
-  if (spec.has_palette()) {
-    palette.clear();
-    for (const std::uint32_t colour : spec.palette) {
-      palette += (palette.empty() ? "[\"" : ",\"") + canvas::colour_text(colour) + "\"";
-    }
-    palette += "]";
-  }
-  std::string text = R"({"width":)" + std::to_string(spec.width) + R"(,"height":)" +
-                     std::to_string(spec.height) + R"(,"background":")" +
-                     canvas::colour_text(spec.background) + R"(","palette":)" + palette + R"(,"users":)" +
-                     std::to_string(metrics.users) + R"(,"pixels":)" + std::to_string(metrics.pixels) +
-                     R"(,"first_ms":)" + json_number_or_null(metrics.first_ms) + R"(,"last_ms":)" +
-                     json_number_or_null(metrics.last_ms) + "}\n";
   session.respond({.content_type = "application/json",
-                   .body = std::move(text),
+                   .body = info_text(room),
                    .headers = {{.name = "Cache-Control", .value = "no-store"}}});
 }
 

@@ -144,6 +144,7 @@ class CanvasServerTest : public session::LoopServerTest {
   void begin(RoomPlan plan = {}, bool full_sync = false, const MakePermit& make_permit = {}) {
     if (plan.spec == canvas::RoomSpec{}) plan.spec = {.width = 300, .height = 300};
     storage_ = std::make_shared<StorageState>();
+    storage_->loaded.last_tick_ms = loaded_.last_tick_ms;
     const auto added = rooms_->add(
         plan, [&](const StorageOptions&) { return std::make_unique<TestStorage>(storage_, full_sync); },
         proof_);
@@ -215,6 +216,7 @@ class CanvasServerTest : public session::LoopServerTest {
     say_binary(peer, std::string{'\x02', 0, 0, x1, y1} + std::string(9, '\0'));
   }
 
+  StoredRoom loaded_;                  // its last_tick_ms
   std::size_t outbox_bytes_high_ = 0;  // 0: the default
   canvas::ProofHook* proof_ = nullptr;
   std::shared_ptr<StorageState> storage_;

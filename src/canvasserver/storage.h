@@ -117,6 +117,7 @@ struct StoredRoom {
   std::uint64_t pixels_total = 0;  // drawn since the file was made
   std::int64_t first_ms = 0;       // time of the first and of the last pixel; 0: none
   std::int64_t last_ms = 0;
+  std::int64_t last_tick_ms = 0;              // the greatest time of a tick
   std::vector<StoredChunk> chunks;            // as of last_tick, with users
   std::vector<canvas::ModerationEvent> bans;  // the last one of each user
 };
@@ -126,6 +127,7 @@ struct StorageMetrics {
   std::uint64_t failures = 0;
   std::uint64_t unsaved_bytes = 0;  // now
   std::uint64_t file_bytes = 0;     // now
+  std::int64_t past_from_ms = 0;    // where the past was cut; 0: it was not
   bool is_failing = false;
 };
 

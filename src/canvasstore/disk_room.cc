@@ -1,15 +1,14 @@
 #include "canvasstore/disk_room.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <system_error>
 #include <utility>
 
 #include "base/log.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "canvasstore/file_checks.h"
 #include "net/thread.h"
 
 namespace fanfare::canvasstore {
@@ -26,15 +25,6 @@ std::string boot_id() {
   std::string id;
   if (std::getline(file, id) && !id.empty()) return id;
   return "unknown-" + std::to_string(SystemRandom().next_u64());
-}
-
-// SQLite has names of its own, such as ":memory:". And it resolves symbolic links: the mark must be beside the same file.
-std::string absolute(const std::string& path) {
-  std::error_code error;
-  if (path.empty()) return "";
-  const auto whole = std::filesystem::absolute(path, error);
-  auto resolved = std::filesystem::weakly_canonical(whole, error);
-  return error ? whole.string() : resolved.string();
 }
 
 std::size_t bytes_of(const LoggedTick& tick) {
@@ -80,7 +70,7 @@ std::string refusal_of(const std::string& path, const store::Problem& problem) {
 
 std::expected<std::unique_ptr<canvasserver::RoomStorage>, std::string> DiskRoom::open(
     const StorageOptions& options) {
-  auto file = RoomFile::open({.path = absolute(options.path),
+  auto file = RoomFile::open({.path = resolved_path(options.path),
                               .spec = options.spec,
                               .session = options.full_sync ? "full" : "interval",
                               .history_bytes_max = options.history_bytes_max,
@@ -94,7 +84,7 @@ std::expected<std::unique_ptr<canvasserver::RoomStorage>, std::string> DiskRoom:
   if (!loaded) return std::unexpected(refusal_of(options.path, loaded.error()));
   OpenPast past;
   if (!options.path.empty()) {
-    auto opened = open_past(absolute(options.path));
+    auto opened = open_past(resolved_path(options.path));
     if (!opened) return std::unexpected(refusal_of(options.path, opened.error()));
     past = *std::move(opened);
   }
@@ -116,7 +106,9 @@ DiskRoom::DiskRoom(StorageOptions options, std::unique_ptr<RoomFile> file, OpenP
       file_(std::move(file)),
       past_(std::move(past)),
       loaded_(std::move(loaded)),
-      committed_(loaded_.last_tick) {}
+      committed_(loaded_.last_tick) {
+  note_past();
+}
 
 DiskRoom::~DiskRoom() {
   past_ends_.store(true, std::memory_order_relaxed);
@@ -178,6 +170,7 @@ canvasserver::StorageMetrics DiskRoom::metrics() const {
           .failures = failures_.load(std::memory_order_relaxed),
           .unsaved_bytes = unsaved_bytes_.load(std::memory_order_relaxed),
           .file_bytes = file_bytes_.load(std::memory_order_relaxed),
+          .past_from_ms = past_from_ms_.load(std::memory_order_relaxed),
           .is_failing = is_failing()};
 }
 
@@ -259,7 +252,14 @@ void DiskRoom::tidy() {
     did = false;
   }
   tidies_ = did;
+  note_past();
   if (!did) file_bytes_.store(file_->bytes(), std::memory_order_relaxed);
+}
+
+// Retention may have cut the past.
+void DiskRoom::note_past() {
+  const auto span = file_->past().span();
+  if (span && !span->is_complete) past_from_ms_.store(span->first_ms, std::memory_order_relaxed);
 }
 
 void DiskRoom::set_failing(bool is_failing) {

@@ -59,6 +59,7 @@ class DiskRoom final : public canvasserver::RoomStorage {
   // Commits the batch. False: it failed.
   bool commit();
   void tidy();
+  void note_past();
   void set_failing(bool is_failing);
   void notify();
   struct Asking {
@@ -91,6 +92,7 @@ class DiskRoom final : public canvasserver::RoomStorage {
   std::atomic<std::uint64_t> file_bytes_ = 0;
   std::atomic<std::uint64_t> commits_ = 0;
   std::atomic<std::uint64_t> failures_ = 0;
+  std::atomic<std::int64_t> past_from_ms_ = 0;
   std::atomic<bool> past_ends_ = false;  // nobody waits for an answer any more
 
   mutable std::mutex mutex_;  // guards what follows

@@ -188,7 +188,8 @@ PastFile::Result<std::vector<StoredChunk>> PastFile::chunks_at(const Area& area,
   const auto known = span();
   if (!known) return std::unexpected(known.error());
   if (!known->is_complete && at_ms < known->first_ms) {
-    return std::unexpected("the log does not go back so far: it was longer than historyBytesMax");
+    return std::unexpected(joined({"the log does not go back so far, but to ",
+                                   std::to_string(known->first_ms), ": it was longer than historyBytesMax"}));
   }
   const auto tick = tick_at(at_ms);
   if (!tick) return text_of(tick.error());

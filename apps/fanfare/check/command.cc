@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gateway/canvas_files.h"
 #include "gateway/config.h"
 #include "gateway/config_summary.h"
 #include "gateway/config_yaml.h"
@@ -26,6 +27,15 @@ int run_check(const std::string& file, const gateway::EnvironmentLookup& environ
     }
     for (const std::string& warning : (*context)->warnings()) {
       complaints << file << ": warning: server.tls: " << warning << "\n";
+    }
+  }
+  if (config->canvas) {
+    for (const auto& room : config->canvas->plan.rooms) {
+      const auto problem = gateway::file_problem(room);
+      if (!problem) continue;
+      complaints << file << ": the room " << gateway::quoted_for_message(room.spec.name)
+                 << " of the canvas cannot have its file: " << *problem << "\n";
+      return 2;
     }
   }
   const std::string& page = config->web.directory;
