@@ -16,7 +16,10 @@ PastLog::Result<std::string> make_picture(PastLog& log, const canvas::RoomSpec& 
   const auto chunks = log.chunks_at(wanted.area, wanted.at_ms, false);
   if (!chunks) return std::unexpected(chunks.error());
   Picture picture = blank_picture(spec, wanted.area);
-  for (const StoredChunk& chunk : *chunks) draw(picture, spec, chunk);
+  for (const StoredChunk& chunk : *chunks) {
+    if (!log.is_wanted()) break;
+    draw(picture, spec, chunk);
+  }
   std::string png = png_of(spec, picture, kPngLevel, [&log] { return log.is_wanted(); });
   if (png.empty()) return std::unexpected(std::string(kPastUnwanted));
   return png;
@@ -30,8 +33,9 @@ PastPictures::Asked PastPictures::ask(RoomStorage& storage, const canvas::RoomSp
   const auto asked = [&] {
     const std::scoped_lock lock(mutex_);
     Queue& queue = rooms_[&storage];
-    // Those that nobody waits for hold no place.
-    abandoned = take_abandoned(queue);
+    // Those that nobody waits for hold no place, also in other rooms.
+    for (auto& [room, waiting] : rooms_)
+      std::ranges::move(take_abandoned(waiting), std::back_inserter(abandoned));
     std::size_t& of_payer = payers_[picture.payer];
     if (of_payer >= kPastPicturesPerPayerMax) return Asked::payer_has_too_many;
     if (queue.waiting + (queue.is_making ? 1 : 0) >= kPastPicturesPerRoomMax) {

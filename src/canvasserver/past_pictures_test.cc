@@ -89,6 +89,22 @@ TEST_F(PastPicturesTest, ThoseOfAClientThatHasGoneAreNotMadeAndHoldNoPlace) {
   EXPECT_THAT(answers_[10], StartsWith("\x89PNG"));
 }
 
+TEST_F(PastPicturesTest, ThoseOfOtherRoomsCountAndHoldNoPlaceEither) {
+  const auto gone = std::make_shared<std::atomic<bool>>(false);
+  for (std::size_t i = 1; i <= kPastPicturesPerPayerMax; ++i) ask(static_cast<std::int64_t>(i), "one", gone);
+  TestStorage other(state_, false);
+  const auto ask_other = [&] {
+    return pictures_.ask(other, spec_,
+                         {.area = canvas::Area::whole(spec_),
+                          .payer = "one",
+                          .done = [](const PastLog::Result<std::string>&) {}});
+  };
+  EXPECT_EQ(ask_other(), PastPictures::Asked::payer_has_too_many);
+  gone->store(true);
+  EXPECT_EQ(ask_other(), PastPictures::Asked::accepted);
+  make_all();
+}
+
 TEST_F(PastPicturesTest, AStorageThatTakesNoMoreAnswersAllThatWait) {
   for (const std::int64_t at_ms : {1, 2, 3}) ask(at_ms, std::to_string(at_ms));
   state_->reads_past = false;
