@@ -37,6 +37,13 @@ void append_user_id(std::string& out, std::string_view member, UserNumber user) 
   out += '"';
 }
 
+// null: nobody has drawn it.
+void append_author(std::string& out, std::string_view member, UserNumber user) {
+  if (user != 0) return append_user_id(out, member, user);
+  out += member;
+  out += "null";
+}
+
 void append_raw(std::string& out, std::string_view member, std::string_view raw) {
   if (raw.empty()) return;
   out += member;
@@ -130,11 +137,7 @@ std::string pixel_changed_message(const RoomSpec& spec, ChunkId chunk, const Tic
   append_number(out, "{\"type\":\"pixel_changed\",\"x\":", x_of(chunk, pixel.index));
   append_number(out, ",\"y\":", y_of(chunk, pixel.index));
   append_colour(out, ",\"color\":", spec.rgb_of(pixel.colour));
-  if (pixel.user == 0) {
-    out += ",\"user_id\":null";
-  } else {
-    append_user_id(out, ",\"user_id\":", pixel.user);
-  }
+  append_author(out, ",\"user_id\":", pixel.user);
   out += '}';
   return out;
 }
@@ -192,7 +195,8 @@ std::string history_message(const RoomSpec& spec, std::string_view id, std::uint
   out += ",\"pixels\":[";
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const PastPixel& pixel = entries[i].pixel;
-    append_user_id(out, i == 0 ? "{\"user_id\":" : ",{\"user_id\":", pixel.user);
+    out += i == 0 ? "{" : ",{";
+    append_author(out, "\"user_id\":", pixel.user);
     append_text(out, ",\"name\":", entries[i].name);
     append_colour(out, ",\"color\":", spec.rgb_of(pixel.colour));
     append_number(out, ",\"timestamp\":", pixel.time_ms);

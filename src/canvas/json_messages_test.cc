@@ -93,6 +93,13 @@ bool read_state(std::string_view message, Places& places, std::size_t& count) {
   return *jsonrpc::bool_value(*jsonrpc::member(message, "complete"));
 }
 
+TEST(JsonMessages, APlaceThatIsBlankAgainHasNoAuthor) {
+  const WhoEntry blank{.pixel = {.user = 0, .colour = 0, .time_ms = 5}, .name = ""};
+  EXPECT_NE(
+      history_message({}, "", 1, 2, std::span(&blank, 1)).find(R"("pixels":[{"user_id":null,"name":"",)"),
+      std::string::npos);
+}
+
 TEST(StateReader, AnAreaWithoutPixelsIsOneMessage) {
   Board board(kTwoColours, 10);
   StateReader reader({.x = 5, .y = 6, .width = 500, .height = 200});

@@ -81,17 +81,17 @@ class Reader {
     return problem_ ? std::string() : std::string(*id);
   }
 
-  // A whole number from 0 to `max`, which may be written with a fraction or an exponent.
-  std::uint64_t whole(std::string_view name, std::uint64_t max) {
+  // A whole number from `min` to `max`, which may be written with a fraction or an exponent.
+  std::uint64_t whole(std::string_view name, std::uint64_t max, std::uint64_t min = 0) {
     const auto raw = field(name);
     if (!raw || jsonrpc::kind_of(*raw) != Kind::number) {
       fail(name, "a number");
       return 0;
     }
     const double value = double_of(*raw);
-    if (value != std::floor(value) || value < 0 || value > static_cast<double>(max)) {
+    if (value != std::floor(value) || value < static_cast<double>(min) || value > static_cast<double>(max)) {
       std::string limit = std::to_string(max);
-      const std::string must = joined({"a whole number from 0 to ", limit});
+      const std::string must = joined({"a whole number from ", std::to_string(min), " to ", limit});
       fail_range(name, *raw, must, std::move(limit));
       return 0;
     }
@@ -130,9 +130,7 @@ class Reader {
   }
 
   std::uint32_t size(std::string_view name, std::uint32_t max) {
-    const auto value = static_cast<std::uint32_t>(whole(name, max));
-    if (value == 0) fail_range(name, "0", "at least 1", std::to_string(max));
-    return value;
+    return static_cast<std::uint32_t>(whole(name, max, 1));
   }
 
   std::int64_t time(std::string_view name, bool is_optional) {
@@ -161,9 +159,7 @@ class Reader {
 
   std::uint32_t count() {
     if (!field("count")) return 1;
-    const auto value = static_cast<std::uint32_t>(whole("count", kPixelsPerMessageMax));
-    if (value == 0) fail_range("count", "0", "at least 1", std::to_string(kPixelsPerMessageMax));
-    return value;
+    return static_cast<std::uint32_t>(whole("count", kPixelsPerMessageMax, 1));
   }
 
   DrawRequest draw() {

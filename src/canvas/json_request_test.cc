@@ -190,6 +190,37 @@ TEST(JsonRequest, Moderation) {
 }
 
 // Half of the messages are made of the parts of valid ones.
+// The range in a message is the one that is accepted.
+TEST(JsonRequest, RangesInMessagesAreTheAcceptedOnes) {
+  const auto with = [](std::string text, const std::string& value) {
+    return text.replace(text.find('#'), 1, value);
+  };
+  for (const std::string message : {
+           R"({"type":"pixel_update","x":#,"y":0,"color":0})",
+           R"({"type":"pixel_update","x":0,"y":#,"color":0})",
+           R"({"type":"pixel_update","x":0,"y":0,"color":#})",
+           R"({"type":"cursor_move","x":#,"y":0})",
+           R"({"type":"watch","x":10,"y":20,"width":#,"height":1})",
+           R"({"type":"watch","x":10,"y":20,"width":1,"height":#})",
+           R"({"type":"undo","count":#})",
+           R"({"type":"rollback","at_ms":#})",
+           R"({"type":"ban","user_id":"u1","seconds":#})",
+       }) {
+    SCOPED_TRACE(message);
+    const std::string text = refused(with(message, "-1")).message;
+    const std::size_t from = text.find(" from ");
+    const std::size_t to = text.find(" to ");
+    ASSERT_NE(from, std::string::npos) << text;
+    ASSERT_NE(to, std::string::npos) << text;
+    const std::uint64_t min = std::stoull(text.substr(from + 6));
+    const std::uint64_t max = std::stoull(text.substr(to + 4));
+    EXPECT_TRUE(parse_json_request(with(message, std::to_string(min)), kRoom24));
+    EXPECT_TRUE(parse_json_request(with(message, std::to_string(max)), kRoom24));
+    EXPECT_EQ(refused(with(message, std::to_string(max + 1))).message, text);
+    if (min > 0) EXPECT_EQ(refused(with(message, std::to_string(min - 1))).message, text);
+  }
+}
+
 TEST(JsonRequest, RandomInputIsARequestOrADocumentedError) {
   constexpr std::string_view kParts[] = {"{",
                                          "}",

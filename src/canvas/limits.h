@@ -29,6 +29,9 @@ struct Limits {
   std::size_t pixels_per_tick_max = 262'144;
   // The last pixels of all users that their authors can take back. Each takes 32 bytes.
   std::size_t undo_pixels_max = 1'000'000;
+  // Of one user, those that somebody has drawn over and that an undo has passed: they can be taken back when they are the
+  // user's again. Of more, the oldest are forgotten.
+  std::size_t undo_passed_max = 4096;
 
   // Of a tick, from its start to the next.
   Duration tick_min = std::chrono::milliseconds(16);

@@ -24,18 +24,52 @@ std::optional<UserNumber> user_number_of(std::string_view user_id) {
   return user;
 }
 
+namespace {
+
+// Characters without a picture: spaces, joiners, marks of direction, variation selectors, fillers, tags. Sorted.
+struct CharacterRange {
+  char32_t first, last;
+};
+constexpr CharacterRange kInvisible[] = {
+    {0x0020, 0x0020},   {0x00A0, 0x00A0}, {0x00AD, 0x00AD}, {0x034F, 0x034F}, {0x061C, 0x061C},
+    {0x115F, 0x1160},   {0x1680, 0x1680}, {0x17B4, 0x17B5}, {0x180B, 0x180F}, {0x2000, 0x200F},
+    {0x2028, 0x202F},   {0x205F, 0x206F}, {0x2800, 0x2800}, {0x3000, 0x3000}, {0x3164, 0x3164},
+    {0xFE00, 0xFE0F},   {0xFEFF, 0xFEFF}, {0xFFA0, 0xFFA0}, {0xFFF0, 0xFFFB}, {0x1D173, 0x1D17A},
+    {0xE0000, 0xE0FFF},
+};
+
+bool is_invisible(char32_t character) {
+  return std::ranges::any_of(kInvisible, [character](const CharacterRange& range) {
+    return character >= range.first && character <= range.last;
+  });
+}
+
+// The first character of valid UTF-8, which is taken off.
+char32_t take_character(std::string_view& text) {
+  const auto first = static_cast<std::uint8_t>(text[0]);
+  const std::size_t bytes = first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+  char32_t character = bytes == 1 ? first : first & (0xFFU >> (bytes + 1));
+  for (const char byte : text.substr(1, bytes - 1)) {
+    character = (character << 6U) | (static_cast<std::uint8_t>(byte) & 0x3FU);
+  }
+  text.remove_prefix(bytes);
+  return character;
+}
+
+}  // namespace
+
 bool is_valid_name(std::string_view name) {
   // A character has at most four bytes.
   if (name.size() > kNameCharactersMax * 4 || !ws::is_valid_utf8(as_bytes(name))) return false;
+  bool is_visible = name.empty();
   std::size_t characters = 0;
-  for (std::size_t i = 0; i < name.size(); ++i) {
-    const auto byte = static_cast<std::uint8_t>(name[i]);
-    // C0 and DEL; C1 is C2 80 to C2 9F.
-    if (byte < 0x20 || byte == 0x7F) return false;
-    if (byte == 0xC2 && static_cast<std::uint8_t>(name[i + 1]) < 0xA0) return false;
-    if ((byte & 0xC0U) != 0x80) ++characters;
+  while (!name.empty()) {
+    const char32_t character = take_character(name);
+    const bool is_control = character < 0x20 || (character >= 0x7F && character < 0xA0);
+    if (is_control || ++characters > kNameCharactersMax) return false;
+    is_visible = is_visible || !is_invisible(character);
   }
-  return characters <= kNameCharactersMax;
+  return is_visible;
 }
 
 bool is_valid_session(std::string_view session) {
@@ -92,26 +126,26 @@ std::optional<PresenceDelta> Presence::take_delta(Instant now) {
   return delta;
 }
 
-const Person& Presence::listed(const Here& here) {
-  if (const auto change = changed_.find(here.person.user); change != changed_.end())
-    change->second.is_listed = true;
+const Person& Presence::listed(const Here& here, UserNumber asker) {
+  const auto change = changed_.find(here.person.user);
+  if (change != changed_.end() && here.person.user != asker) change->second.is_listed = true;
   return here.person;
 }
 
-PresenceDelta Presence::list() {
+PresenceDelta Presence::list(UserNumber asker) {
   PresenceDelta all{.total = static_cast<std::uint32_t>(here_.size()), .joined = {}, .left = {}};
   for (auto user = order_.rbegin(); user != order_.rend() && all.joined.size() < limits_.presence_listed_max;
        ++user) {
-    all.joined.push_back(listed(here_.at(*user)));
+    all.joined.push_back(listed(here_.at(*user), asker));
   }
   return all;
 }
 
-UserPage Presence::page(UserNumber after) {
+UserPage Presence::page(UserNumber after, UserNumber asker) {
   UserPage page;
   auto next = here_.upper_bound(after);
   for (; next != here_.end() && page.users.size() < limits_.presence_listed_max; ++next) {
-    page.users.push_back(listed(next->second));
+    page.users.push_back(listed(next->second, asker));
   }
   page.is_complete = next == here_.end();
   return page;

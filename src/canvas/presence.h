@@ -30,8 +30,8 @@ struct Person {
   bool operator==(const Person&) const = default;
 };
 
-// A name as others may see it: valid UTF-8, at most kNameCharactersMax characters, no control characters. Empty: it is
-// not.
+// A name as others may see it: valid UTF-8, at most kNameCharactersMax characters, no control characters, and unless it is
+// empty, a character that can be seen: spaces and marks of direction alone are no name.
 bool is_valid_name(std::string_view name);
 // 8 to 64 letters, digits, '-' and '_'.
 bool is_valid_session(std::string_view session);
@@ -63,10 +63,11 @@ class Presence {
   // Whether take_delta() may return something after the interval.
   bool has_news() const { return !changed_.empty(); }
   // For a new connection: at most presence_listed_max, the newest ones. Others come with page().
-  PresenceDelta list();
+  // `asker`: who gets it; nobody needs to hear that he has left himself.
+  PresenceDelta list(UserNumber asker);
   // The users whose numbers are greater than `after`, at most presence_listed_max. A client that asks for page after page, and follows
   // the changes meanwhile, knows all users.
-  UserPage page(UserNumber after);
+  UserPage page(UserNumber after, UserNumber asker);
 
  private:
   struct Here {
@@ -79,7 +80,7 @@ class Presence {
     bool is_listed = false;  // somebody has seen him in a list
   };
 
-  const Person& listed(const Here& here);
+  const Person& listed(const Here& here, UserNumber asker);
 
   const Limits& limits_;
   std::map<UserNumber, Here> here_;

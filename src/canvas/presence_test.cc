@@ -28,7 +28,12 @@ TEST(Presence, NamesAndSessionsAreValidated) {
   EXPECT_FALSE(is_valid_name(std::string_view("a\0b", 3)));
   EXPECT_FALSE(is_valid_name("\x7F"));
   EXPECT_FALSE(is_valid_name("\xC2\x85")) << "a control character in two bytes";
-  EXPECT_TRUE(is_valid_name("\xC2\xA0"));
+  EXPECT_TRUE(is_valid_name("\xC2\xA0z")) << "a space that does not break";
+  EXPECT_TRUE(is_valid_name("\u200Fשלום"));
+  for (const char* nothing : {" ", "   ", "\xC2\xA0", "\u200B\u200D", "\u202E", "\u2066\u2069 ", "\uFEFF",
+                              "\u3000", "\u3164", "\u2800", "\uFE0F", "\U000E0041"}) {
+    EXPECT_FALSE(is_valid_name(nothing)) << "nothing can be seen: " << nothing;
+  }
   EXPECT_FALSE(is_valid_name("\xC3")) << "cut off";
   EXPECT_FALSE(is_valid_name("\xED\xA0\x80")) << "a surrogate";
 
@@ -126,14 +131,14 @@ TEST(Presence, TheListHasTheNewestUsers) {
   const Limits limits{.presence_listed_max = 3};
   Presence presence(limits);
   for (UserNumber user = 1; user <= 3; ++user) presence.join(person(user));
-  EXPECT_EQ(presence.list().joined.size(), 3U);
+  EXPECT_EQ(presence.list(0).joined.size(), 3U);
   presence.join(person(4));
   // Coming back does not list anybody twice.
   for (int i = 0; i < 100; ++i) {
     presence.leave(2);
     presence.join(person(2));
   }
-  const PresenceDelta list = presence.list();
+  const PresenceDelta list = presence.list(0);
   EXPECT_EQ(list.total, 4U);
   EXPECT_EQ(list.joined, (std::vector{person(2), person(4), person(3)}));
 }
@@ -146,26 +151,42 @@ TEST(Presence, PagesNameEverybody) {
   UserPage page;
   std::size_t pages = 0;
   do {
-    page = presence.page(named.empty() ? 0 : named.back().user);
+    page = presence.page(named.empty() ? 0 : named.back().user, 0);
     EXPECT_LE(page.users.size(), limits.presence_listed_max);
     named.insert(named.end(), page.users.begin(), page.users.end());
   } while (++pages < 10 && !page.is_complete);
   EXPECT_EQ(pages, 3U);
   ASSERT_EQ(named.size(), 500U);
   for (UserNumber user = 1; user <= 500; ++user) EXPECT_EQ(named[user - 1], person(user));
-  EXPECT_TRUE(presence.page(300).is_complete) << "exactly the limit";
-  EXPECT_FALSE(presence.page(299).is_complete) << "one past it";
-  EXPECT_TRUE(presence.page(500).is_complete);
-  EXPECT_TRUE(presence.page(500).users.empty());
+  EXPECT_TRUE(presence.page(300, 0).is_complete) << "exactly the limit";
+  EXPECT_FALSE(presence.page(299, 0).is_complete) << "one past it";
+  EXPECT_TRUE(presence.page(500, 0).is_complete);
+  EXPECT_TRUE(presence.page(500, 0).users.empty());
+}
+
+TEST(Presence, WhoLeavesBeforeOthersHeardOfHimIsNotNamedBecauseHeSawHimself) {
+  const Limits limits;
+  Presence presence(limits);
+  presence.join(person(1));
+  EXPECT_EQ(presence.list(1).joined.size(), 1U);
+  EXPECT_EQ(presence.page(0, 1).users.size(), 1U);
+  presence.leave(1);
+  EXPECT_FALSE(presence.take_delta(kPresenceStart));
+  presence.join(person(2));
+  presence.join(person(3));
+  EXPECT_EQ(presence.list(3).joined.size(), 2U);
+  presence.leave(2);
+  presence.leave(3);
+  EXPECT_EQ(presence.take_delta(kPresenceStart)->left, std::vector<UserNumber>{2}) << "whom 3 has seen";
 }
 
 TEST(Presence, WhoWasListedAndLeavesBeforeOthersHeardOfHimIsNamed) {
   const Limits limits;
   Presence presence(limits);
   for (UserNumber user = 1; user <= 4; ++user) presence.join(person(user));
-  EXPECT_EQ(presence.list().joined.size(), 4U);
+  EXPECT_EQ(presence.list(0).joined.size(), 4U);
   presence.join(person(5));
-  EXPECT_EQ(presence.page(4).users, std::vector{person(5)});
+  EXPECT_EQ(presence.page(4, 0).users, std::vector{person(5)});
   presence.join(person(6));
   for (UserNumber user = 4; user <= 6; ++user) presence.leave(user);
   const auto delta = presence.take_delta(kPresenceStart);

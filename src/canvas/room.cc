@@ -208,19 +208,35 @@ DrawResult Room::undo(const Actor& actor, std::uint32_t count, Now now) {
   DrawResult result;
   result.error = change_problem(actor, *user, now);
   if (result.error) return result;
-  // A pixel that is passed is not looked at again, so the work is limited by what was drawn.
+  // One that somebody has drawn over is passed, and stays: it may be the user's again. Of these undo_passed_max stay, so
+  // the work is limited by that and by what was drawn.
+  std::uint64_t number = user->last_draw;
+  std::uint64_t kept = 0;  // the last one that stays; 0: none
+  std::size_t passed = 0;
   while (result.accepted < count) {
-    const Drawn* const drawn = undo_.find(user->last_draw);
+    const Drawn* const drawn = undo_.find(number);
     if (drawn == nullptr) break;
     if (tick_pixels_ >= limits_.pixels_per_tick_max) {
       result.error = too_many_pixels("too many pixels come at the same time", limits_.tick_max);
       break;
     }
-    user->last_draw = drawn->previous;
-    if (board_.author_at(drawn->x, drawn->y) != user->number ||
-        board_.colour_at(drawn->x, drawn->y) != drawn->colour) {
+    const std::uint64_t previous = drawn->previous;
+    const bool is_passed = board_.author_at(drawn->x, drawn->y) != user->number ||
+                           board_.colour_at(drawn->x, drawn->y) != drawn->colour;
+    if (is_passed && passed < limits_.undo_passed_max) {
+      ++passed;
+      kept = number;
+      number = previous;
       continue;
     }
+    // It is taken out of the user's list.
+    if (kept == 0) {
+      user->last_draw = previous;
+    } else {
+      undo_.set_previous(kept, previous);
+    }
+    number = previous;
+    if (is_passed) continue;
     board_.restore({.x = drawn->x, .y = drawn->y, .colour = drawn->colour_before}, drawn->author_before);
     ++tick_pixels_;
     ++result.accepted;

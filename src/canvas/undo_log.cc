@@ -17,4 +17,9 @@ const Drawn* UndoLog::find(std::uint64_t number) const {
   return &ring_[static_cast<std::size_t>(number - first_)];
 }
 
+void UndoLog::set_previous(std::uint64_t number, std::uint64_t previous) {
+  if (number >= first_ && number - first_ < ring_.size())
+    ring_[static_cast<std::size_t>(number - first_)].previous = previous;
+}
+
 }  // namespace fanfare::canvas

@@ -28,6 +28,8 @@ class UndoLog {
   std::uint64_t add(const Drawn& drawn);
   // Null: it was forgotten, or `number` is 0. Until the next add().
   const Drawn* find(std::uint64_t number) const;
+  // Of one that was not forgotten: takes out what is between it and `previous`.
+  void set_previous(std::uint64_t number, std::uint64_t previous);
   std::size_t size() const { return ring_.size(); }
 
  private:

@@ -50,7 +50,7 @@ void Connection::open() {
                               .user_id = canvas::user_id_of(member->user),
                               .user = member->user,
                               .rights = rights},
-                  .users = room.room().presence().list()};
+                  .users = room.room().presence().list(member->user)};
     room.send(*member, to(id, [joined = std::move(joined)](Connection& there) { there.welcome(joined); }));
   });
 }
@@ -149,15 +149,7 @@ void Connection::set_area(const std::optional<canvas::ChunkArea>& area) {
 }
 
 void Connection::cursor(const std::optional<canvas::CursorMessage::Position>& position) {
-  request([member = member_, position](RoomThread& room) {
-    if (member->user == 0) return;
-    if (position) {
-      room.room().cursors().move(member->user, position->x, position->y);
-    } else {
-      room.room().cursors().remove(member->user);
-    }
-    room.note_cursor();
-  });
+  request([member = member_, position](RoomThread& room) { room.move_cursor(*member, position); });
 }
 
 void Connection::authenticate(const std::string& id, const std::string& token) {

@@ -16,7 +16,9 @@ void JsonConnection::welcome(const Joined& joined) {
   send_text(canvas::welcome_message(spec(), room().room().limits(), joined.welcome, joined.users));
   const Area all = Area::whole(spec());
   // It may have asked for an area already.
-  if (!area() && std::uint64_t{all.width} * all.height <= canvas::kWholeWatchPixelsMax) watch(all);
+  const bool is_small = std::uint64_t{all.width} * all.height <= canvas::kWholeWatchPixelsMax &&
+                        canvas::ChunkArea::of(all).count() <= room().room().limits().watched_chunks_max;
+  if (!area() && is_small) watch(all);
 }
 
 void JsonConnection::receive_binary(Bytes /*message*/) {
@@ -38,10 +40,8 @@ void JsonConnection::watch(const Area& area) {
   request([member = member(), id = id(), chunks](RoomThread& room) {
     if (member->user == 0) return;
     room.watch_cursors(*member, chunks);
-    TickOut::AreaCursors cursors{.moves = room.room().cursors().all_in(chunks), .frame = {}};
-    if (cursors.moves.empty()) return;
-    room.send(*member,
-              to(id, [cursors = std::move(cursors)](Connection& there) { there.send_cursors(cursors); }));
+    room.send(*member, to<JsonConnection>(id, [moves = room.room().cursors().all_in(chunks)](
+                                                  JsonConnection& there) { there.take_cursors(moves); }));
   });
   is_asking_ = false;
   pump();
@@ -108,11 +108,27 @@ void JsonConnection::send_presence(const TickOut& tick) {
 }
 
 void JsonConnection::send_cursors(const TickOut::AreaCursors& cursors) {
-  if (is_congested()) return;
+  if (!is_congested()) show(cursors.moves);
+}
+
+// All of the area that it watches now: what was shown before and is not among them has left the area.
+void JsonConnection::take_cursors(std::vector<canvas::CursorMove> moves) {
+  std::unordered_set<canvas::UserNumber> missing = shown_cursors_;
+  for (const canvas::CursorMove& move : moves) missing.erase(move.user);
+  for (const canvas::UserNumber user : missing) moves.push_back(canvas::CursorMove::left(user));
+  show(moves);
+}
+
+// The moves are those of whole chunks, and the area may be a part of one.
+void JsonConnection::show(const std::vector<canvas::CursorMove>& moves) {
   TextFrames frames;
-  for (const canvas::CursorMove& move : cursors.moves) {
-    if (move.user != user_ && (move.has_left || watched_.contains(move.x, move.y))) {
+  for (const canvas::CursorMove& move : moves) {
+    if (move.user == user_) continue;
+    if (!move.has_left && watched_.contains(move.x, move.y)) {
+      shown_cursors_.insert(move.user);
       frames.add(canvas::cursor_message(move));
+    } else if (shown_cursors_.erase(move.user) > 0) {
+      frames.add(canvas::cursor_message(canvas::CursorMove::left(move.user)));
     }
   }
   if (!frames.empty()) send(frames.shared());

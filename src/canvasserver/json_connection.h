@@ -3,6 +3,8 @@
 // meanwhile each pixel that changes. Of chunks whose ticks were skipped it gets the canvas_state again.
 
 #include <memory>
+#include <unordered_set>
+#include <vector>
 
 #include "canvas/state_reader.h"
 #include "canvasserver/connection.h"
@@ -18,6 +20,8 @@ class JsonConnection final : public Connection {
   void send_cursors(const TickOut::AreaCursors& cursors) override;
   void welcome(const Joined& joined) override;
   void watch(const canvas::Area& area) override;
+  // The answer to watch().
+  void take_cursors(std::vector<canvas::CursorMove> moves);
 
  private:
   void receive_binary(Bytes message) override;
@@ -25,11 +29,13 @@ class JsonConnection final : public Connection {
   void pump() override;
   // The part of the area that is in the chunk, which it has.
   canvas::Area part_in(canvas::ChunkId chunk) const;
+  void show(const std::vector<canvas::CursorMove>& moves);
   void take_state(std::uint64_t asked, const std::string& message, bool is_complete);
 
   canvas::UserNumber user_ = 0;  // 0: not welcome yet
   canvas::Area watched_;
-  LackingChunks lacking_;  // of which ticks were skipped
+  std::unordered_set<canvas::UserNumber> shown_cursors_;  // in the area, as the client knows it
+  LackingChunks lacking_;                                 // of which ticks were skipped
   // What is being sent. The room's thread reads it.
   std::shared_ptr<canvas::StateReader> reader_;
   bool is_asking_ = false;

@@ -1,5 +1,6 @@
 #include "canvasserver/mounts.h"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 #include <optional>
@@ -24,10 +25,16 @@ HttpResponse text_answer(int status, std::string text) {
   return {.status = status, .body = std::move(text) + "\n", .headers = {}};
 }
 
-HttpResponse busy_answer() {
-  HttpResponse answer = text_answer(503, "too many pictures are being made");
+HttpResponse later_answer(int status, std::string text) {
+  HttpResponse answer = text_answer(status, std::move(text));
   answer.headers.push_back({.name = "Retry-After", .value = "1"});
   return answer;
+}
+
+// `of_client`: the limit is that of one address or name; others still get theirs.
+HttpResponse busy_answer(bool of_client) {
+  return of_client ? later_answer(429, "too many pictures are being made for you")
+                   : later_answer(503, "too many pictures are being made");
 }
 
 // A room that may not be seen looks like one that does not exist.
@@ -69,7 +76,9 @@ std::expected<Visitor, std::string> visitor_of(std::string_view query) {
   for (const http::Parameter& parameter : http::query_parameters(query)) {
     if (parameter.name == "name") {
       if (!parameter.value.empty() && !canvas::is_valid_name(parameter.value)) {
-        return std::unexpected("name must be valid UTF-8 without control characters, at most 32 characters");
+        return std::unexpected(
+            "name must be valid UTF-8 without control characters, with one that can be seen, at most 32 "
+            "characters");
       }
       visitor.name = parameter.value;
     } else if (parameter.name == "color") {
@@ -146,27 +155,50 @@ HttpResponse picture_answer(std::string png, std::string caching) {
           .headers = {{.name = "Cache-Control", .value = std::move(caching)}}};
 }
 
-// Whether it never changes any more: then no tick of that time or before can follow.
-bool is_past(const RoomThread& room, std::int64_t at_ms) {
-  return at_ms < room.now().wall_ms;
+// Who pays for a picture: the name of access control, otherwise the address.
+std::string payer_for(const session::HttpConnection& connection, const Permit* permit) {
+  std::string name = permit == nullptr ? "" : permit->identity();
+  if (!name.empty()) return "a:" + name;
+  return access::payer_of(access::IpAddress::of_peer(connection.peer()));
 }
 
-void answer_past(RoomThread& room, const Wanted& wanted, const std::string& caching,
+// `work`: everything but done().
+void answer_past(PastPictures& pictures, RoomThread& room, PastPicture work, const std::string& caching,
                  const Answering& answer) {
-  const bool is_asked = room.storage()->read_past(
-      [spec = room.spec(), wanted, caching, answer](PastLog& log) {
-        const auto chunks = log.chunks_at(wanted.area, *wanted.at_ms, false);
-        if (!chunks) return answer(text_answer(503, chunks.error()));
-        Picture picture = blank_picture(spec, wanted.area);
-        for (const StoredChunk& chunk : *chunks) draw(picture, spec, chunk);
-        answer(picture_answer(png_of(spec, picture), caching));
-      },
-      RoomStorage::PastUse::picture);
-  if (!is_asked) answer(busy_answer());
+  if (room.storage() == nullptr) return answer(text_answer(404, "this room keeps no log"));
+  work.done = [caching, answer](PastLog::Result<std::string> png) {
+    if (!png) return answer(later_answer(503, png.error()));
+    answer(picture_answer(*std::move(png), caching));
+  };
+  const auto asked = pictures.ask(*room.storage(), room.spec(), std::move(work));
+  if (asked == PastPictures::Asked::accepted) return;
+  answer(busy_answer(asked == PastPictures::Asked::payer_has_too_many));
 }
 
 std::string json_number_or_null(std::int64_t value) {
   return value == 0 ? "null" : std::to_string(value);
+}
+
+std::string info_text(RoomThread& room) {
+  const canvas::RoomSpec& spec = room.spec();
+  const RoomMetrics& metrics = room.metrics();
+  // Of a log that was cut, the part before is no past.
+  const std::int64_t past_from_ms = room.storage() == nullptr ? 0 : room.storage()->metrics().past_from_ms;
+  const std::int64_t first_ms = std::max<std::int64_t>(metrics.first_ms, past_from_ms);
+  std::string palette = "null";
+  if (spec.has_palette()) {
+    palette.clear();
+    for (const std::uint32_t colour : spec.palette) {
+      palette += (palette.empty() ? "[\"" : ",\"") + canvas::colour_text(colour) + "\"";
+    }
+    palette += "]";
+  }
+  return R"({"width":)" + std::to_string(spec.width) + R"(,"height":)" + std::to_string(spec.height) +
+         R"(,"background":")" + canvas::colour_text(spec.background) + R"(","palette":)" + palette +
+         R"(,"users":)" + std::to_string(metrics.users) + R"(,"pixels":)" + std::to_string(metrics.pixels) +
+         R"(,"first_ms":)" + json_number_or_null(first_ms) + R"(,"last_ms":)" +
+         json_number_or_null(metrics.last_ms) + R"(,"past_is_complete":)" +
+         (past_from_ms == 0 ? "true}\n" : "false}\n");
 }
 
 }  // namespace
@@ -175,7 +207,10 @@ server::Offer WebSocketMount::offer(const server::PathPattern::Match& /*match*/)
   return {.methods = "GET", .has_websocket = true};
 }
 
-void WebSocketMount::on_request(session::HttpConnection& session, const server::Target& /*target*/) {
+void WebSocketMount::on_request(session::HttpConnection& session, const server::Target& target) {
+  if (const auto entrance = enter(context_, session, target); !entrance) {
+    return session.respond(entrance.error());
+  }
   HttpResponse answer = session::response_of(ws::refuse_upgrade(ws::Rule::handshake_upgrade_missing));
   answer.body = "upgrade required\n";
   session.respond(answer);
@@ -214,15 +249,27 @@ void ImageMount::on_request(session::HttpConnection& session, const server::Targ
   const Answering answer(context_.loop->part_of(room), session);
   // What some may not see is not for caches that all share.
   const std::string whose = context_.make_permit ? "private" : "public";
-  if (wanted->at_ms && is_past(room, *wanted->at_ms)) {
-    if (room.storage() == nullptr) return session.respond(text_answer(404, "this room keeps no log"));
-    return answer_past(room, *wanted, whose + ", max-age=31536000, immutable", answer);
+  const std::string payer = payer_for(session, entrance->permit.get());
+  if (wanted->at_ms && room.is_past(*wanted->at_ms)) {
+    return answer_past(
+        context_.loop->rooms().past_pictures(), room,
+        {.area = wanted->area,
+         .at_ms = *wanted->at_ms,
+         .payer = payer,
+         .abandonment = session.abandonment(),
+         .done = {}},
+        whose + (room.is_settled(*wanted->at_ms) ? ", max-age=31536000, immutable" : ", max-age=1"), answer);
   }
-  const bool is_asked = context_.loop->rooms().painter().paint(
-      room, wanted->area, [answer, whose](const std::shared_ptr<const std::string>& png) {
-        answer(picture_answer(*png, whose + ", max-age=1"));
-      });
-  if (!is_asked) session.respond(busy_answer());
+  const auto asked = context_.loop->rooms().painter().paint(
+      room, {.area = wanted->area,
+             .payer = payer,
+             .abandonment = session.abandonment(),
+             .done = [answer, whose](const std::shared_ptr<const std::string>& png) {
+               if (png == nullptr) return answer(text_answer(503, std::string(kPastUnwanted)));
+               answer(picture_answer(*png, whose + ", max-age=1"));
+             }});
+  if (asked == Painter::Asked::accepted) return;
+  session.respond(busy_answer(asked == Painter::Asked::payer_has_too_many));
 }
 
 server::Offer InfoMount::offer(const server::PathPattern::Match& /*match*/) const {
@@ -234,24 +281,8 @@ void InfoMount::on_request(session::HttpConnection& session, const server::Targe
   if (!entrance) return session.respond(entrance.error());
   if (const auto refused = quota_answer(entrance->permit.get())) return session.respond(*refused);
   RoomThread& room = *entrance->room;
-  const canvas::RoomSpec& spec = room.spec();
-  const RoomMetrics& metrics = room.metrics();
-  std::string palette = "null";
-  if (spec.has_palette()) {
-    palette.clear();
-    for (const std::uint32_t colour : spec.palette) {
-      palette += (palette.empty() ? "[\"" : ",\"") + canvas::colour_text(colour) + "\"";
-    }
-    palette += "]";
-  }
-  std::string text = R"({"width":)" + std::to_string(spec.width) + R"(,"height":)" +
-                     std::to_string(spec.height) + R"(,"background":")" +
-                     canvas::colour_text(spec.background) + R"(","palette":)" + palette + R"(,"users":)" +
-                     std::to_string(metrics.users) + R"(,"pixels":)" + std::to_string(metrics.pixels) +
-                     R"(,"first_ms":)" + json_number_or_null(metrics.first_ms) + R"(,"last_ms":)" +
-                     json_number_or_null(metrics.last_ms) + "}\n";
   session.respond({.content_type = "application/json",
-                   .body = std::move(text),
+                   .body = info_text(room),
                    .headers = {{.name = "Cache-Control", .value = "no-store"}}});
 }
 

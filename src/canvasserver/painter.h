@@ -1,7 +1,8 @@
 #pragma once
 // A thread that makes pictures of canvases as they are now, and keeps the last ones for a moment: however many ask, a
-// picture of the same part is made once a second.
+// picture of the same part is made once a second. One that nobody waits for any more is not made, or given up.
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -14,6 +15,7 @@
 
 #include "base/time.h"
 #include "canvas/place.h"
+#include "canvasserver/picture.h"
 
 namespace fanfare::canvasserver {
 
@@ -21,14 +23,23 @@ class RoomThread;
 
 // Pictures that are asked for and not made yet.
 inline constexpr std::size_t kPaintingsWaitingMax = 16;
+// Of these, by one payer. One that others have asked for costs nothing.
+inline constexpr std::size_t kPaintingsPerPayerMax = 4;
 // How long a picture serves others, and how many are kept.
 inline constexpr Duration kPaintingAgeMax = std::chrono::seconds(1);
 inline constexpr std::size_t kPaintingsKeptMax = 16;
 
 class Painter {
  public:
-  // The PNG; null: none could be made. Called on any thread, perhaps within paint().
+  enum class Asked : std::uint8_t { accepted, payer_has_too_many, too_many };
+  // The PNG; null: nobody waited for it, or the server stops. Called on any thread, perhaps within paint().
   using Done = std::function<void(std::shared_ptr<const std::string> png)>;
+  struct Order {
+    canvas::Area area;       // without a picture_problem()
+    std::string payer = {};  // as PastPicture::payer
+    Abandonment abandonment = nullptr;
+    Done done;
+  };
 
   Painter() = default;
   Painter(const Painter&) = delete;
@@ -36,8 +47,8 @@ class Painter {
   // The rooms may have ended.
   ~Painter();
 
-  // Any thread. `area` has no picture_problem(). False: too many wait.
-  bool paint(RoomThread& room, const canvas::Area& area, Done done);
+  // Any thread. Unless it is accepted, done() is not called.
+  Asked paint(RoomThread& room, Order order);
 
  private:
   struct Key {
@@ -45,21 +56,32 @@ class Painter {
     std::uint32_t x, y, width, height;
     auto operator<=>(const Key&) const = default;
   };
+  struct Waiting {
+    Abandonment abandonment;
+    Done done;
+  };
   struct Painting {
     std::shared_ptr<const std::string> png;  // null: being made
+    std::string payer;                       // of those that are being made
     Instant at;
-    std::vector<Done> waiting;
+    std::vector<Waiting> waiting;
   };
+  using Encode = std::function<std::string(const IsWanted& is_wanted)>;
 
+  Asked begin(const Key& key, const std::string& payer);
   void run();
-  void make(const Key& key, const std::function<std::string()>& encode);
+  bool is_wanted(const Key& key);
+  void make(const Key& key, const Encode& encode);
+  bool is_finished(const Key& key, const std::shared_ptr<const std::string>& png,
+                   std::vector<Waiting>& waiting);
   void drop_old(Instant now);
 
   std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;
   std::map<Key, Painting> paintings_;
-  std::deque<std::pair<Key, std::function<std::string()>>> jobs_;
+  std::deque<std::pair<Key, Encode>> jobs_;
   std::size_t unmade_ = 0;
+  std::map<std::string, std::size_t, std::less<>> payers_;  // of these
   bool stopping_ = false;
   std::thread thread_;  // from the first picture on
 };

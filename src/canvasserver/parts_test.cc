@@ -96,6 +96,81 @@ TEST(Picture, HasAtMostPicturePixelsMax) {
   EXPECT_TRUE(picture_problem(spec, {.width = 0, .height = 1}));
 }
 
+TEST(Picture, IsCompleteWithAnyNumberOfRows) {
+  for (const std::uint32_t height : {1U, kPngRows - 1, kPngRows, kPngRows + 1, 2 * kPngRows}) {
+    const canvas::RoomSpec spec{.width = 3, .height = height, .background = 0, .palette = {0, 1}};
+    Picture picture = blank_picture(spec, canvas::Area::whole(spec));
+    draw(picture, spec, 2, height - 1, 1);
+    std::string rows(std::size_t{height} * 4, '\0');
+    rows.back() = '\x01';
+    EXPECT_EQ(inflated(png_data(spec, picture, 3), rows.size()), rows) << height;
+  }
+}
+
+TEST(Picture, IsGivenUpInTheMiddle) {
+  const canvas::RoomSpec spec{.width = 3, .height = 3 * kPngRows};
+  const Picture picture = blank_picture(spec, canvas::Area::whole(spec));
+  int asked = 0;
+  EXPECT_EQ(png_of(spec, picture, kPngLevel, [&] { return ++asked < 2; }), "");
+  EXPECT_EQ(asked, 2);
+}
+
+// Of the present, on the painter's thread.
+class PaintingTest : public testing::Test {
+ protected:
+  PaintingTest() {
+    EXPECT_TRUE(rooms_.add({}, {}).has_value());
+    // Until then nothing is painted.
+    room().post([this](RoomThread&) { go_on_.get_future().wait(); });
+  }
+  RoomThread& room() { return *rooms_.find("main"); }
+  Painter::Asked paint(std::uint32_t x, const std::string& payer, Abandonment abandonment = nullptr) {
+    return rooms_.painter().paint(room(), {.area = {.x = x, .y = 0, .width = 1, .height = 1},
+                                           .payer = payer,
+                                           .abandonment = std::move(abandonment),
+                                           .done = [this](const std::shared_ptr<const std::string>& png) {
+                                             const std::scoped_lock lock(mutex_);
+                                             sizes_.push_back(png == nullptr ? 0 : png->size());
+                                             changed_.notify_one();
+                                           }});
+  }
+  std::vector<std::size_t> wait_for(std::size_t count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return sizes_.size() >= count; });
+    return sizes_;
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::size_t> sizes_;
+  std::promise<void> go_on_;
+  Rooms rooms_;
+};
+
+TEST_F(PaintingTest, APayerHasAtMostPaintingsPerPayerMaxAndOneThatOthersPaidForIsFree) {
+  for (std::uint32_t x = 0; x < kPaintingsPerPayerMax; ++x) {
+    EXPECT_EQ(paint(x, "one"), Painter::Asked::accepted);
+  }
+  EXPECT_EQ(paint(50, "one"), Painter::Asked::payer_has_too_many);
+  EXPECT_EQ(paint(50, "two"), Painter::Asked::accepted);
+  EXPECT_EQ(paint(50, "one"), Painter::Asked::accepted) << "the same picture";
+  go_on_.set_value();
+  EXPECT_THAT(wait_for(kPaintingsPerPayerMax + 2), testing::Each(testing::Gt(0U)));
+  EXPECT_EQ(paint(60, "one"), Painter::Asked::accepted);
+  wait_for(kPaintingsPerPayerMax + 3);
+}
+
+TEST_F(PaintingTest, IsNotMadeIfNobodyWaitsForIt) {
+  const auto gone = std::make_shared<std::atomic<bool>>(true);
+  paint(1, "one", gone);
+  paint(2, "one", gone);
+  paint(2, "two");
+  go_on_.set_value();
+  const auto sizes = wait_for(3);
+  EXPECT_EQ(sizes[0], 0U);
+  EXPECT_THAT(sizes[1], testing::Gt(0U)) << "somebody else waits for this one";
+}
+
 TEST(Rooms, HaveNamesOfTheirOwnAndAtMostRoomsMax) {
   Rooms rooms;
   EXPECT_TRUE(rooms.add({}, {}).has_value());

@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
+
+#include "base/check.h"
 
 namespace fanfare::canvasserver {
 
@@ -133,27 +136,63 @@ void append_png_header(std::string& out, const RoomSpec& spec, const Area& area)
   append_png_chunk(out, "PLTE", palette);
 }
 
-std::string png_data(const RoomSpec& spec, const Picture& picture, int level) {
+namespace {
+
+// A zlib stream into one string, which is large enough from the start.
+class Deflater {
+ public:
+  Deflater(std::size_t bytes, int level) {
+    // Its only error is a lack of memory.
+    FANFARE_CHECK(deflateInit(&stream_, level) == Z_OK);
+    data_.resize(deflateBound(&stream_, bytes));
+    stream_.next_out = reinterpret_cast<Bytef*>(data_.data());
+    stream_.avail_out = static_cast<uInt>(data_.size());
+  }
+  Deflater(const Deflater&) = delete;
+  Deflater& operator=(const Deflater&) = delete;
+  ~Deflater() { deflateEnd(&stream_); }
+
+  void add(std::span<std::uint8_t> bytes, bool is_last) {
+    stream_.next_in = bytes.data();
+    stream_.avail_in = static_cast<uInt>(bytes.size());
+    deflate(&stream_, is_last ? Z_FINISH : Z_NO_FLUSH);
+  }
+  std::string take() {
+    data_.resize(stream_.total_out);
+    return std::move(data_);
+  }
+
+ private:
+  z_stream stream_{};
+  std::string data_;
+};
+
+}  // namespace
+
+std::string png_data(const RoomSpec& spec, const Picture& picture, int level, const IsWanted& is_wanted) {
   const std::size_t row = picture.area.width * spec.bytes_per_colour();
+  const std::uint32_t height = picture.area.height;
+  Deflater deflater((row + 1) * height, level);
   std::vector<std::uint8_t> raw;
-  raw.reserve((row + 1) * picture.area.height);
-  for (std::uint32_t y = 0; y < picture.area.height; ++y) {
+  for (std::uint32_t y = 0; y < height; ++y) {
     raw.push_back(0);
     const auto start = picture.pixels.begin() + static_cast<std::ptrdiff_t>(y * row);
     raw.insert(raw.end(), start, start + static_cast<std::ptrdiff_t>(row));
+    const bool is_last = y + 1 == height;
+    if (!is_last && (y + 1) % kPngRows != 0) continue;
+    if (is_wanted && !is_wanted()) return {};
+    deflater.add(raw, is_last);
+    raw.clear();
   }
-  uLongf size = compressBound(raw.size());
-  std::string data(size, '\0');
-  // Its only error is a lack of room, which compressBound() excludes.
-  compress2(reinterpret_cast<Bytef*>(data.data()), &size, raw.data(), raw.size(), level);
-  data.resize(size);
-  return data;
+  return deflater.take();
 }
 
-std::string png_of(const RoomSpec& spec, const Picture& picture, int level) {
+std::string png_of(const RoomSpec& spec, const Picture& picture, int level, const IsWanted& is_wanted) {
   std::string out(kPngSignature);
   append_png_header(out, spec, picture.area);
-  append_png_chunk(out, "IDAT", png_data(spec, picture, level));
+  const std::string data = png_data(spec, picture, level, is_wanted);
+  if (data.empty()) return {};
+  append_png_chunk(out, "IDAT", data);
   append_png_chunk(out, "IEND", "");
   return out;
 }

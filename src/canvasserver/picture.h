@@ -6,6 +6,7 @@
 //   IDAT:   row by row | filter 0 | bytes_per_colour() each |
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -43,8 +44,14 @@ inline constexpr std::string_view kPngSignature = "\x89PNG\r\n\x1a\n";
 void append_png_chunk(std::string& out, std::string_view type, std::string_view data);
 // IHDR, and PLTE if there is a palette.
 void append_png_header(std::string& out, const canvas::RoomSpec& spec, const canvas::Area& area);
+// Asked every kPngRows rows; false: the rest is not computed, and the result is empty.
+using IsWanted = std::function<bool()>;
+inline constexpr std::uint32_t kPngRows = 64;
+inline constexpr int kPngLevel = 3;
 // The data of IDAT. `level`: of zlib, 0 to 9.
-std::string png_data(const canvas::RoomSpec& spec, const Picture& picture, int level);
-std::string png_of(const canvas::RoomSpec& spec, const Picture& picture, int level = 3);
+std::string png_data(const canvas::RoomSpec& spec, const Picture& picture, int level,
+                     const IsWanted& is_wanted = {});
+std::string png_of(const canvas::RoomSpec& spec, const Picture& picture, int level = kPngLevel,
+                   const IsWanted& is_wanted = {});
 
 }  // namespace fanfare::canvasserver

@@ -114,7 +114,7 @@ void ask_past(RoomThread& room, const Asker& asker, Ask ask) {
   if (room.storage() == nullptr) return asker.refuse(room, past_problem("this room keeps no log"));
   const bool is_asked =
       room.storage()->read_past([&room, ask = std::move(ask)](PastLog& log) mutable { room.post(ask(log)); },
-                                RoomStorage::PastUse::moderation);
+                                RoomStorage::PastUse::moderation, nullptr);
   if (!is_asked) asker.refuse(room, past_is_busy());
 }
 
@@ -170,7 +170,20 @@ struct HandleJson {
     });
   }
   void operator()(const canvas::CursorRequest& cursor) const { connection.cursor(cursor.position); }
-  void operator()(const canvas::WatchRequest& watch) const { connection.watch(watch.area); }
+  void operator()(const canvas::WatchRequest& watch) const {
+    const std::size_t chunks = canvas::ChunkArea::of(watch.area).count();
+    const std::size_t chunks_max = connection.room().room().limits().watched_chunks_max;
+    if (chunks <= chunks_max) return connection.watch(watch.area);
+    connection.room().room().metrics().count(ErrorCode::out_of_range);
+    connection.send_json_error(
+        {.code = ErrorCode::out_of_range,
+         .message = joined({"this area is in ", std::to_string(chunks), " chunks, and at most ",
+                            std::to_string(chunks_max), " can be watched: watch a smaller one"}),
+         .id = id,
+         .field = "watched_chunks_max",
+         .value = std::to_string(chunks),
+         .limit = std::to_string(chunks_max)});
+  }
   void operator()(const canvas::UndoRequest& undo) const {
     ask([count = undo.count](RoomThread& room, const Asker& asker) {
       finish(room, asker, room.room().undo(asker.actor(), count, RoomThread::now()), true);
@@ -178,7 +191,8 @@ struct HandleJson {
   }
   void operator()(const canvas::UsersRequest& asked) const {
     ask([after = asked.after](RoomThread& room, const Asker& asker) {
-      std::string text = canvas::users_message(asker.id, room.room().presence().page(after));
+      std::string text =
+          canvas::users_message(asker.id, room.room().presence().page(after, asker.member->user));
       room.send(*asker.member, Connection::to(asker.connection, [text = std::move(text)](Connection& there) {
         there.send_text(text);
       }));

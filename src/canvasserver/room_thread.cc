@@ -46,7 +46,8 @@ RoomThread::RoomThread(Options options, const StoredRoom& stored)
              .proof = options.proof}),
       storage_(std::move(options.storage)),
       pacer_(options.limits.tick_min, options.limits.tick_max),
-      appended_(stored.last_tick) {
+      appended_(stored.last_tick),
+      last_log_ms_(stored.last_tick_ms) {
   metrics_.first_ms = stored.first_ms;
   metrics_.last_ms = stored.last_ms;
   metrics_.pixels = stored.pixels_total;
@@ -200,14 +201,32 @@ void RoomThread::add_presence_and_cursors(TickOut& out, Instant now) {
   }
 }
 
+// With log_mutex_ held. If the clock was set back, each tick counts as a millisecond until it has caught up.
+std::int64_t RoomThread::next_log_ms() const {
+  return std::max({now().wall_ms, last_log_ms_ + 1, told_ms_ + 1});
+}
+
+bool RoomThread::is_past(std::int64_t at_ms) {
+  const std::scoped_lock lock(log_mutex_);
+  if (at_ms >= now().wall_ms && at_ms > last_log_ms_) return false;
+  told_ms_ = std::max(told_ms_, at_ms);
+  return true;
+}
+
+bool RoomThread::is_settled(std::int64_t at_ms) {
+  const std::scoped_lock lock(log_mutex_);
+  return at_ms <= last_log_ms_;
+}
+
 void RoomThread::log(const Tick& tick) {
-  const std::int64_t now_ms = now().wall_ms;
+  const std::scoped_lock lock(log_mutex_);
+  last_log_ms_ = next_log_ms();
   if (!tick.chunks.empty()) {
-    if (metrics_.first_ms == 0) metrics_.first_ms = now_ms;
-    metrics_.last_ms = now_ms;
+    if (metrics_.first_ms == 0) metrics_.first_ms = last_log_ms_;
+    metrics_.last_ms = last_log_ms_;
   }
   if (storage_ == nullptr) return;
-  LoggedTick logged{.tick = tick.number, .time_ms = now_ms, .chunks = {}, .events = tick.events};
+  LoggedTick logged{.tick = tick.number, .time_ms = last_log_ms_, .chunks = {}, .events = tick.events};
   for (const canvas::ChunkTick& chunk : tick.chunks) {
     logged.chunks.push_back({.chunk = chunk.chunk, .version = chunk.version, .pixels = chunk.pixels});
     for (const canvas::TickPixel& pixel : chunk.pixels) {
@@ -232,6 +251,7 @@ void RoomThread::join(const std::shared_ptr<Member>& member, const canvas::JoinR
 void RoomThread::leave(Member& member) {
   if (member.user == 0) return;
   watch_cursors(member, std::nullopt);
+  move_cursor(member, std::nullopt);
   room_.leave(std::exchange(member.user, 0));
   const auto link = links_.find(member.link);
   if (link != links_.end() && --link->second == 0) links_.erase(link);
@@ -245,6 +265,21 @@ void RoomThread::watch_cursors(Member& member, const std::optional<canvas::Chunk
   }
   member.cursors_in = area;
   if (area) ++cursor_areas_[*area];
+}
+
+void RoomThread::move_cursor(const Member& member,
+                             const std::optional<canvas::CursorMessage::Position>& position) {
+  if (member.user == 0) return;
+  if (position) {
+    cursor_owners_[member.user] = &member;
+    room_.cursors().move(member.user, position->x, position->y);
+  } else {
+    const auto owner = cursor_owners_.find(member.user);
+    if (owner == cursor_owners_.end() || owner->second != &member) return;
+    cursor_owners_.erase(owner);
+    room_.cursors().remove(member.user);
+  }
+  note_cursor();
 }
 
 void RoomThread::acknowledge(const Member& member, LoopTask task) {

@@ -19,10 +19,12 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
 #include "base/time.h"
+#include "canvas/client_message.h"
 #include "canvas/pacer.h"
 #include "canvas/room.h"
 #include "canvasserver/loop_link.h"
@@ -75,6 +77,11 @@ class RoomThread {
   const canvas::RoomSpec& spec() const { return spec_; }
   const canvas::Limits& limits() const { return room_.limits(); }
   std::uint64_t epoch() const { return room_.epoch(); }
+  // Whether no tick of that time or before can follow: then the log has the answer, and it never changes. The times of ticks
+  // grow, also if the machine's clock is set back or the room was away. Any thread.
+  bool is_past(std::int64_t at_ms);
+  // Also over a restart: a tick of that time or after is in the log.
+  bool is_settled(std::int64_t at_ms);
 
   // The room's thread, all below.
   canvas::Room& room() { return room_; }
@@ -87,7 +94,9 @@ class RoomThread {
   void send(const Member& member, LoopTask task) { add_to(out_, member.link, std::move(task)); }
   // The answer to a request that may have changed pixels: sent behind their tick, and with `sync: full` after its commit.
   void acknowledge(const Member& member, LoopTask task);
-  void note_cursor() { cursors_at_ = system_clock().now(); }
+  // The user's cursor is here now, and belongs to this connection; empty: it has left, if it does. It leaves with the
+  // connection that moved it last, also if others of the user remain.
+  void move_cursor(const Member& member, const std::optional<canvas::CursorMessage::Position>& position);
 
  private:
   using Batch = std::vector<std::pair<std::shared_ptr<LoopLink>, std::vector<LoopTask>>>;
@@ -106,8 +115,10 @@ class RoomThread {
   void tick();
   void add_presence_and_cursors(TickOut& out, Instant now);
   void log(const canvas::Tick& tick);
+  std::int64_t next_log_ms() const;
   // Hands over what may be shown.
   void flush();
+  void note_cursor() { cursors_at_ = system_clock().now(); }
   void publish_metrics();
 
   const canvas::RoomSpec spec_;
@@ -119,6 +130,7 @@ class RoomThread {
   // The room's thread:
   std::map<std::shared_ptr<LoopLink>, std::size_t> links_;  // and their connections
   std::map<canvas::ChunkArea, std::size_t> cursor_areas_;   // and who watches them
+  std::unordered_map<canvas::UserNumber, const Member*> cursor_owners_;
   std::unordered_set<canvas::UserNumber> logged_users_;
   Batch out_;
   std::deque<Held> held_;
@@ -128,6 +140,10 @@ class RoomThread {
   std::uint64_t marked_ = 0;    // and that was shown
   Instant tick_at_{};           // the start of the last tick
   Instant cursors_at_ = Instant::min();
+
+  std::mutex log_mutex_;      // guards what follows; held from a tick's time until the storage has the tick
+  std::int64_t last_log_ms_;  // of the last tick
+  std::int64_t told_ms_ = 0;  // is_past() of this moment was true
 
   std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;

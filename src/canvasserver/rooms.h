@@ -15,6 +15,7 @@
 
 #include "canvasserver/loop_room.h"
 #include "canvasserver/painter.h"
+#include "canvasserver/past_pictures.h"
 #include "canvasserver/room_plan.h"
 #include "canvasserver/room_thread.h"
 #include "session/endpoint.h"
@@ -37,9 +38,11 @@ class Rooms {
     for (const auto& [name, room] : rooms_) visit(name, *room);
   }
   Painter& painter() { return painter_; }
+  PastPictures& past_pictures() { return past_pictures_; }
 
  private:
   Painter painter_;  // its pictures may be of rooms
+  PastPictures past_pictures_;
   std::map<std::string, std::unique_ptr<RoomThread>, std::less<>> rooms_;
 };
 

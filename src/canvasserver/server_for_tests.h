@@ -21,6 +21,28 @@
 
 namespace fanfare::canvasserver {
 
+// A log in which nobody has drawn.
+class BlankPast final : public PastLog {
+ public:
+  Result<Span> span() override { return Span{}; }
+  Result<std::vector<StoredChunk>> chunks_at(const canvas::Area&, std::int64_t at_ms, bool) override {
+    moments.push_back(at_ms);
+    return std::vector<StoredChunk>();
+  }
+  Result<std::vector<LogPixel>> drawn_at(std::uint32_t, std::uint32_t, std::size_t) override {
+    return std::vector<LogPixel>();
+  }
+  Result<void> visit(const canvas::Area&, std::int64_t, std::int64_t, std::optional<std::uint32_t>,
+                     const Visit&) override {
+    return {};
+  }
+  Result<std::vector<LoggedUser>> users(const std::vector<std::uint32_t>&) override {
+    return std::vector<LoggedUser>();
+  }
+
+  std::vector<std::int64_t> moments;  // that were asked for
+};
+
 // What the test and the storage share; it outlives the room.
 struct StorageState {
   StoredRoom loaded{.epoch = 5};
@@ -31,7 +53,19 @@ struct StorageState {
   std::mutex mutex;  // guards what follows
   std::vector<LoggedTick> log;
   std::function<void()> notify;
+  bool reads_past = false;
+  std::vector<RoomStorage::PastTask> past_tasks;  // that wait
 
+  // Runs the first task that waits.
+  void run_past(PastLog& past) {
+    RoomStorage::PastTask task;
+    {
+      const std::scoped_lock lock(mutex);
+      task = std::move(past_tasks.front());
+      past_tasks.erase(past_tasks.begin());
+    }
+    task(past);
+  }
   void set_committed(std::uint64_t tick) {
     committed = tick;
     tell();
@@ -65,7 +99,12 @@ class TestStorage final : public RoomStorage {
     const std::scoped_lock lock(state_->mutex);
     state_->notify = std::move(notify);
   }
-  bool read_past(PastTask, PastUse) override { return false; }
+  bool read_past(PastTask task, PastUse, Abandonment) override {
+    const std::scoped_lock lock(state_->mutex);
+    if (!state_->reads_past) return false;
+    state_->past_tasks.push_back(std::move(task));
+    return true;
+  }
   StorageMetrics metrics() const override { return {}; }
 
  private:
@@ -105,6 +144,7 @@ class CanvasServerTest : public session::LoopServerTest {
   void begin(RoomPlan plan = {}, bool full_sync = false, const MakePermit& make_permit = {}) {
     if (plan.spec == canvas::RoomSpec{}) plan.spec = {.width = 300, .height = 300};
     storage_ = std::make_shared<StorageState>();
+    storage_->loaded.last_tick_ms = loaded_.last_tick_ms;
     const auto added = rooms_->add(
         plan, [&](const StorageOptions&) { return std::make_unique<TestStorage>(storage_, full_sync); },
         proof_);
@@ -176,6 +216,7 @@ class CanvasServerTest : public session::LoopServerTest {
     say_binary(peer, std::string{'\x02', 0, 0, x1, y1} + std::string(9, '\0'));
   }
 
+  StoredRoom loaded_;                  // its last_tick_ms
   std::size_t outbox_bytes_high_ = 0;  // 0: the default
   canvas::ProofHook* proof_ = nullptr;
   std::shared_ptr<StorageState> storage_;

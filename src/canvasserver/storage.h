@@ -5,6 +5,7 @@
 // shows nothing before committed() has reached the tick, unless the disk fails. After a restart the file goes on with its
 // versions. If a tick that was shown is not in the file, it begins a new epoch.
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <expected>
@@ -60,9 +61,27 @@ struct LogPixel {
   bool operator==(const LogPixel&) const = default;
 };
 
+// Turns true, once, when nobody waits for a result any more. Null: somebody always does.
+using Abandonment = std::shared_ptr<const std::atomic<bool>>;
+inline bool is_abandoned(const Abandonment& abandonment) {
+  return abandonment != nullptr && abandonment->load(std::memory_order_relaxed);
+}
+
+// What a log says to a task that nobody waits for.
+inline constexpr std::string_view kPastUnwanted = "nobody waits for this any more";
+
 // The log, read backward and forward. Errors are texts for people. Used within the call that it is passed to.
 class PastLog {
  public:
+  PastLog() = default;
+  PastLog(const PastLog&) = delete;
+  PastLog& operator=(const PastLog&) = delete;
+  // False: nobody waits for the result any more, or the room ends. Then what reads much ends with an error. Tasks with
+  // other long work ask it now and then.
+  bool is_wanted() const { return !wanted_ || wanted_(); }
+  // Empty: it is always wanted.
+  void set_wanted(std::function<bool()> wanted) { wanted_ = std::move(wanted); }
+
   template <typename Value>
   using Result = std::expected<Value, std::string>;
 
@@ -85,6 +104,9 @@ class PastLog {
   virtual Result<void> visit(const canvas::Area& area, std::int64_t since_ms, std::int64_t until_ms,
                              std::optional<std::uint32_t> user, const Visit& visit) = 0;
   virtual Result<std::vector<LoggedUser>> users(const std::vector<std::uint32_t>& numbers) = 0;
+
+ private:
+  std::function<bool()> wanted_;
 };
 
 // What a file had when it was opened.
@@ -95,6 +117,7 @@ struct StoredRoom {
   std::uint64_t pixels_total = 0;  // drawn since the file was made
   std::int64_t first_ms = 0;       // time of the first and of the last pixel; 0: none
   std::int64_t last_ms = 0;
+  std::int64_t last_tick_ms = 0;              // the greatest time of a tick
   std::vector<StoredChunk> chunks;            // as of last_tick, with users
   std::vector<canvas::ModerationEvent> bans;  // the last one of each user
 };
@@ -104,6 +127,7 @@ struct StorageMetrics {
   std::uint64_t failures = 0;
   std::uint64_t unsaved_bytes = 0;  // now
   std::uint64_t file_bytes = 0;     // now
+  std::int64_t past_from_ms = 0;    // where the past was cut; 0: it was not
   bool is_failing = false;
 };
 
@@ -129,10 +153,11 @@ class RoomStorage {
   // append().
   virtual void on_progress(std::function<void()> notify) = 0;
   // Runs the task on a thread for reading, after everything that was appended before is in the log. What moderators ask
-  // comes before pictures, which anybody may ask for. False: too many wait, and the task was destroyed.
+  // comes before pictures, which anybody may ask for. A task that is abandoned, or that the end of the room finds waiting
+  // or running, gets errors from the log. False: too many wait, and the task was destroyed.
   using PastTask = UniqueFunction<void(PastLog&)>;
   enum class PastUse : std::uint8_t { moderation, picture };
-  virtual bool read_past(PastTask task, PastUse use) = 0;
+  virtual bool read_past(PastTask task, PastUse use, Abandonment abandonment) = 0;
   virtual StorageMetrics metrics() const = 0;
 };
 

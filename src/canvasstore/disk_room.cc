@@ -1,15 +1,14 @@
 #include "canvasstore/disk_room.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <system_error>
 #include <utility>
 
 #include "base/log.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "canvasstore/file_checks.h"
 #include "net/thread.h"
 
 namespace fanfare::canvasstore {
@@ -28,15 +27,6 @@ std::string boot_id() {
   return "unknown-" + std::to_string(SystemRandom().next_u64());
 }
 
-// SQLite has names of its own, such as ":memory:". And it resolves symbolic links: the mark must be beside the same file.
-std::string absolute(const std::string& path) {
-  std::error_code error;
-  if (path.empty()) return "";
-  const auto whole = std::filesystem::absolute(path, error);
-  auto resolved = std::filesystem::weakly_canonical(whole, error);
-  return error ? whole.string() : resolved.string();
-}
-
 std::size_t bytes_of(const LoggedTick& tick) {
   std::size_t bytes = sizeof tick;
   for (const auto& chunk : tick.chunks) bytes += sizeof chunk + chunk.pixels.size() * sizeof chunk.pixels[0];
@@ -44,9 +34,10 @@ std::size_t bytes_of(const LoggedTick& tick) {
   return bytes + tick.events.size() * sizeof(canvas::ModerationEvent);
 }
 
-// Everything fails: what the disk does not have would be missing.
+// Everything fails, for this reason.
 class FailingPast final : public PastLog {
  public:
+  explicit FailingPast(std::string_view problem) : problem_(problem) {}
   Result<Span> span() override { return problem(); }
   Result<std::vector<canvasserver::StoredChunk>> chunks_at(const canvas::Area&, std::int64_t, bool) override {
     return problem();
@@ -63,9 +54,9 @@ class FailingPast final : public PastLog {
   }
 
  private:
-  static std::unexpected<std::string> problem() {
-    return std::unexpected(std::string("the disk is full or fails: the past is not complete"));
-  }
+  std::unexpected<std::string> problem() const { return std::unexpected(std::string(problem_)); }
+
+  const std::string_view problem_;
 };
 
 // Names the file, and what to do about damage.
@@ -79,7 +70,7 @@ std::string refusal_of(const std::string& path, const store::Problem& problem) {
 
 std::expected<std::unique_ptr<canvasserver::RoomStorage>, std::string> DiskRoom::open(
     const StorageOptions& options) {
-  auto file = RoomFile::open({.path = absolute(options.path),
+  auto file = RoomFile::open({.path = resolved_path(options.path),
                               .spec = options.spec,
                               .session = options.full_sync ? "full" : "interval",
                               .history_bytes_max = options.history_bytes_max,
@@ -93,7 +84,7 @@ std::expected<std::unique_ptr<canvasserver::RoomStorage>, std::string> DiskRoom:
   if (!loaded) return std::unexpected(refusal_of(options.path, loaded.error()));
   OpenPast past;
   if (!options.path.empty()) {
-    auto opened = open_past(absolute(options.path));
+    auto opened = open_past(resolved_path(options.path));
     if (!opened) return std::unexpected(refusal_of(options.path, opened.error()));
     past = *std::move(opened);
   }
@@ -115,9 +106,12 @@ DiskRoom::DiskRoom(StorageOptions options, std::unique_ptr<RoomFile> file, OpenP
       file_(std::move(file)),
       past_(std::move(past)),
       loaded_(std::move(loaded)),
-      committed_(loaded_.last_tick) {}
+      committed_(loaded_.last_tick) {
+  note_past();
+}
 
 DiskRoom::~DiskRoom() {
+  past_ends_.store(true, std::memory_order_relaxed);
   {
     const std::scoped_lock lock(mutex_);
     stopping_ = true;
@@ -153,14 +147,14 @@ void DiskRoom::on_progress(std::function<void()> notify) {
   notify_ = std::move(notify);
 }
 
-bool DiskRoom::read_past(PastTask task, PastUse use) {
+bool DiskRoom::read_past(PastTask task, PastUse use, canvasserver::Abandonment abandonment) {
   const std::scoped_lock lock(mutex_);
   const bool is_picture = use == PastUse::picture;
   if (past_tasks_ >= kPastTasksMax || (is_picture && past_pictures_ >= kPastPicturesMax) || stopping_)
     return false;
   ++past_tasks_;
   if (is_picture) ++past_pictures_;
-  asking_.push_back({.task = std::move(task), .use = use});
+  asking_.push_back({.task = std::move(task), .use = use, .abandonment = std::move(abandonment)});
   changed_.notify_one();
   return true;
 }
@@ -176,6 +170,7 @@ canvasserver::StorageMetrics DiskRoom::metrics() const {
           .failures = failures_.load(std::memory_order_relaxed),
           .unsaved_bytes = unsaved_bytes_.load(std::memory_order_relaxed),
           .file_bytes = file_bytes_.load(std::memory_order_relaxed),
+          .past_from_ms = past_from_ms_.load(std::memory_order_relaxed),
           .is_failing = is_failing()};
 }
 
@@ -257,7 +252,14 @@ void DiskRoom::tidy() {
     did = false;
   }
   tidies_ = did;
+  note_past();
   if (!did) file_bytes_.store(file_->bytes(), std::memory_order_relaxed);
+}
+
+// Retention may have cut the past.
+void DiskRoom::note_past() {
+  const auto span = file_->past().span();
+  if (span && !span->is_complete) past_from_ms_.store(span->first_ms, std::memory_order_relaxed);
 }
 
 void DiskRoom::set_failing(bool is_failing) {
@@ -273,9 +275,21 @@ void DiskRoom::notify() {
   if (notify) notify();
 }
 
-void DiskRoom::run_past(PastTask& task, PastLog& past, bool is_current) {
-  FailingPast failing;
-  task(is_current ? past : failing);
+void DiskRoom::run_past(Asking& asking, PastLog& past) const {
+  const auto is_wanted = [this, &asking] {
+    return !past_ends_.load(std::memory_order_relaxed) && !canvasserver::is_abandoned(asking.abandonment);
+  };
+  if (!is_wanted()) {
+    FailingPast ended(canvasserver::kPastUnwanted);
+    ended.set_wanted(is_wanted);
+    return asking.task(ended);
+  }
+  // What the disk does not have would be missing.
+  FailingPast incomplete("the disk is full or fails: the past is not complete");
+  PastLog& log = asking.is_current ? past : incomplete;
+  log.set_wanted(is_wanted);
+  asking.task(log);
+  log.set_wanted({});
 }
 
 void DiskRoom::hand_over(std::vector<Asking> tasks) {
@@ -297,7 +311,7 @@ bool DiskRoom::read_next(PastLog& past) {
   Asking next = std::move(reading_.front());
   reading_.pop_front();
   lock.unlock();
-  run_past(next.task, past, next.is_current);
+  run_past(next, past);
   next.task = {};
   lock.lock();
   finish(next.use);

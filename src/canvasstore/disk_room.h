@@ -48,7 +48,7 @@ class DiskRoom final : public canvasserver::RoomStorage {
   }
   bool is_failing() const override { return is_failing_.load(std::memory_order_acquire); }
   void on_progress(std::function<void()> notify) override;
-  bool read_past(PastTask task, PastUse use) override;
+  bool read_past(PastTask task, PastUse use, canvasserver::Abandonment abandonment) override;
   canvasserver::StorageMetrics metrics() const override;
 
  private:
@@ -59,11 +59,13 @@ class DiskRoom final : public canvasserver::RoomStorage {
   // Commits the batch. False: it failed.
   bool commit();
   void tidy();
+  void note_past();
   void set_failing(bool is_failing);
   void notify();
   struct Asking {
     PastTask task;
     PastUse use = PastUse::picture;
+    canvasserver::Abandonment abandonment;
     bool is_current = true;  // the log has everything
   };
   void hand_over(std::vector<Asking> tasks);
@@ -71,7 +73,7 @@ class DiskRoom final : public canvasserver::RoomStorage {
   bool read_next(canvasserver::PastLog& past);
   bool in_memory() const { return past_.past == nullptr; }
   Instant next_commit() const;
-  static void run_past(PastTask& task, canvasserver::PastLog& past, bool is_current);
+  void run_past(Asking& asking, canvasserver::PastLog& past) const;
 
   const canvasserver::StorageOptions options_;
   const std::unique_ptr<RoomFile> file_;
@@ -90,6 +92,8 @@ class DiskRoom final : public canvasserver::RoomStorage {
   std::atomic<std::uint64_t> file_bytes_ = 0;
   std::atomic<std::uint64_t> commits_ = 0;
   std::atomic<std::uint64_t> failures_ = 0;
+  std::atomic<std::int64_t> past_from_ms_ = 0;
+  std::atomic<bool> past_ends_ = false;  // nobody waits for an answer any more
 
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;

@@ -342,54 +342,14 @@ TEST_F(DiskRoomTest, BansComeBack) {
   EXPECT_THAT(TestStorage(options()).loaded.bans, ElementsAre(ban(9)));
 }
 
-// Pictures, which anybody may ask for, leave places for moderators, who do not wait behind them.
-void expect_moderators_first(const StorageOptions& options) {
-  std::promise<void> go_on;
-  auto gate = go_on.get_future().share();
-  std::promise<void> began;
-  std::vector<char> order;  // of the reader's thread, until the room ends
+TEST_F(DiskRoomTest, TheLastTimeOfTheLogIsKnownAfterARestart) {
   {
-    TestStorage room(options);
-    const auto ask = [&](RoomStorage::PastUse use, char name) {
-      return room.storage->read_past([&order, name](PastLog&) { order.push_back(name); }, use);
-    };
-    EXPECT_TRUE(room.storage->read_past(
-        [&](PastLog&) {
-          began.set_value();
-          gate.wait();
-        },
-        RoomStorage::PastUse::picture));
-    began.get_future().wait();
-    for (std::size_t i = 1; i < kPastPicturesMax; ++i) EXPECT_TRUE(ask(RoomStorage::PastUse::picture, 'p'));
-    EXPECT_FALSE(ask(RoomStorage::PastUse::picture, 'p'));
-    // On disk, they are in the reader's queue before the moderators ask: what is asked before a commit is there before the next
-    // one. In memory one thread does all.
-    const auto hand_over = [&](std::uint64_t tick) {
-      for (const std::uint64_t next : {tick, tick + 1}) {
-        room.storage->append(tick_of(next, kStart, 5, 1));
-        EXPECT_TRUE(options.path.empty() || room.wait_committed(next));
-      }
-    };
-    hand_over(1);
-    for (std::size_t i = kPastPicturesMax; i < kPastTasksMax; ++i) {
-      EXPECT_TRUE(ask(RoomStorage::PastUse::moderation, 'm'));
-    }
-    EXPECT_FALSE(ask(RoomStorage::PastUse::moderation, 'm'));
-    hand_over(3);
-    go_on.set_value();
+    TestStorage room(options());
+    EXPECT_EQ(room.loaded.last_tick_ms, 0);
+    room.storage->append(tick_of(1, kStart + 500, 5, 1));
+    room.storage->append({.tick = 2, .time_ms = kStart + 600, .chunks = {}, .events = {ModerationEvent{}}});
   }
-  ASSERT_THAT(order, SizeIs(kPastTasksMax - 1));
-  EXPECT_EQ(std::string(order.begin(), order.begin() + 32), std::string(32, 'm'));
-}
-
-TEST_F(DiskRoomTest, AsManyMayAskForThePastAsTheLimitsSay) {
-  expect_moderators_first(options());
-}
-
-TEST_F(DiskRoomTest, ARoomInMemoryHasTheSameLimits) {
-  StorageOptions in_memory = options();
-  in_memory.path.clear();
-  expect_moderators_first(in_memory);
+  EXPECT_EQ(TestStorage(options()).loaded.last_tick_ms, kStart + 600) << "also of a tick without pixels";
 }
 
 TEST_F(DiskRoomTest, AMomentBeforeTheLogIsRefusedAndAllOfTheLogIsNot) {
@@ -424,6 +384,10 @@ TEST_F(DiskRoomTest, AMomentBeforeTheLogIsRefusedAndAllOfTheLogIsNot) {
     EXPECT_EQ(known.problem(), "");
     return 0;
   });
+  room.storage.reset();
+  TestStorage again(small);
+  const auto later = again.ask([](PastLog& log) { return log.span(); }).value();
+  EXPECT_EQ(again.storage->metrics().past_from_ms, later.first_ms);
 }
 
 }  // namespace

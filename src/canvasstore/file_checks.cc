@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <string>
+#include <system_error>
 
 #include "base/text.h"
 #include "canvasstore/past_file.h"
@@ -24,6 +26,15 @@ std::expected<void, Problem> check_pages(sqlite3* database) {
   std::ranges::replace(found, '\n', ' ');
   if (found != "ok") return std::unexpected(damage(found));
   return {};
+}
+
+// SQLite has names of its own, such as ":memory:". And it resolves symbolic links: the mark must be beside the same file.
+std::string resolved_path(const std::string& path) {
+  std::error_code error;
+  if (path.empty()) return "";
+  const auto whole = std::filesystem::absolute(path, error);
+  auto resolved = std::filesystem::weakly_canonical(whole, error);
+  return error ? whole.string() : resolved.string();
 }
 
 std::expected<void, Problem> make_file(const std::string& path, const store::CommitMark& mark) {

@@ -45,6 +45,10 @@ LogPixel placed(std::int64_t chunk, const TickPixel& pixel, std::int64_t time_ms
           .user = pixel.user};
 }
 
+Problem unwanted() {
+  return {.message = std::string(canvasserver::kPastUnwanted)};
+}
+
 std::unexpected<std::string> text_of(const Problem& problem) {
   return std::unexpected(problem.message);
 }
@@ -148,6 +152,7 @@ std::expected<bool, Problem> PastFile::apply_changes(std::int64_t chunk, std::ui
   bool is_any = false;
   const bool with_users = !to.pixels.users.empty();
   while (find->step()) {
+    if (!is_wanted()) return std::unexpected(unwanted());
     const Bytes data = find->blob(3);
     const std::uint64_t version = find->unsigned_number(1);
     if (find->number(2) != row_checksum(chunk, find->unsigned_number(0), version, data)) {
@@ -183,7 +188,8 @@ PastFile::Result<std::vector<StoredChunk>> PastFile::chunks_at(const Area& area,
   const auto known = span();
   if (!known) return std::unexpected(known.error());
   if (!known->is_complete && at_ms < known->first_ms) {
-    return std::unexpected("the log does not go back so far: it was longer than historyBytesMax");
+    return std::unexpected(joined({"the log does not go back so far, but to ",
+                                   std::to_string(known->first_ms), ": it was longer than historyBytesMax"}));
   }
   const auto tick = tick_at(at_ms);
   if (!tick) return text_of(tick.error());
@@ -193,6 +199,7 @@ PastFile::Result<std::vector<StoredChunk>> PastFile::chunks_at(const Area& area,
   if (*tick == 0) return found;
   for (const std::int64_t chunk : *all) {
     if (!touches(area, chunk_place(chunk))) continue;
+    if (!is_wanted()) return text_of(unwanted());
     auto there = chunk_at(chunk, *tick, with_users);
     if (!there) return text_of(there.error());
     if (*there) found.push_back(**std::move(there));
@@ -209,6 +216,7 @@ PastFile::Result<std::vector<LogPixel>> PastFile::drawn_at(std::uint32_t x, std:
   std::vector<LogPixel> found;
   std::vector<LogPixel> of_row;
   while (found.size() < count_max && find->step()) {
+    if (!is_wanted()) return text_of(unwanted());
     of_row.clear();
     const bool is_sound = decode_pixels(find->blob(3), spec_.has_palette(), [&](const TickPixel& pixel) {
       if (pixel.index == index) of_row.push_back(placed(chunk, pixel, find->number(4)));
@@ -230,6 +238,7 @@ std::expected<bool, Problem> PastFile::visit_chunk(std::int64_t chunk,
   find->bind(1, chunk).bind(2, ticks.first).bind(3, ticks.second);
   bool goes_on = true;
   while (goes_on && find->step()) {
+    if (!is_wanted()) return std::unexpected(unwanted());
     const bool is_sound = decode_pixels(find->blob(3), spec_.has_palette(), [&](const TickPixel& pixel) {
       if (!goes_on || (user && pixel.user != *user)) return;
       const LogPixel past = placed(chunk, pixel, find->number(4));

@@ -183,7 +183,8 @@ std::expected<StoredRoom, Problem> RoomFile::load() {
                   .last_user = last_user_,
                   .pixels_total = pixels_total_,
                   .first_ms = first_ms_,
-                  .last_ms = pixels_total_ == 0 ? 0 : last_time_ms_};
+                  .last_ms = pixels_total_ == 0 ? 0 : last_time_ms_,
+                  .last_tick_ms = last_time_ms_};
   for (const auto& [chunk, growth] : growth_) {
     auto there = past_->chunk_at(chunk, std::numeric_limits<std::int64_t>::max(), true);
     if (!there) return std::unexpected(std::move(there.error()));

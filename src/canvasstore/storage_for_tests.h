@@ -92,7 +92,7 @@ class TestStorage {
     auto answer = std::make_shared<std::promise<decltype(ask(std::declval<PastLog&>()))>>();
     auto future = answer->get_future();
     EXPECT_TRUE(storage->read_past([answer, ask](PastLog& log) mutable { answer->set_value(ask(log)); },
-                                   RoomStorage::PastUse::moderation));
+                                   RoomStorage::PastUse::moderation, nullptr));
     return future.get();
   }
   std::vector<canvasserver::StoredChunk> at(std::int64_t at_ms) {

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <utility>
 
+#include "gateway/canvas_files.h"
 #include "gateway/duration.h"
 
 namespace fanfare::gateway {
@@ -105,11 +106,12 @@ void read_room(const ReadContext& context, const YamlNode& node, const std::stri
   fields.read("height", out.spec.height, 1, canvas::kSideMax);
   read_colours(fields, out.spec);
   fields.read("tick", out.limits.tick_min, milliseconds(1), milliseconds(1000));
-  out.limits.tick_max = std::max(out.limits.tick_max, out.limits.tick_min);
-  if (fields.read("tickMax", out.limits.tick_max, milliseconds(1), milliseconds(10'000)) &&
-      out.limits.tick_max < out.limits.tick_min) {
-    fields.report(fields.find("tickMax")->location, "tickMax", "is shorter than tick", "",
-                  "the longest tick");
+  fields.read("tickMax", out.limits.tick_max, milliseconds(1), milliseconds(10'000));
+  if (out.limits.tick_max < out.limits.tick_min) {
+    const bool is_given = fields.find("tickMax") != nullptr;
+    fields.report(fields.find(is_given ? "tickMax" : "tick")->location, is_given ? "tickMax" : "tick",
+                  is_given ? "is shorter than tick" : "is longer than tickMax, which is 100ms by default", "",
+                  is_given ? "the longest tick" : "a tickMax of at least as much");
   }
   read_rates(fields, out.limits);
   if (!directory.empty()) out.file = directory + "/" + out.spec.name + ".canvas";
@@ -148,11 +150,13 @@ void read_canvas(const ReadContext& context, const YamlNode& node, CanvasConfig&
         context.diagnostics.report(one.location, path + ".name is a duplicate (" +
                                                      quoted_for_message(room.spec.name) +
                                                      "), expected another name");
-      } else if (!room.file.empty() && other.file == room.file) {
-        context.diagnostics.report(one.location, path + ".file is that of another room (" +
-                                                     quoted_for_message(room.file) +
-                                                     "), expected another file");
       }
+    }
+    if (const auto collision = collision_of(room, rooms)) {
+      context.diagnostics.report(one.location,
+                                 path + ".file of the room " + quoted_for_message(room.spec.name) +
+                                     " is a file of the room " + quoted_for_message(collision->room) + " (" +
+                                     quoted_for_message(collision->file) + "), expected another file");
     }
     rooms.push_back(std::move(room));
   }

@@ -3,6 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+#include <vector>
+
+#include "base/random.h"
+#include "gateway/canvas_files.h"
 #include "gateway/config.h"
 #include "gateway/config_summary.h"
 #include "gateway/mount_plans.h"
@@ -103,6 +109,7 @@ TEST(ConfigCanvas, WrongValuesAreErrorsWithTheirPlace) {
            {", palette: [\"#000000\", \"#111111\"]", "canvas.rooms[0] cannot be a room"},
            {", tick: 0s", "canvas.rooms[0].tick"},
            {", tick: 100ms, tickMax: 50ms", "canvas.rooms[0].tickMax is shorter than tick"},
+           {", tick: 101ms", "canvas.rooms[0].tick is longer than tickMax"},
            {", sync: never", "canvas.rooms[0].sync is neither"},
            {", sync: 9ms", "canvas.rooms[0].sync is neither"},
            {", sync: 61s", "canvas.rooms[0].sync is neither"},
@@ -121,7 +128,7 @@ TEST(ConfigCanvas, WrongValuesAreErrorsWithTheirPlace) {
   EXPECT_THAT(error_of("canvas: { rooms: [{ name: a }, { name: a }] }\n"),
               HasSubstr("canvas.rooms[1].name is a duplicate"));
   EXPECT_THAT(error_of("canvas: { rooms: [{ name: a, file: /x }, { name: b, file: /x }] }\n"),
-              HasSubstr("canvas.rooms[1].file is that of another room"));
+              HasSubstr("canvas.rooms[1].file of the room \"b\" is a file of the room \"a\" (\"/x\")"));
 }
 
 TEST(ConfigCanvas, AtMostRoomsMax) {
@@ -146,6 +153,48 @@ TEST(ConfigCanvas, RolesGrantRoomsThatExist) {
   EXPECT_TRUE(principal.may({.canvas_draw = "main"}));
   EXPECT_FALSE(principal.may({.canvas_moderate = "main"}));
   EXPECT_FALSE(principal.may({.canvas_view = "other"}));
+}
+
+// Before any file is opened.
+class CanvasFilesTest : public testing::Test {
+ protected:
+  CanvasFilesTest() { std::filesystem::create_directories(folder_ / "real"); }
+  ~CanvasFilesTest() override {
+    std::error_code error;
+    std::filesystem::remove_all(folder_, error);
+  }
+  canvasserver::RoomPlan room(const std::string& name, const std::string& file) const {
+    return {.spec = {.name = name}, .file = file.empty() ? "" : folder_ / file};
+  }
+  std::string collision(const std::string& one, const std::string& other) const {
+    const std::vector<canvasserver::RoomPlan> others{room("a", one)};
+    const auto found = collision_of(room("b", other), others);
+    return found ? found->room + " " + std::filesystem::path(found->file).filename().string() : "";
+  }
+
+  const std::filesystem::path folder_ =
+      std::filesystem::temp_directory_path() / ("fanfare-files-" + std::to_string(SystemRandom().next_u64()));
+};
+
+TEST_F(CanvasFilesTest, TwoSpellingsOfAFileAreOne) {
+  std::filesystem::create_directory_symlink(folder_ / "real", folder_ / "link");
+  std::ofstream(folder_ / "real" / "there.db");
+  std::filesystem::create_symlink(folder_ / "real" / "there.db", folder_ / "alias.db");
+  EXPECT_EQ(collision("real/x.db", "real/y.db"), "");
+  EXPECT_EQ(collision("real/x.db", "real/x.db"), "a x.db");
+  EXPECT_EQ(collision("real/x.db", "./real/x.db"), "a x.db");
+  EXPECT_EQ(collision("real/x.db", "real/../real//x.db"), "a x.db");
+  EXPECT_EQ(collision("real/x.db", "link/x.db"), "a x.db");
+  EXPECT_EQ(collision("real/there.db", "alias.db"), "a there.db");
+  EXPECT_EQ(collision("", ""), "") << "rooms in memory";
+}
+
+TEST_F(CanvasFilesTest, TheFilesBesideARoomsFileAreItsOwn) {
+  for (const std::string ending : {"-wal", "-shm", "-mark"}) {
+    EXPECT_EQ(collision("real/x.db", "real/x.db" + ending), "a x.db" + ending);
+    EXPECT_EQ(collision("real/x.db" + ending, "real/x.db"), "a x.db" + ending);
+  }
+  EXPECT_EQ(collision("real/x.db", "real/x.db-other"), "");
 }
 
 }  // namespace

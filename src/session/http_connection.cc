@@ -287,6 +287,7 @@ void HttpConnection::begin_leaving() {
 void HttpConnection::on_end() {
   // Requests that arrived before the FIN are answered first.
   if (!unread_.empty()) {
+    abandon_answer();
     end_waits_ = true;
     end_came_ = true;
     return;
@@ -305,6 +306,7 @@ void HttpConnection::on_end() {
       // A client may half-close after its last request and still wait for the response.
       keep_alive_ = false;
       end_came_ = true;
+      abandon_answer();
       return;
     case State::leaving:
       return transport().finish_writing();
@@ -316,6 +318,7 @@ void HttpConnection::on_end() {
 void HttpConnection::on_detached() {
   body_.reset();
   drop_body();
+  abandon_answer();
   leave_table();
 }
 

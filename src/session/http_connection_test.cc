@@ -29,6 +29,11 @@ struct EchoAfterUpgrade final : Endpoint {
 struct PathService final : HttpService {
   explicit PathService(Endpoint& its_endpoint) : endpoint(its_endpoint) {}
   void on_request(HttpConnection& connection, const http::Request& request) override {
+    if (request.target == "/later") {
+      waiting = &connection;
+      abandonment = connection.abandonment();
+      return;
+    }
     connection.respond({.body = std::string(request.target), .headers = {}});
   }
   UpgradeDecision on_upgrade(HttpConnection&, const http::Request&) override {
@@ -36,6 +41,8 @@ struct PathService final : HttpService {
   }
   Endpoint& endpoint;
   ws::UpgradePolicy policy;
+  HttpConnection* waiting = nullptr;  // for the response to /later
+  std::shared_ptr<const std::atomic<bool>> abandonment;
 };
 
 class HttpConnectionTest : public testing::Test {
@@ -70,6 +77,30 @@ TEST_F(HttpConnectionTest, AnswersRequestsOnAnyTransport) {
   const std::string sent = transport_.take();
   EXPECT_NE(sent.find("/one"), std::string::npos) << sent;
   EXPECT_LT(sent.find("/one"), sent.find("/two")) << sent;
+}
+
+TEST_F(HttpConnectionTest, AnAnswerIsAbandonedWhenItIsSentOrTheClientEndsItsSide) {
+  const std::string later = "GET /later HTTP/1.1\r\nHost: a\r\n\r\n";
+  transport_.deliver(later);
+  const auto first = service_.abandonment;
+  EXPECT_FALSE(first->load());
+  service_.waiting->respond({.body = "now", .headers = {}});
+  EXPECT_TRUE(first->load());
+  EXPECT_TRUE(service_.waiting->abandonment()->load()) << "there is no request";
+  transport_.deliver(later);
+  EXPECT_FALSE(service_.abandonment->load());
+  transport_.end();
+  EXPECT_TRUE(service_.abandonment->load());
+  service_.waiting->respond({.body = "nevertheless", .headers = {}});
+  EXPECT_NE(transport_.take().find("nevertheless"), std::string::npos);
+}
+
+TEST_F(HttpConnectionTest, AnAnswerIsAbandonedWhenTheClientHasGone) {
+  transport_.deliver("GET /later HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_FALSE(service_.abandonment->load());
+  transport_.lose();
+  transport_.detach();
+  EXPECT_TRUE(service_.abandonment->load());
 }
 
 TEST_F(HttpConnectionTest, ASessionTakesOverItsTransport) {

@@ -22,6 +22,7 @@ void HttpOutput::begin_answer(const http::Request& request) {
   state_ = State::answering;
   answer_headers_.clear();
   note_.reset();
+  abandon_answer();
   keep_alive_ = request.keep_alive && !table_.ends_http();
   head_only_ = request.method == "HEAD";
   version_minor_ = request.version_minor;
@@ -29,6 +30,11 @@ void HttpOutput::begin_answer(const http::Request& request) {
 
 http::ResponseOptions HttpOutput::response_options(std::string_view date) const {
   return {.keep_alive = keep_alive_, .version_minor = version_minor_, .date = date, .head_only = head_only_};
+}
+
+std::shared_ptr<const std::atomic<bool>> HttpOutput::abandonment() {
+  if (abandoned_ == nullptr) abandoned_ = std::make_shared<std::atomic<bool>>(!is_answering());
+  return abandoned_;
 }
 
 void HttpOutput::respond(const HttpResponse& response) {

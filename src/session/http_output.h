@@ -1,6 +1,7 @@
 #pragma once
 // The answering half of an HttpConnection: the response to the current request, whole or in pieces.
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -32,6 +33,10 @@ class HttpOutput : public Member {
   // Of the current request; dropped with its answer.
   void set_note(std::shared_ptr<RequestNote> note) { note_ = std::move(note); }
   RequestNote* note() const { return note_.get(); }
+
+  // Becomes true when nobody waits for the response to the current request any more: it was sent, or the client has
+  // disconnected or ended its side of the connection. For work that takes long; readable from any thread, also later.
+  std::shared_ptr<const std::atomic<bool>> abandonment();
 
   // Answers the current request with this head and a body in pieces. The body has `length` bytes; without a
   // length it is sent in chunks (RFC9112§7.1), or until the close for an HTTP/1.0 client. `response.body`
@@ -72,6 +77,11 @@ class HttpOutput : public Member {
   HttpService& service() const { return context_.service; }
   const HttpSettings& settings() const { return context_.http; }
 
+  // The client has gone, or wants nothing more.
+  void abandon_answer() {
+    if (abandoned_ != nullptr) std::exchange(abandoned_, nullptr)->store(true, std::memory_order_relaxed);
+  }
+
   ServerTable& table_;
   ListenerContext& context_;
   // When the current activity began. Until the first request's head is complete: when it was accepted.
@@ -88,10 +98,12 @@ class HttpOutput : public Member {
   }
   void note_answer(int status, std::size_t body_bytes) {
     if (note_ != nullptr) std::exchange(note_, nullptr)->on_answered(status, body_bytes);
+    abandon_answer();
   }
   http::ResponseOptions response_options(std::string_view date) const;
   void body_is_over();
 
+  std::shared_ptr<std::atomic<bool>> abandoned_;  // null: nobody has asked
   bool head_only_ = false;
   int version_minor_ = 1;
   std::vector<ws::OwnedHeader> answer_headers_;

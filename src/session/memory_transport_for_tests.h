@@ -44,8 +44,9 @@ class MemoryTransport final : public net::Transport {
     handler_->on_lost({.call = "test", .code = 104, .detail = {}});
     close();
   }
-  // The end of the turn in which the transport was closed.
+  // The end of the turn in which the transport was closed; once.
   void detach() {
+    if (handler_ == nullptr) return;
     handler_->on_detached();
     handler_.reset();
   }

@@ -61,6 +61,9 @@ std::expected<std::int64_t, Failure> moment_or(const std::optional<std::string>&
 
 // Flags that would have no effect together with others are refused.
 std::optional<std::string> flags_problem(const CanvasExportArguments& arguments) {
+  if (!arguments.token.empty() && !is_url(arguments.source)) {
+    return "--token is for a server, and " + arguments.source + " is a file";
+  }
   const bool is_many = arguments.every || arguments.frames;
   const bool has_span = arguments.from_time || arguments.to_time;
   const std::string span = arguments.from_time ? "--from" : "--to";
@@ -97,7 +100,13 @@ std::expected<Plan, Failure> plan_of(const CanvasExportArguments& arguments, con
   for (const auto& moment : {at, first, last}) {
     if (!moment) return std::unexpected(moment.error());
   }
-  if (!arguments.every && !arguments.frames) {
+  const bool is_one = !arguments.every && !arguments.frames;
+  if (const std::int64_t earliest = is_one ? *at : *first;
+      !source.is_complete() && earliest < source.first_ms()) {
+    return wrong(std::string(is_one ? "--at" : "--from") + " is before the log begins: the first moment is " +
+                 std::to_string(source.first_ms()));
+  }
+  if (is_one) {
     plan.moments = {*at};
     return plan;
   }

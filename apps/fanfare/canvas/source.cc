@@ -23,6 +23,7 @@ class FileSource final : public PictureSource {
   const canvas::RoomSpec& spec() const override { return *past_.spec; }
   std::int64_t first_ms() const override { return span_.first_ms; }
   std::int64_t last_ms() const override { return span_.last_ms; }
+  bool is_complete() const override { return span_.is_complete; }
   Result<Picture> at(const Area& area, std::int64_t at_ms) override {
     const auto chunks = past_.past->chunks_at(area, at_ms, false);
     if (!chunks) return std::unexpected(chunks.error());
@@ -112,12 +113,14 @@ class ServerSource final : public PictureSource {
     }
     first_ms_ = number_of(member_of(*info, "first_ms"));
     last_ms_ = number_of(member_of(*info, "last_ms"));
+    is_complete_ = member_of(*info, "past_is_complete") != "false";
     if (!canvas::problem_with(spec_)) return {};
     return std::unexpected(url_ + "/info does not describe a room of a canvas");
   }
   const canvas::RoomSpec& spec() const override { return spec_; }
   std::int64_t first_ms() const override { return first_ms_; }
   std::int64_t last_ms() const override { return last_ms_; }
+  bool is_complete() const override { return is_complete_; }
   Result<Picture> at(const Area& area, std::int64_t at_ms) override {
     const auto png =
         http_.get(url_ + "/image.png?at=" + std::to_string(at_ms) + "&x=" + std::to_string(area.x) +
@@ -135,6 +138,7 @@ class ServerSource final : public PictureSource {
   canvas::RoomSpec spec_;
   std::int64_t first_ms_ = 0;
   std::int64_t last_ms_ = 0;
+  bool is_complete_ = true;
 };
 
 std::uint32_t u32_at(std::string_view bytes) {
@@ -175,9 +179,13 @@ std::expected<std::vector<std::uint8_t>, std::string> pixels_of_png(std::string_
   return pixels;
 }
 
+bool is_url(std::string_view source) {
+  return source.starts_with("http://") || source.starts_with("https://");
+}
+
 std::expected<std::unique_ptr<PictureSource>, std::string> open_source(const std::string& from,
                                                                        const std::string& token) {
-  if (from.starts_with("http://") || from.starts_with("https://")) {
+  if (is_url(from)) {
     auto server =
         std::make_unique<ServerSource>(from.ends_with('/') ? from.substr(0, from.size() - 1) : from, token);
     if (auto opened = server->open(); !opened) return std::unexpected(std::move(opened.error()));

@@ -5,6 +5,7 @@
 #include <expected>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "canvas/spec.h"
 #include "canvasserver/picture.h"
@@ -22,12 +23,16 @@ class PictureSource {
   PictureSource& operator=(const PictureSource&) = delete;
 
   virtual const canvas::RoomSpec& spec() const = 0;
-  // Of the first and the last pixel, in milliseconds since 1970; 0: nobody has drawn.
+  // Of the first and the last pixel, in milliseconds since 1970; 0: nobody has drawn. If the log was cut, first_ms() is
+  // where it begins, and nothing is known of the time before.
   virtual std::int64_t first_ms() const = 0;
   virtual std::int64_t last_ms() const = 0;
+  virtual bool is_complete() const = 0;
   virtual Result<canvasserver::Picture> at(const canvas::Area& area, std::int64_t at_ms) = 0;
 };
 
+// Whether it is a server, and not a file.
+bool is_url(std::string_view source);
 // `from`: the path of a file, or http://HOST/canvas/ROOM. `token`: for a server with access control; empty: none.
 std::expected<std::unique_ptr<PictureSource>, std::string> open_source(const std::string& from,
                                                                        const std::string& token);

@@ -7,7 +7,7 @@ import { visible } from "./view";
 import { clock } from "../format";
 
 interface Drawn {
-  user_id: string;
+  user_id: string | null; // null: it was taken back
   name?: string;
   color: string;
   timestamp: number;
@@ -38,7 +38,7 @@ export function Moderation({ room, stage, atMs }: { room: Room; stage: Stage; at
     const [left, top] = [Math.max(0, Math.floor(x)), Math.max(0, Math.floor(y))];
     return { x: left, y: top, width: Math.min(width, Math.ceil(x + wide)) - left, height: Math.min(height, Math.ceil(y + high)) - top };
   };
-  const drawers = history?.at === key ? [...new Map(history.pixels.map((one) => [one.user_id, one])).values()] : [];
+  const drawers = history?.at === key ? [...new Map(history.pixels.flatMap((one) => (one.user_id === null ? [] : [[one.user_id, { ...one, user_id: one.user_id }]]))).values()] : [];
   return (
     <section className="card moderation" aria-label="Moderation">
       <div className="card-head">
