@@ -158,7 +158,7 @@ std::uint64_t History::receipts_late() const {
 std::optional<HistoryBatch> History::advance(const Job& job, Instant now) {
   const Position& from = job.from;
   if (chain_.is_empty() || job.waits_for_head) return std::nullopt;
-  if (options_.waits_ahead && may_be_ahead(from)) {
+  if (options_.waits_ahead && chain_.may_be_below(from)) {
     return HistoryBatch{.from = {}, .events = {}, .reached = from, .live = false};
   }
   if (from.number + options_.window_blocks < chain_.tip()) {
@@ -175,11 +175,13 @@ std::optional<HistoryBatch> History::advance(const Job& job, Instant now) {
     }
   }
   HistoryBatch batch;
+  if (append_aside(job, batch, now) == Have::not_yet) return std::nullopt;
   std::uint64_t last_told = from.number;
   if (!chain_.contains(from.number, from.hash)) {
     const Have have =
         job.needs.logs ? append_removed(job, last_told, batch, now) : find_fork(from, last_told, now);
     if (have == Have::not_yet) return std::nullopt;
+    retract_once(batch);
     if (have == Have::never) {
       const std::uint64_t lowest = from.number - std::min<std::uint64_t>(from.number, from.ancestors.size());
       return skip_to_tip(std::min(lowest, chain_.tip()), MissedBecause::unknown_block);
@@ -194,31 +196,17 @@ std::optional<HistoryBatch> History::advance(const Job& job, Instant now) {
 // The reader has seen more than we have: our node is behind the reader's last node, or the chain went back.
 // The chain certainly went back if our head differs from the ancestor that the reader names for its height.
 bool History::must_wait_for_head(const Job& job, Instant now) const {
-  return now < job.give_up_waiting && may_be_ahead(job.from);
-}
-
-bool History::may_be_ahead(const Position& from) const {
-  if (from.number <= chain_.tip()) return false;
-  const std::uint64_t distance = from.number - chain_.tip();
-  if (distance > from.ancestors.size()) return true;
-  return from.ancestors[distance - 1] == prefix_of(chain_.back().header->hash);
-}
-
-// The last common block of the reader's branch and the chain, as far as the position itself shows it.
-std::optional<std::uint64_t> History::named_ancestor(const Position& from) const {
-  for (std::uint64_t i = 0; i < from.ancestors.size(); ++i) {
-    const std::uint64_t number = from.number - 1 - i;
-    if (number < chain_.first() || number > chain_.tip()) continue;
-    if (prefix_of(chain_.at(number).header->hash) == from.ancestors[i]) return number;
-  }
-  return std::nullopt;
+  return now < job.give_up_waiting &&
+         (chain_.may_be_below(job.from) ||
+          std::ranges::any_of(
+              job.needs.may_have, [this](const Position& one) { return chain_.may_be_below(one); }));
 }
 
 // The same, but without the logs of removed blocks.
 Have History::find_fork(const Position& from, std::uint64_t& fork, Instant now) {
   const std::uint64_t lowest = from.number - std::min<std::uint64_t>(from.number, from.ancestors.size());
   if (const Have have = reach_down(std::min(lowest, chain_.tip()), now); have != Have::yes) return have;
-  if (const auto named = named_ancestor(from)) {
+  if (const auto named = chain_.named_ancestor(from)) {
     fork = *named;
     return Have::yes;
   }
@@ -286,6 +274,7 @@ std::optional<HistoryBatch> History::continue_from(const Job& job, std::uint64_t
   }
   if (!complete) return std::nullopt;
   batch.reached = chain_.position_at(last);
+  std::erase_if(batch.ahead, [last](const Position& one) { return one.number <= last; });
   // Live only at the head, with few blocks left to send, and when no earlier logs or receipts are
   // outstanding.
   const bool is_short = last + 1 - next <= options_.live_blocks_max;

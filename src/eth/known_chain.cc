@@ -79,4 +79,21 @@ KnownChain::Block* KnownChain::find(const Hash256& hash) {
   return block == chain_.end() ? nullptr : &*block;
 }
 
+bool KnownChain::may_be_below(const Position& from) const {
+  if (from.number <= tip()) return false;
+  const std::uint64_t distance = from.number - tip();
+  if (distance > from.ancestors.size()) return true;
+  return from.ancestors[distance - 1] == prefix_of(back().header->hash);
+}
+
+// The last common block of the reader's branch and the chain, as far as the position itself shows it.
+std::optional<std::uint64_t> KnownChain::named_ancestor(const Position& from) const {
+  for (std::uint64_t i = 0; i < from.ancestors.size(); ++i) {
+    const std::uint64_t number = from.number - 1 - i;
+    if (number < first() || number > tip()) continue;
+    if (prefix_of(at(number).header->hash) == from.ancestors[i]) return number;
+  }
+  return std::nullopt;
+}
+
 }  // namespace fanfare::eth

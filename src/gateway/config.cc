@@ -44,12 +44,28 @@ void read_answer_compression(const ReadContext& context, const YamlNode& node, A
 }
 
 void read_websocket(const ReadContext& context, const YamlNode& node, WebSocketSettings& out) {
-  const MapFields fields(
-      context, node, "server.websocket",
-      {"enabled", "maxConnectionsPerNetwork", "maxSubscriptionsPerConnection", "pingInterval", "pongTimeout",
-       "readBufferSize", "writeBufferSize", "maxMessageBytes", "outboxBytesMax", "notificationsBehindMax",
-       "slowTimeout", "messageTimeout", "maxFragments", "framesPerTurnMax", "bytesPerTurnMax", "idleTimeout",
-       "subscriptionIds", "compression"});
+  const MapFields fields(context, node, "server.websocket",
+                         {"enabled",
+                          "maxConnectionsPerNetwork",
+                          "maxSubscriptionsPerConnection",
+                          "pingInterval",
+                          "pongTimeout",
+                          "readBufferSize",
+                          "writeBufferSize",
+                          "maxMessageBytes",
+                          "outboxBytesMax",
+                          "notificationsBehindMax",
+                          "slowTimeout",
+                          "messageTimeout",
+                          "maxFragments",
+                          "framesPerTurnMax",
+                          "bytesPerTurnMax",
+                          "idleTimeout",
+                          "subscriptionIds",
+                          "compression",
+                          "sessionsMax",
+                          "sessionsPerAddressMax",
+                          "sessionTimeout"});
   fields.read("enabled", out.enabled);
   fields.read("maxConnectionsPerNetwork", out.connections_per_network_max, 1, 10'000'000);
   fields.read("maxSubscriptionsPerConnection", out.subscriptions_per_connection_max, 1, 1'000'000);
@@ -66,6 +82,9 @@ void read_websocket(const ReadContext& context, const YamlNode& node, WebSocketS
   fields.read("framesPerTurnMax", out.frames_per_turn_max, 1, 65'535);
   fields.read("bytesPerTurnMax", out.bytes_per_turn_max, 1024, kBytesMax);
   fields.read("idleTimeout", out.idle_timeout, seconds(0), hours(24));
+  fields.read("sessionsMax", out.sessions.sessions_max, 0, 10'000'000);
+  fields.read("sessionsPerAddressMax", out.sessions.sessions_per_owner_max, 0, 10'000'000);
+  fields.read("sessionTimeout", out.sessions.idle_max, seconds(1), hours(24));
   static constexpr std::array<std::string_view, 2> kSubscriptionIds{"shared", "unique"};
   if (const auto word = fields.read_word("subscriptionIds", kSubscriptionIds)) {
     out.unique_subscription_ids = *word == 1;

@@ -167,6 +167,9 @@ TEST(Config, EveryKeyReachesThePlan) {
   EXPECT_EQ(plan.websocket.compression,
             (MessageCompression{.enabled = true, .bytes_min = 32, .bytes_max = 1033}));
   EXPECT_TRUE(plan.websocket.unique_subscription_ids);
+  EXPECT_EQ(plan.websocket.sessions,
+            (eth::ResumeLimits{
+                .sessions_max = 34, .sessions_per_owner_max = 35, .idle_max = std::chrono::seconds(36)}));
   const auto& first = std::get<UpstreamBackend>(main_one.backend);
   ASSERT_EQ(first.size(), 1U);
   EXPECT_EQ(first[0].url, "https://user:password@mainnet.example:8443/secret-key");
@@ -240,6 +243,9 @@ canvas:
                           "heldBytesPerProjectMax",
                           "heldBytesPerConnectionMax",
                           "subscriptionIds",
+                          "sessionsMax",
+                          "sessionsPerAddressMax",
+                          "sessionTimeout",
                           "minBytes",
                           "maxBytes",
                           "waitingBytesMax",

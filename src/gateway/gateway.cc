@@ -166,6 +166,7 @@ class Gateway::Impl {
         loop_services_[i]->terms.check_again(*access_.gate());
       });
     }
+    if (access_.gate() != nullptr) networks_.end_revoked_sessions(*access_.gate());
     return {};
   }
 

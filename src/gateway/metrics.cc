@@ -41,6 +41,8 @@ constexpr std::array<std::string_view, PerEach<ResumeOutcome>::kSize> kResumeOut
 constexpr std::array<std::string_view, PerEach<FilterOutcome>::kSize> kFilterOutcomes{
     "created", "refused", "expired", "lost", "uninstalled"};
 constexpr std::array<std::string_view, PerEach<Unrecorded>::kSize> kUnrecorded{"queue", "failed"};
+constexpr std::array<std::string_view, PerEach<SessionOutcome>::kSize> kSessionOutcomes{
+    "created", "resumed", "taken_over", "refused", "expired", "revoked"};
 constexpr std::array<std::string_view, PerEach<Transport>::kSize> kTransports{"http", "websocket"};
 
 using Labels = std::vector<prometheus::ClientMetric::Label>;
@@ -197,6 +199,8 @@ void Metrics::Sheet::network(const NetworkMetrics& cells, Instant now) {
   counters(MetricId::subscriptions_ended, labels, "type", kSubscriptionKinds, cells.subscriptions_ended);
   gauge(MetricId::filters, labels, cells.filters);
   counters(MetricId::filter_outcomes, labels, "outcome", kFilterOutcomes, cells.filter_outcomes);
+  gauge(MetricId::sessions, labels, cells.sessions);
+  counters(MetricId::session_outcomes, labels, "outcome", kSessionOutcomes, cells.session_outcomes);
   counter(MetricId::messages_received, labels, cells.messages_received);
   counter(MetricId::messages_sent, labels, cells.messages_sent);
   counter(MetricId::bytes_received, labels, cells.bytes_received);

@@ -232,12 +232,16 @@ void NetworkMethods::subscribe(const jsonrpc::Request& request, const rpc::Origi
 
 void NetworkMethods::unsubscribe(const jsonrpc::Request& request, const rpc::Origin& origin,
                                  std::string& answer) {
+  const std::size_t before = context_.events.subscriptions_of(subscriber_of(*origin.connection));
   const auto done = context_.events.unsubscribe(subscriber_of(*origin.connection), request.params);
   if (!done) {
     return jsonrpc::append_error(answer, request.id, static_cast<jsonrpc::ErrorCode>(done.error().code),
                                  done.error().message);
   }
-  if (*done && origin.caller.payer != nullptr) origin.caller.payer->give_back_subscriptions(1);
+  // One that only the session remembers is none of this connection.
+  const std::size_t ended = before - context_.events.subscriptions_of(subscriber_of(*origin.connection));
+  if (origin.caller.payer != nullptr)
+    origin.caller.payer->give_back_subscriptions(static_cast<std::uint32_t>(ended));
   jsonrpc::append_result(answer, request.id, *done ? "true" : "false");
 }
 

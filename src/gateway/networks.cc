@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "base/check.h"
+#include "gateway/access_gate.h"
 #include "gateway/reload/plan_diff.h"
+#include "gateway/session_token.h"
 #include "gateway/upstream_threads.h"
 
 namespace fanfare::gateway {
@@ -68,6 +70,7 @@ LiveNetwork& Networks::add(const NetworkPlan& plan, upstream::Worker& worker) {
   network.count_received(
       received_budgets_.try_emplace(plan.project, received_bytes_per_project_max_).first->second);
   network.set_connections_max(connections_max_);
+  network.limit_sessions(session_limits_);
   return live;
 }
 
@@ -77,6 +80,9 @@ const Networks::OfPlan& Networks::make(const ServePlan& plan) {
   held_bytes_per_project_max_ = plan.answers.held_bytes_per_project_max;
   received_bytes_per_project_max_ = plan.received_bytes_per_project_max;
   connections_max_ = plan.websocket.connections_per_network_max;
+  session_limits_ = plan.websocket.sessions;
+  // Those of a connection, and as many that it has not made again.
+  session_limits_.record.subscriptions_max = 2 * plan.websocket.subscriptions_per_connection_max;
   has_several_projects_ = has_several_projects(plan);
   std::vector<std::string_view> projects;
   for (const NetworkPlan& network : plan.networks) projects.push_back(network.project);
@@ -164,6 +170,15 @@ void Networks::leave(LiveNetwork& network, std::uint64_t turn) {
     network.observer.watch_none();
     network.metrics.is_gone = true;
   });
+}
+
+void Networks::end_revoked_sessions(const AccessGate& gate) const {
+  for (LiveNetwork* const live : present_) {
+    live->network.sessions().drop_if([&gate](const void* identity) {
+      const auto& of = *static_cast<const SessionIdentity*>(identity);
+      return of.principal != nullptr && !gate.check_again(*of.principal, of.peer).has_value();
+    });
+  }
 }
 
 std::vector<upstream::Worker*> Networks::workers() const {

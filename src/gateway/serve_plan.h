@@ -17,6 +17,7 @@
 #include "base/time.h"
 #include "canvasserver/room_plan.h"
 #include "eth/filter_limits.h"
+#include "eth/resume_limits.h"
 #include "gateway/admin_plan.h"
 #include "gateway/defend/plan.h"
 #include "gateway/observe/plan.h"
@@ -154,6 +155,7 @@ struct WebSocketSettings {
   // Every subscription has a unique id, unless its connection requests shared ones (routes.h).
   bool unique_subscription_ids = false;
   MessageCompression compression = {};
+  eth::ResumeLimits sessions = {};  // of clients that resume with a token (session_token.h), per network
 
   bool operator==(const WebSocketSettings&) const = default;
 };

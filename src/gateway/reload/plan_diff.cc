@@ -158,6 +158,9 @@ void Differ::compare_websocket() {
   live(name("messageTimeout"), SETTING(websocket.message_timeout));
   live(name("idleTimeout"), SETTING(websocket.idle_timeout));
   live(name("subscriptionIds: unique"), SETTING(websocket.unique_subscription_ids));
+  fixed(name("sessionsMax"), SETTING(websocket.sessions.sessions_max));
+  fixed(name("sessionsPerAddressMax"), SETTING(websocket.sessions.sessions_per_owner_max));
+  fixed(name("sessionTimeout"), SETTING(websocket.sessions.idle_max));
   live(name("compression.enabled"), SETTING(websocket.compression.enabled));
   live(name("compression.minBytes"), SETTING(websocket.compression.bytes_min));
   live(name("compression.maxBytes"), SETTING(websocket.compression.bytes_max));

@@ -216,6 +216,7 @@ std::vector<Edit> edits() {
   add([](ServePlan& plan) { plan.websocket.ping_interval = 7s; });
   add([](ServePlan& plan) { plan.websocket.slow_timeout = 7s; });
   add([](ServePlan& plan) { plan.websocket.compression.enabled = true; });
+  add([](ServePlan& plan) { plan.websocket.sessions.sessions_max = 7; });
   add([](ServePlan& plan) { plan.http.body_bytes_max = 4096; });
   add([](ServePlan& plan) { plan.accept.connections_max = 7; });
   add([](ServePlan& plan) { plan.answers.batch_items_max = 7; });
