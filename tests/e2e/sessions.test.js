@@ -5,15 +5,14 @@
 
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
 import { test } from "node:test";
-import WebSocket from "ws";
 import { startAnvil } from "./support/anvil.js";
 import { atEnd } from "./support/cleanup.js";
 import { CuttingProxy } from "./support/cutting_proxy.js";
 import { call, metric, startDevChain, startFanfare, writeConfig } from "./support/fanfare.js";
+import { Raw } from "./support/session_client.js";
 import { Held, LIBRARIES } from "./support/stock_clients.js";
-import { Inbox, until } from "./support/waiting.js";
+import { until } from "./support/waiting.js";
 
 const CLIENTS = Number(process.env.FANFARE_SESSION_CLIENTS ?? 0);
 const CUTS = Number(process.env.FANFARE_SESSION_CUTS ?? 6);
@@ -102,37 +101,6 @@ projects:
         evm: { chainId: 31337, pollIntervalMin: 50ms, pollIntervalMax: 100ms${more} }
     upstreams: [{ id: node, endpoint: "${url}" }]
 `;
-
-// A raw client: the ws library, whose frames are all kept.
-class Raw {
-  static async open(t, url, options) {
-    const raw = new Raw();
-    raw.socket = new WebSocket(url, options);
-    raw.messages = new Inbox("messages");
-    raw.closed = once(raw.socket, "close").then(([code, reason]) => ({ code, reason: String(reason) }));
-    raw.socket.on("error", () => {});
-    raw.socket.on("message", (data) => raw.messages.push(JSON.parse(data)));
-    raw.upgraded = once(raw.socket, "upgrade").then(([response]) => response.headers["fanfare-session"]);
-    raw.refused = once(raw.socket, "unexpected-response").then(async ([, response]) => {
-      let text = "";
-      for await (const part of response) text += part;
-      return { status: response.statusCode, text };
-    });
-    atEnd(t, () => raw.socket.terminate());
-    return raw;
-  }
-
-  async ask(method, params) {
-    if (this.socket.readyState === WebSocket.CONNECTING) await once(this.socket, "open");
-    const id = (this.ids = (this.ids ?? 0) + 1);
-    this.socket.send(JSON.stringify({ jsonrpc: "2.0", id, method, params }));
-    return this.messages.take(`the answer to ${method}`, (message) => message.id === id);
-  }
-
-  head(number) {
-    return this.messages.take(`head ${number}`, ({ params }) => Number(params?.result?.number) === number);
-  }
-}
 
 test("anvil: reorgs and a revert while the client is away, takeover, limits, the window", { skip: CLIENTS > 0 }, async (t) => {
   const anvil = await startAnvil(t, ["--no-mining"]);
