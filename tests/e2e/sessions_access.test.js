@@ -94,6 +94,17 @@ test("a session belongs to its identity, also of a first message, and ends with 
   for (const text of [fanfare.program.text, readFileSync(log, "utf8")]) for (const one of [secret, other]) assert.ok(!text.includes(one), "a log has a token");
 });
 
+test("a process that stops ends its sessions: 1012, and the next process says that they are new", async (t) => {
+  const { fanfare, open } = await start(t);
+  const secret = token();
+  const one = await open(secret);
+  await one.ask("eth_subscribe", ["newHeads"]);
+  fanfare.program.signal("SIGTERM");
+  assert.equal((await one.closed).code, 1012);
+  const next = await start(t);
+  assert.equal(await (await next.open(secret)).upgraded, "new");
+});
+
 test("a refused reconnect leaves the session as it was", async (t) => {
   const { fanfare, open, mine } = await start(t, {
     websocket: "maxConnectionsPerNetwork: 3, sessionsMax: 3, sessionsPerAddressMax: 2",
