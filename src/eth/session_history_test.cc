@@ -74,7 +74,7 @@ struct Seen {
   bool is_safe = false;  // the server knows that it was received
 };
 
-struct Client {
+struct HistoryClient {
   bool is_of_heads = false;
   std::string params;
   LogFilter filter = {};
@@ -147,7 +147,7 @@ struct SessionWorld {
     const std::string topic = R"(["logs",{"topics":[")" + simulated_topic(1) + "\"]}]";
     for (const std::string& params : {std::string(R"(["newHeads"])"), std::string(R"(["logs",{}])"), topic,
                                       std::string(R"(["logs",{}])")}) {
-      auto client = std::make_unique<Client>();
+      auto client = std::make_unique<HistoryClient>();
       client->is_of_heads = params.starts_with(R"(["newHeads")");
       client->params = params;
       if (!client->is_of_heads) client->filter = parse_log_filter(*jsonrpc::element(params, 1)).value();
@@ -156,7 +156,7 @@ struct SessionWorld {
   }
   SimulatedNode& node() { return instance->node; }
 
-  void connect(Client& client) {
+  void connect(HistoryClient& client) {
     auto wire = std::make_unique<Wire>(client.record,
                                        [&client](const std::string& result) { client.note_sending(result); });
     wire->key = ++last_key;
@@ -176,7 +176,7 @@ struct SessionWorld {
     instance->manager.drop(wire->key);
     instance->source.set_interest(0, instance->manager.interest(), instance->now);
   }
-  void receive(Client& client, std::uint64_t most) {
+  void receive(HistoryClient& client, std::uint64_t most) {
     Wire& wire = *client.wire;
     for (; most > 0 && !wire.down.empty(); --most) {
       if (const auto* result = std::get_if<std::string>(&wire.down.front())) {
@@ -187,7 +187,7 @@ struct SessionWorld {
       wire.down.pop_front();
     }
   }
-  void take_pongs(Client& client, std::uint64_t most) {
+  void take_pongs(HistoryClient& client, std::uint64_t most) {
     Wire& wire = *client.wire;
     for (; most > 0 && !wire.up.empty(); --most) {
       const std::size_t received = wire.up.front();
@@ -196,7 +196,7 @@ struct SessionWorld {
     }
   }
   // The server learns of it, or not.
-  void cut(Client& client) {
+  void cut(HistoryClient& client) {
     receive(client, random.below(4));
     take_pongs(client, random.below(3));
     orphans.push_back(std::move(client.wire));
@@ -252,7 +252,7 @@ struct SessionWorld {
     }
   }
   void move_clients() {
-    Client& client = *clients[random.below(clients.size())];
+    HistoryClient& client = *clients[random.below(clients.size())];
     if (random.below(20) == 0) end_orphan();
     const std::uint64_t move = random.below(24);
     if (client.wire == nullptr) {
@@ -315,7 +315,7 @@ struct SessionWorld {
   SeededRandom random;
   std::unique_ptr<ChainSourceWorld> instance;
   std::vector<jsonrpc::UpstreamCall> pending;
-  std::vector<std::unique_ptr<Client>> clients;
+  std::vector<std::unique_ptr<HistoryClient>> clients;
   std::deque<std::unique_ptr<Wire>> orphans;  // connections whose client is gone
   std::uint64_t first = 0;
   ConnectionKey last_key = 0;

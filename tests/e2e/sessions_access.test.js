@@ -24,6 +24,7 @@ async function start(t, { websocket = "", access = "" } = {}) {
   const log = path.join(folder, "access.log");
   const write = (keys) =>
     writeFileSync(file, `logLevel: debug
+metrics: { port: 0 }
 server: { httpPort: 0, threads: 2, accessLog: { path: ${log} }, websocket: { ${websocket} } }
 ${access && `access:
   checkFilesEvery: 0s
@@ -121,7 +122,7 @@ test("a refused reconnect leaves the session as it was", async (t) => {
   assert.equal(await refusal(token(), key(ANN)), 429);
   // A first message cannot be answered with a status.
   const late = await open(token());
-  await late.ask("fanfare_authenticate", [ANN]);
+  late.socket.once("open", () => late.socket.send(JSON.stringify({ jsonrpc: "2.0", id: 1, method: "fanfare_authenticate", params: [ANN] })));
   assert.deepEqual(await late.closed, { code: 1013, reason: "this client has reached its limit of sessions" });
   await metricIs(2, fanfare, "fanfare_websocket_connections");
   const bob = await open(token(), key(BOB));

@@ -18,6 +18,8 @@ export class Raw {
       for await (const part of response) text += part;
       return { status: response.statusCode, text };
     });
+    // The end of a refused client is an error, for which nobody waits any more.
+    for (const one of [raw.closed, raw.upgraded, raw.refused]) one.catch(() => {});
     atEnd(t, () => raw.socket.terminate());
     return raw;
   }
