@@ -23,8 +23,8 @@ SubscriptionId id(std::uint64_t number) {
   return {.high = 0, .low = number};
 }
 
-struct World {
-  explicit World(const ResumeRecordLimits& limits = {}) : record(limits) { owner = record.take(); }
+struct RecordWorld {
+  explicit RecordWorld(const ResumeRecordLimits& limits = {}) : record(limits) { owner = record.take(); }
   Slot subscribe(std::string_view topic = "newHeads", std::uint64_t number = 1) {
     return record.claim(owner, hash_of_topic(topic), id(number))->slot;
   }
@@ -45,7 +45,7 @@ struct World {
 };
 
 TEST(ResumeRecord, ContinuesAfterWhatWasConfirmed) {
-  World world;
+  RecordWorld world;
   const Slot slot = world.subscribe();
   EXPECT_TRUE(world.note(slot, 5));
   EXPECT_TRUE(world.note(slot, 6));
@@ -58,7 +58,7 @@ TEST(ResumeRecord, ContinuesAfterWhatWasConfirmed) {
 }
 
 TEST(ResumeRecord, APongConfirmsOnlyWhatCameBeforeItsPing) {
-  World world;
+  RecordWorld world;
   const Slot slot = world.subscribe();
   EXPECT_TRUE(world.note(slot, 5));
   EXPECT_TRUE(world.note(slot, 6));
@@ -69,7 +69,7 @@ TEST(ResumeRecord, APongConfirmsOnlyWhatCameBeforeItsPing) {
 }
 
 TEST(ResumeRecord, WithoutNewsThereIsNothingToConfirm) {
-  World world;
+  RecordWorld world;
   EXPECT_FALSE(world.record.ping(world.owner));
   const Slot slot = world.subscribe();
   EXPECT_TRUE(world.note(slot, 5));  // its beginning
@@ -80,7 +80,7 @@ TEST(ResumeRecord, WithoutNewsThereIsNothingToConfirm) {
 }
 
 TEST(ResumeRecord, ASubscriptionThatSentNothingContinuesAtItsBeginning) {
-  World world;
+  RecordWorld world;
   EXPECT_TRUE(world.note(world.subscribe(), 5));
   const auto claim = world.again();
   EXPECT_EQ(claim.point->from, at(5));
@@ -88,7 +88,7 @@ TEST(ResumeRecord, ASubscriptionThatSentNothingContinuesAtItsBeginning) {
 }
 
 TEST(ResumeRecord, KeepsWhereEveryReorgBegan) {
-  World world;
+  RecordWorld world;
   const Slot slot = world.subscribe("logs");
   EXPECT_TRUE(world.note(slot, 5));
   world.note(slot, 6, 1);
@@ -124,7 +124,7 @@ TEST(ResumeRecord, KeepsWhereEveryReorgBegan) {
 
 // The client may not have learnt that a part of what it had confirmed was removed.
 TEST(ResumeRecord, GoesBackWithAReorg) {
-  World world;
+  RecordWorld world;
   const Slot slot = world.subscribe("logs");
   world.note(slot, 5);
   world.note(slot, 8);
@@ -139,7 +139,7 @@ TEST(ResumeRecord, GoesBackWithAReorg) {
 
 // Nothing was retracted, because no log of the removed blocks matched.
 TEST(ResumeRecord, GoesBackWithABranchThatReplacesBlocksWithoutLogs) {
-  World world;
+  RecordWorld world;
   const Slot slot = world.subscribe("logs");
   world.note(slot, 10);
   Position first = at(5, 2);
@@ -152,7 +152,7 @@ TEST(ResumeRecord, GoesBackWithABranchThatReplacesBlocksWithoutLogs) {
 }
 
 TEST(ResumeRecord, NothingIsRetractedThatWasConfirmed) {
-  World world;
+  RecordWorld world;
   const Slot slot = world.subscribe("logs");
   world.note(slot, 5);
   world.note(slot, 6, 1);
@@ -165,7 +165,7 @@ TEST(ResumeRecord, NothingIsRetractedThatWasConfirmed) {
 }
 
 TEST(ResumeRecord, SaysWhenThereWereTooManyReorgs) {
-  World world({.turns_max = 2});
+  RecordWorld world({.turns_max = 2});
   const Slot slot = world.subscribe("logs");
   world.note(slot, 5);
   for (std::uint8_t branch = 1; branch <= 2; ++branch) {
@@ -173,7 +173,7 @@ TEST(ResumeRecord, SaysWhenThereWereTooManyReorgs) {
     world.note(slot, 5, branch, true);
   }
   EXPECT_TRUE(world.record.is_owner(world.owner));
-  World more({.turns_max = 2});
+  RecordWorld more({.turns_max = 2});
   const Slot other = more.subscribe("logs");
   more.note(other, 5);
   for (std::uint8_t branch = 1; branch <= 3; ++branch) {
@@ -187,7 +187,7 @@ TEST(ResumeRecord, SaysWhenThereWereTooManyReorgs) {
 }
 
 TEST(ResumeRecord, WhatCouldNotBeSentIsTakenBack) {
-  World world;
+  RecordWorld world;
   const Slot slot = world.subscribe("logs");
   world.note(slot, 5);
   world.note(slot, 6);
@@ -196,7 +196,7 @@ TEST(ResumeRecord, WhatCouldNotBeSentIsTakenBack) {
   const auto claim = world.again("logs");
   EXPECT_EQ(claim.point->may_have, std::vector{at(6)});
   // Even its beginning.
-  World other;
+  RecordWorld other;
   const Slot first = other.subscribe();
   other.note(first, 5);
   other.record.take_back(other.owner, first);
@@ -204,7 +204,7 @@ TEST(ResumeRecord, WhatCouldNotBeSentIsTakenBack) {
 }
 
 TEST(ResumeRecord, TheClosingHandshakeConfirmsEverything) {
-  World world;
+  RecordWorld world;
   const Slot slot = world.subscribe();
   world.note(slot, 5);
   world.note(slot, 6);
@@ -215,7 +215,7 @@ TEST(ResumeRecord, TheClosingHandshakeConfirmsEverything) {
 }
 
 TEST(ResumeRecord, AGapIsPassedOnlyOnceTheClientKnowsIt) {
-  World world;
+  RecordWorld world;
   Slot slot = world.subscribe();
   world.note(slot, 5);
   slot = world.again().slot;
@@ -228,7 +228,7 @@ TEST(ResumeRecord, AGapIsPassedOnlyOnceTheClientKnowsIt) {
 }
 
 TEST(ResumeRecord, EqualSubscriptionsAreContinuedInTheOrderInWhichTheyWereMade) {
-  World world;
+  RecordWorld world;
   const Slot first = world.subscribe("newHeads", 1);
   const Slot second = world.subscribe("newHeads", 2);
   const Slot other = world.subscribe("logs", 3);
@@ -243,7 +243,7 @@ TEST(ResumeRecord, EqualSubscriptionsAreContinuedInTheOrderInWhichTheyWereMade) 
 }
 
 TEST(ResumeRecord, RemembersWhatIsNotMadeAgainUntilItIsForgotten) {
-  World world;
+  RecordWorld world;
   const Slot slot = world.subscribe();
   world.note(slot, 5);
   EXPECT_FALSE(world.record.remembers(world.owner, id(1)));  // it is of this connection
@@ -258,7 +258,7 @@ TEST(ResumeRecord, RemembersWhatIsNotMadeAgainUntilItIsForgotten) {
 }
 
 TEST(ResumeRecord, OneThatCouldNotBeMadeStaysRemembered) {
-  World world;
+  RecordWorld world;
   Slot slot = world.subscribe();
   world.record.give_back(world.owner, slot);
   EXPECT_EQ(world.record.size(), 0U);  // it had no beginning
@@ -269,7 +269,7 @@ TEST(ResumeRecord, OneThatCouldNotBeMadeStaysRemembered) {
 }
 
 TEST(ResumeRecord, AFormerOwnerCanDoNothing) {
-  World world;
+  RecordWorld world;
   const Slot slot = world.subscribe();
   world.note(slot, 5);
   const Owner former = world.owner;
@@ -283,7 +283,7 @@ TEST(ResumeRecord, AFormerOwnerCanDoNothing) {
 }
 
 TEST(ResumeRecord, ForgetsWhatWasNotMadeAgainForTheLongest) {
-  World world({.subscriptions_max = 2});
+  RecordWorld world({.subscriptions_max = 2});
   world.note(world.subscribe("a"), 5);
   world.owner = world.record.take();
   world.note(world.subscribe("b"), 5);

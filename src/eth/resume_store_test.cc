@@ -17,8 +17,8 @@ ResumeKey key_of(std::uint8_t number) {
   return {number};
 }
 
-struct World {
-  explicit World(const ResumeLimits& limits = {})
+struct StoreWorld {
+  explicit StoreWorld(const ResumeLimits& limits = {})
       : store(std::make_shared<MemoryResumeStore>(limits, clock,
                                                   [this](std::size_t now, const ResumeCounters& since) {
                                                     live = now;
@@ -46,7 +46,7 @@ struct World {
 };
 
 TEST(ResumeStore, KnowsASessionThatHasSubscriptions) {
-  World world;
+  StoreWorld world;
   EXPECT_FALSE(world.subscribed(1).is_known());
   EXPECT_EQ(world.live, 1U);
   EXPECT_TRUE(world.open(1)->is_known());
@@ -57,14 +57,14 @@ TEST(ResumeStore, KnowsASessionThatHasSubscriptions) {
 }
 
 TEST(ResumeStore, ForgetsASessionWithoutSubscriptions) {
-  World world;
+  StoreWorld world;
   EXPECT_TRUE(world.open(1).has_value());
   EXPECT_EQ(world.live, 0U);
   EXPECT_FALSE(world.open(1)->is_known());
 }
 
 TEST(ResumeStore, TheNewestConnectionHasTheSession) {
-  World world;
+  StoreWorld world;
   ResumeLease first = world.subscribed(1);
   int taken = 0;
   EXPECT_TRUE(first.watch([&] { ++taken; }));
@@ -84,7 +84,7 @@ TEST(ResumeStore, TheNewestConnectionHasTheSession) {
 }
 
 TEST(ResumeStore, SessionsWithoutAConnectionExpire) {
-  World world({.idle_max = 10s});
+  StoreWorld world({.idle_max = 10s});
   {
     const ResumeLease one = world.subscribed(1);
   }
@@ -98,14 +98,14 @@ TEST(ResumeStore, SessionsWithoutAConnectionExpire) {
 }
 
 TEST(ResumeStore, ASessionWithAConnectionDoesNotExpire) {
-  World world({.idle_max = 10s});
+  StoreWorld world({.idle_max = 10s});
   const ResumeLease one = world.subscribed(1);
   world.clock.advance(1h);
   EXPECT_TRUE(world.open(1)->is_known());
 }
 
 TEST(ResumeStore, HasALimitOfItsOwnAndOnePerOwner) {
-  World world({.sessions_max = 3, .sessions_per_owner_max = 2});
+  StoreWorld world({.sessions_max = 3, .sessions_per_owner_max = 2});
   std::vector<ResumeLease> leases;
   leases.push_back(world.subscribed(1, "a"));
   leases.push_back(world.subscribed(2, "a"));
@@ -124,18 +124,18 @@ TEST(ResumeStore, HasALimitOfItsOwnAndOnePerOwner) {
 }
 
 TEST(ResumeStore, ProgramsOfThisMachineHaveNoLimitOfTheirOwn) {
-  World world({.sessions_max = 3, .sessions_per_owner_max = 1});
+  StoreWorld world({.sessions_max = 3, .sessions_per_owner_max = 1});
   const ResumeLease one = world.subscribed(1);
   EXPECT_TRUE(world.open(2).has_value());
 }
 
 TEST(ResumeStore, CanBeTurnedOff) {
-  World world({.sessions_max = 0});
+  StoreWorld world({.sessions_max = 0});
   EXPECT_EQ(world.open(1).error(), ResumeRefusal::off);
 }
 
 TEST(ResumeStore, DropsTheSessionsOfRevokedIdentities) {
-  World world;
+  StoreWorld world;
   const ResumeLease open = world.subscribed(1, "a");
   {
     const ResumeLease left = world.subscribed(2, "a");
@@ -153,7 +153,7 @@ TEST(ResumeStore, DropsTheSessionsOfRevokedIdentities) {
 // Connections of several loops that take the session from one another: one of them has it at the end, and every other one
 // was notified, or is at its watch().
 TEST(ResumeStore, ConnectionsOfSeveralThreadsTakeItInTurn) {
-  World world;
+  StoreWorld world;
   const ResumeLease kept = world.subscribed(1);
   std::atomic<int> told = 0;
   std::vector<std::thread> threads;

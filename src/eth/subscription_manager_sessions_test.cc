@@ -38,8 +38,8 @@ Header head(std::uint64_t number) {
           .json = R"({"number":)" + std::to_string(number) + "}"};
 }
 
-struct World {
-  World() { loop.publish(Baseline{.header = std::make_shared<const Header>(head(4))}); }
+struct SessionsWorld {
+  SessionsWorld() { loop.publish(Baseline{.header = std::make_shared<const Header>(head(4))}); }
   std::string subscribe(std::string_view params = testing::kNewHeads) {
     return loop.manager.subscribe(key, client, params, IdScope::shared, link.get()).value();
   }
@@ -71,7 +71,7 @@ std::string notification(const std::string& id, std::uint64_t number) {
 }
 
 TEST(SubscriptionManagerSessions, SendsNeitherCursorsNorNotices) {
-  World world;
+  SessionsWorld world;
   const std::string id = world.subscribe();
   world.activate(id);
   EXPECT_TRUE(world.client.got.empty());
@@ -80,7 +80,7 @@ TEST(SubscriptionManagerSessions, SendsNeitherCursorsNorNotices) {
 }
 
 TEST(SubscriptionManagerSessions, ContinuesAfterTheLastConfirmedHead) {
-  World world;
+  SessionsWorld world;
   const std::string id = world.subscribe();
   world.activate(id);
   world.loop.publish_head(head(5));
@@ -100,7 +100,7 @@ TEST(SubscriptionManagerSessions, ContinuesAfterTheLastConfirmedHead) {
 }
 
 TEST(SubscriptionManagerSessions, ANewSubscriptionBeginsNow) {
-  World world;
+  SessionsWorld world;
   const std::string id = world.subscribe();
   EXPECT_FALSE(world.loop.manager.continues(world.key, id));
   world.activate(id);
@@ -108,7 +108,7 @@ TEST(SubscriptionManagerSessions, ANewSubscriptionBeginsNow) {
 }
 
 TEST(SubscriptionManagerSessions, OneWithOptionsIsNotRemembered) {
-  World world;
+  SessionsWorld world;
   world.subscribe(R"(["newHeads",{"cursor":true}])");
   world.subscribe(R"(["newHeads",{"slow":"latest"}])");
   world.subscribe(R"(["syncing"])");
@@ -119,7 +119,7 @@ TEST(SubscriptionManagerSessions, OneWithOptionsIsNotRemembered) {
 }
 
 TEST(SubscriptionManagerSessions, TheSameFilterInAnotherSpellingContinues) {
-  World world;
+  SessionsWorld world;
   const std::string id = world.subscribe(R"(["logs",{"topics":[null,[]]}])");
   world.activate(id);
   world.reconnect();
@@ -129,7 +129,7 @@ TEST(SubscriptionManagerSessions, TheSameFilterInAnotherSpellingContinues) {
 }
 
 TEST(SubscriptionManagerSessions, AnUnsubscribedOneIsForgotten) {
-  World world;
+  SessionsWorld world;
   const std::string id = world.subscribe();
   world.activate(id);
   EXPECT_TRUE(*world.loop.manager.unsubscribe(world.key, "[\"" + id + "\"]", world.link.get()));
@@ -137,7 +137,7 @@ TEST(SubscriptionManagerSessions, AnUnsubscribedOneIsForgotten) {
 }
 
 TEST(SubscriptionManagerSessions, OneOfAnEarlierConnectionSurvivesItsUnsubscription) {
-  World world;
+  SessionsWorld world;
   const std::string id = world.subscribe();
   world.activate(id);
   world.reconnect();
@@ -150,7 +150,7 @@ TEST(SubscriptionManagerSessions, OneOfAnEarlierConnectionSurvivesItsUnsubscript
 }
 
 TEST(SubscriptionManagerSessions, ARefusedOneStaysRemembered) {
-  World world;
+  SessionsWorld world;
   std::string id = world.subscribe();
   world.activate(id);
   world.reconnect();
@@ -162,7 +162,7 @@ TEST(SubscriptionManagerSessions, ARefusedOneStaysRemembered) {
 }
 
 TEST(SubscriptionManagerSessions, NothingIsSentOnceAnotherConnectionHasTheSession) {
-  World world;
+  SessionsWorld world;
   const std::string id = world.subscribe();
   world.activate(id);
   const Link other(world.record);
@@ -178,7 +178,7 @@ TEST(SubscriptionManagerSessions, NothingIsSentOnceAnotherConnectionHasTheSessio
 
 // Two subscriptions miss something: the connection is closed once, for both, when neither is being replayed.
 TEST(SubscriptionManagerSessions, AGapClosesTheConnectionWithTheNotice) {
-  World world;
+  SessionsWorld world;
   const std::string heads = world.subscribe();
   const std::string logs = world.subscribe(R"(["logs",{}])");
   world.activate(heads);
@@ -213,7 +213,7 @@ TEST(SubscriptionManagerSessions, AGapClosesTheConnectionWithTheNotice) {
 
 // It would look like an event to clients that do not know it.
 TEST(SubscriptionManagerSessions, LiveGapsCloseTheConnectionToo) {
-  World world;
+  SessionsWorld world;
   const std::string id = world.subscribe(R"(["logs",{}])");
   world.activate(id);
   const auto header = std::make_shared<const Header>(head(5));

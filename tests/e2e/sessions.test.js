@@ -45,12 +45,12 @@ async function follow(t, names, { cuts, isQuiet, blockTime = "60ms" }) {
   const first = (await head()) + 1;
   await allHave(first);
   for (let cut = 0; cut < cuts; ++cut) {
-    proxy.refusing = true;
+    proxy.hold();
     const end = (pair) => (cut % 2 ? proxy.desert(pair) : proxy.cut(pair));
     await (isQuiet ? proxy.eachQuietly(end) : proxy.each(end));
     const missed = (await head()) + 4;
     await until(`block ${missed}`, async () => (await head()) >= missed, deadline);
-    proxy.refusing = false;
+    proxy.release();
     await allHave(await head());
   }
   const last = (await head()) - REORG_DEPTH - 1;

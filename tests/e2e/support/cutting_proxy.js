@@ -40,13 +40,27 @@ export class CuttingProxy {
     this.target = target;
     this.pairs = new Set();
     this.deserted = new Set(); // connections to the server whose clients are gone
-    this.refusing = false;
+    this.isHolding = false; // new connections wait: viem gives up after an attempt that fails
+    this.held = [];
     this.server = net.createServer((client) => this.#accept(client));
   }
 
   #accept(client) {
     client.on("error", () => {});
-    if (this.refusing) return client.resetAndDestroy();
+    if (this.isHolding) this.held.push(client);
+    else this.#connect(client);
+  }
+
+  hold() {
+    this.isHolding = true;
+  }
+
+  release() {
+    this.isHolding = false;
+    for (const client of this.held.splice(0)) if (!client.destroyed) this.#connect(client);
+  }
+
+  #connect(client) {
     const server = net.connect({ host: this.target.hostname, port: Number(this.target.port), noDelay: true });
     const pair = { client, server, ping: undefined, isQuiet: false };
     this.pairs.add(pair);
@@ -104,7 +118,7 @@ export class CuttingProxy {
 
   stop() {
     for (const pair of this.pairs) this.cut(pair);
-    for (const socket of this.deserted) socket.destroy();
+    for (const socket of [...this.deserted, ...this.held]) socket.destroy();
     return new Promise((resolve) => this.server.close(resolve));
   }
 }
