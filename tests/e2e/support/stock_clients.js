@@ -71,7 +71,8 @@ export function followWithWeb3(url, held) {
   provider.on("error", () => {});
   provider.on("connect", async () => {
     try {
-      if (subscription) return await subscription.resubscribe();
+      // It begins with eth_unsubscribe, whose answer without a session is an error. Then the program must subscribe anew.
+      if (subscription && (await subscription.resubscribe().then(() => true, () => false))) return;
       subscription = await web3.eth.subscribe("logs", {});
       subscription.on("data", (log) => held.take(log));
     } catch {
