@@ -83,8 +83,8 @@ TEST_F(Places, ThatThisUserCannotWriteAreAWarning) {
     user = geteuid();
     texts = texts_of(plan);
   }).join();
-  EXPECT_THAT(texts, ElementsAre("warning: access.cookieFile: \"" + folder_ + "\" cannot be written by user " +
-                                 std::to_string(user) +
+  EXPECT_THAT(texts, ElementsAre("warning: access.cookieFile: \"" + folder_ +
+                                 "\" cannot be written by user " + std::to_string(user) +
                                  " (Permission denied), give the server's user the right to write there"));
 }
 
