@@ -34,11 +34,11 @@ jobs_max() {
 }
 
 # Every 30 s, prints the running step, its duration, and the last line of its log. It waits in read rather than in
-# a child process, so that nothing outlives it.
+# a child process, so that nothing outlives it, and it does not outlive the script ($$) either.
 heartbeat() {
   local label=$1 log=$2 pipe start=$SECONDS last
   exec {pipe}<> <(:)
-  while true; do
+  while kill -0 "$$" 2>/dev/null; do
     read -r -t 30 -u "$pipe" _ || true
     last=$(tail -n 1 "$log" 2>/dev/null | tr -d '\r' | cut -c 1-80) || true
     say "   ... $label, $((SECONDS - start)) s: $last"
