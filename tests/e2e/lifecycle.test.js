@@ -160,7 +160,8 @@ test("a second signal ends the daemon at once", async (t) => {
   await deaf.frames.take("the Close", (one) => one.close === 1012);
   fanfare.program.signal("SIGTERM");
   assert.deepEqual(await within("the daemon ends", fanfare.program.exit), { code: null, signal: "SIGTERM" });
-  await fanfare.program.line(/ stopped connections_dropped=1$/);
+  // A connection that asked something at the start may still be there, too.
+  await fanfare.program.line(/ stopped connections_dropped=[1-9]/);
 });
 
 // Starts it like a script's shell starts a background program: with SIGINT ignored.

@@ -167,21 +167,29 @@ test("pipelined requests past a turn's share are all answered, in later turns", 
 });
 
 for (const loop of ["auto", "epoll"]) {
-  test(`out of descriptors, the others wait and the log says so once (${loop})`, async (t) => {
+  test(`with few descriptors the others are closed, and the next ones come in when some have left (${loop})`, async (t) => {
     const flags = ["serve", "--no-web", "--loop", loop, "--threads", "1", "--http-port", "0", "--ws-port", "0"];
     const program = startFor(t, "fanfare", "/bin/sh", ["-c", `ulimit -n 40; exec "$0" "$@"`, BINARY, ...flags]);
     const [, hostname, port] = await program.line(/^ {2}WebSocket\s+ws:\/\/(\S+):(\d+)/);
-    const sockets = Array.from({ length: 60 }, () =>
-      net.connect({ host: hostname, port: Number(port) }).on("error", () => {}));
+    const connect = () => net.connect({ host: hostname, port: Number(port) }).on("error", () => {});
+    const sockets = Array.from({ length: 60 }, connect);
     atEnd(t, () => sockets.forEach((socket) => socket.destroy()));
-    await program.line(/ accept_failed error=".*Too many open files"/);
-    // Waiting connections are accepted as others close.
-    const last = sockets.pop();
+    // A quarter of the descriptors is for clients: src/gateway/descriptor_limit.h.
+    const closed = sockets.map((socket) => once(socket, "close"));
+    let left = sockets.length;
+    await within("fifty are closed", new Promise((resolve) => closed.forEach((one) => one.then(() => --left === 10 && resolve()))));
     sockets.forEach((socket) => socket.destroy());
-    await program.line(/ accept_works_again/);
-    last.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    const [answer] = await within("the last one is answered", once(last, "data"));
-    assert.match(answer.toString(), /^HTTP\/1\.1 426 /);
+    // The server sees them go a little later.
+    for (;;) {
+      const next = connect();
+      next.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+      const answer = await within("an answer, or the end", new Promise((resolve) => next.once("data", resolve).once("close", () => resolve(null))));
+      next.destroy();
+      if (answer === null) continue;
+      assert.match(answer.toString(), /^HTTP\/1\.1 426 /);
+      break;
+    }
+    // io_uring accepts before the limit is looked at, so it may run out for a moment.
     const times = (event) => program.text.split(event).length - 1;
     assert.ok(times("accept_failed") <= times("accept_works_again") + 1, program.text);
   });
