@@ -1,5 +1,6 @@
 #include "pubsub/hub.h"
 
+#include <algorithm>
 #include <mutex>
 #include <utility>
 
@@ -31,7 +32,7 @@ void Hub::attach(HubLoops& loops) {
   relay_->start(*this);
   const std::shared_lock lock(mutex_);
   for (const auto& [name, topic] : topics_) {
-    if (topic->setup.relayed) relay_->open(name);
+    if (topic->setup.relayed && !relay_->reads_on_demand()) relay_->open(name, {});
   }
 }
 
@@ -65,7 +66,9 @@ std::expected<std::shared_ptr<Topic>, std::string> Hub::make(const std::string& 
   const std::uint64_t epoch = new_epoch();
   const std::uint64_t id = next_id_.fetch_add(1, std::memory_order_relaxed);
   if (setup.stored.messages_max == 0 || setup.stored.bytes_max == 0) {
-    return std::make_shared<Topic>(name, std::move(setup), id, epoch);
+    auto made = std::make_shared<Topic>(name, std::move(setup), id, epoch);
+    made->is_current = !reads_on_demand(*made);
+    return made;
   }
   if (store_ == nullptr) return std::unexpected("a topic that is stored on disk needs a store");
   // Otherwise the file would be full again and again, and each time the topic would begin without its history.
@@ -120,7 +123,7 @@ std::expected<std::shared_ptr<Topic>, std::string> Hub::add(std::string name, To
     topics_.emplace(std::move(name), *topic);
     prepare(*topic);
   }
-  if ((*topic)->setup.relayed && relay_runs_) relay_->open((*topic)->name);
+  if ((*topic)->setup.relayed && relay_runs_ && !relay_->reads_on_demand()) relay_->open((*topic)->name, {});
   return topic;
 }
 
@@ -145,7 +148,8 @@ bool Hub::remove(Topic& topic) {
     held = std::move(found->second);
     topics_.erase(found);
   }
-  if (topic.setup.relayed && relay_runs_) relay_->close(topic.name);
+  // Otherwise its home loop closes it.
+  if (topic.setup.relayed && relay_runs_ && !relay_->reads_on_demand()) relay_->close(topic.name, 0);
   if (topic.stored != nullptr) topic.stored->store->erase();
   if (HubLoops* const loops = this->loops()) {
     loops->post(home_of(topic), [held](LoopHub& home) { home.end_topic(held); });
@@ -153,22 +157,24 @@ bool Hub::remove(Topic& topic) {
   return true;
 }
 
-PublishResult Hub::publish(const std::shared_ptr<Topic>& topic, SharedBytes payload, Receipt receipt) {
-  const PublishResult result = offer(topic, std::move(payload), std::move(receipt));
+PublishResult Hub::publish(const std::shared_ptr<Topic>& topic, SharedBytes payload, Receipt receipt,
+                           std::optional<Position> after) {
+  const PublishResult result = offer(topic, std::move(payload), std::move(receipt), after);
   if (result != PublishResult::accepted) {
     topic->refusals[static_cast<std::size_t>(result)].fetch_add(1, std::memory_order_relaxed);
   }
   return result;
 }
 
-PublishResult Hub::offer(const std::shared_ptr<Topic>& topic, SharedBytes payload, Receipt receipt) {
+PublishResult Hub::offer(const std::shared_ptr<Topic>& topic, SharedBytes payload, Receipt receipt,
+                         std::optional<Position> after) {
   HubLoops* const loops = this->loops();
   if (loops == nullptr) return PublishResult::stopped;
   if (topic->is_removed()) return PublishResult::removed;
   const auto flight = std::make_shared<Flight>(topic, room_, std::move(payload), std::move(receipt));
   PublishResult result = flight->take_room();
   if (result == PublishResult::accepted && topic->setup.relayed) {
-    result = offer_to_relay(flight);
+    result = offer_to_relay(flight, after);
   } else if (result == PublishResult::accepted &&
              !loops->post(home_of(*topic), [flight](LoopHub& home) { home.sequence(flight); })) {
     result = PublishResult::stopped;
@@ -177,11 +183,13 @@ PublishResult Hub::offer(const std::shared_ptr<Topic>& topic, SharedBytes payloa
   return result;
 }
 
-PublishResult Hub::offer_to_relay(const std::shared_ptr<Flight>& flight) {
+PublishResult Hub::offer_to_relay(const std::shared_ptr<Flight>& flight, std::optional<Position> after) {
   if (!relay_runs_) return PublishResult::stopped;
-  const bool taken = !is_relay_down() &&
-                     relay_->publish(flight->topic->name, flight->payload,
-                                     [flight](std::optional<Position> position) { flight->tell(position); });
+  const bool may_take = !is_relay_down() || flight->topic->setup.when_relay_down == WhenRelayDown::keep;
+  const bool taken =
+      may_take && relay_->publish(
+                      flight->topic->name, flight->payload,
+                      [flight](std::optional<Position> position) { flight->tell(position); }, after);
   return taken ? PublishResult::accepted : PublishResult::relay_unavailable;
 }
 
@@ -191,7 +199,7 @@ bool Hub::on_message(std::string_view name, Position position, SharedBytes paylo
   const auto flight = std::make_shared<Flight>(std::move(topic), room_, std::move(payload), Receipt());
   flight->position = position;
   if (flight->take_room() != PublishResult::accepted) return false;
-  loops()->post(home_of(*flight->topic), [flight](LoopHub& home) { home.take_relayed(flight); });
+  loops()->post(home_of(*flight->topic), [flight](LoopHub& home) { home.relayed().take(flight); });
   return true;
 }
 
@@ -200,7 +208,32 @@ void Hub::on_lost(std::string_view name, Position until) {
   if (topic == nullptr || !topic->setup.relayed) return;
   const auto flight = std::make_shared<Flight>(std::move(topic), room_, SharedBytes(), Receipt());
   flight->position = until;
-  loops()->post(home_of(*flight->topic), [flight](LoopHub& home) { home.take_lost(flight); });
+  loops()->post(home_of(*flight->topic), [flight](LoopHub& home) { home.relayed().take_lost(flight); });
+}
+
+void Hub::on_current(std::string_view name, std::uint64_t opening) {
+  auto topic = find(name);
+  if (topic == nullptr || !topic->setup.relayed) return;
+  loops()->post(home_of(*topic),
+                [topic, opening](LoopHub& home) { home.relayed().take_current(topic, opening); });
+}
+
+void Hub::open_at_relay(Topic& topic) {
+  if (!relay_runs_) return;
+  topic.opening = last_opening_.fetch_add(1, std::memory_order_relaxed) + 1;
+  relay_->open(topic.name,
+               {.after = {.epoch = topic.assigned_epoch.load(std::memory_order_relaxed),
+                          .offset = topic.assigned_offset.load(std::memory_order_relaxed)},
+                .recent_max = std::max(topic.setup.history.messages_max, topic.setup.observed_max),
+                .opening = topic.opening});
+}
+
+void Hub::close_at_relay(const Topic& topic) {
+  if (relay_runs_) relay_->close(topic.name, topic.opening);
+}
+
+void Hub::read_at_relay(const Topic& topic, Position after, std::size_t bytes_max, Relay::Read done) {
+  if (relay_runs_) relay_->read(topic.name, after, bytes_max, std::move(done));
 }
 
 void Hub::set_relay_down(bool is_down) {
@@ -208,7 +241,7 @@ void Hub::set_relay_down(bool is_down) {
   HubLoops* const loops = this->loops();
   for (std::size_t i = 0; i < loops->count(); ++i) {
     loops->post(i, [is_down](LoopHub& loop) {
-      loop.tell_relayed(is_down ? TopicNotice::degraded : TopicNotice::restored);
+      loop.relayed().tell(is_down ? TopicNotice::degraded : TopicNotice::restored);
     });
   }
 }

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
@@ -94,8 +95,9 @@ class Hub final : public RelaySink {
   bool remove(Topic& topic);
   std::size_t topic_count() const;
 
-  // Any thread. With `accepted`, the receipt is called once.
-  PublishResult publish(const std::shared_ptr<Topic>& topic, SharedBytes payload, Receipt receipt = {});
+  // Any thread. With `accepted`, the receipt is called once. `after`, for relayed topics: as in Relay::publish().
+  PublishResult publish(const std::shared_ptr<Topic>& topic, SharedBytes payload, Receipt receipt = {},
+                        std::optional<Position> after = {});
   bool is_relay_down() const { return relay_down_.load(std::memory_order_acquire); }
   const PendingRoom& room() const { return *room_; }
 
@@ -104,9 +106,16 @@ class Hub final : public RelaySink {
   HubLoops* loops() const { return loops_.load(std::memory_order_acquire); }
   const std::shared_ptr<HubGate>& gate() const { return gate_; }
   std::uint64_t new_epoch();
+  // Whether the topic is read from a broker only while somebody subscribes to it.
+  bool reads_on_demand(const Topic& topic) const { return topic.setup.relayed && relay_->reads_on_demand(); }
+  // On its home loop, of a relay that reads on demand.
+  void open_at_relay(Topic& topic);
+  void close_at_relay(const Topic& topic);
+  void read_at_relay(const Topic& topic, Position after, std::size_t bytes_max, Relay::Read done);
 
   bool on_message(std::string_view name, Position position, SharedBytes payload) override;
   void on_lost(std::string_view name, Position until) override;
+  void on_current(std::string_view name, std::uint64_t opening) override;
   void on_down() override { set_relay_down(true); }
   void on_back() override { set_relay_down(false); }
 
@@ -121,8 +130,9 @@ class Hub final : public RelaySink {
 
   std::expected<std::shared_ptr<Topic>, std::string> make(const std::string& name, TopicSetup setup);
   void prepare(const std::shared_ptr<Topic>& topic);
-  PublishResult offer(const std::shared_ptr<Topic>& topic, SharedBytes payload, Receipt receipt);
-  PublishResult offer_to_relay(const std::shared_ptr<Flight>& flight);
+  PublishResult offer(const std::shared_ptr<Topic>& topic, SharedBytes payload, Receipt receipt,
+                      std::optional<Position> after);
+  PublishResult offer_to_relay(const std::shared_ptr<Flight>& flight, std::optional<Position> after);
   void set_relay_down(bool is_down);
 
   const HubOptions options_;
@@ -136,6 +146,7 @@ class Hub final : public RelaySink {
   std::atomic<bool> relay_runs_ = false;
   std::mutex relay_stop_;  // held while the relay stops
   std::atomic<std::uint64_t> next_id_ = 0;
+  std::atomic<std::uint64_t> last_opening_ = 0;  // at the relay, of all topics
   std::atomic<bool> relay_down_ = true;
   mutable std::shared_mutex mutex_;  // guards what follows
   std::unordered_map<std::string, std::shared_ptr<Topic>, Hash, std::equal_to<>> topics_;

@@ -212,12 +212,43 @@ class FakeBroker {
     void stop() override {
       sink_ = nullptr;
       unanswered_.clear();
+      reads_.clear();
     }
-    void open(std::string_view topic) override { next_.try_emplace(std::string(topic), 0); }
-    void close(std::string_view topic) override { next_.erase(std::string(topic)); }
-    bool publish(std::string_view topic, const SharedBytes& payload, Done done) override {
-      if (!connected || unanswered_.size() >= unanswered_max) return false;
-      unanswered_.push_back({std::string(topic), payload, std::move(done)});
+    bool reads_on_demand() const override { return on_demand; }
+    void open(std::string_view topic, const RelayStart& from) override {
+      Opened& opened = opened_[std::string(topic)];
+      if (is_open(std::string(topic)) && from.opening <= opened.from.opening) return;
+      next_[std::string(topic)] = 0;
+      opened = {.from = from};
+    }
+    void close(std::string_view topic, std::uint64_t opening) override {
+      if (opening >= opened_[std::string(topic)].from.opening) next_.erase(std::string(topic));
+    }
+    bool is_open(const std::string& topic) const { return next_.contains(topic); }
+    void read(std::string_view topic, Position after, std::size_t bytes_max, Read done) override {
+      reads_.push_back({std::string(topic), after, bytes_max, std::move(done)});
+    }
+    // The broker answers the oldest read.
+    bool step_read() {
+      if (!connected || reads_.empty()) return false;
+      PastRead one = std::move(reads_.front());
+      reads_.pop_front();
+      std::vector<RelayedEvent> events;
+      std::size_t bytes = 0;
+      const auto& stream = broker_.streams[one.topic];
+      for (std::uint64_t at = std::max(one.after.offset + 1, broker_.first[one.topic]);
+           one.after.epoch == broker_.epoch && at <= stream.size() && bytes < one.bytes_max; ++at) {
+        events.push_back({.position = {broker_.epoch, at}, .payload = stream[at - 1]});
+        bytes += stream[at - 1].size();
+      }
+      ++reads;
+      one.done(std::move(events));
+      return true;
+    }
+    bool publish(std::string_view topic, const SharedBytes& payload, Done done,
+                 std::optional<Position> after) override {
+      if (unanswered_.size() >= unanswered_max) return false;
+      unanswered_.push_back({std::string(topic), payload, std::move(done), after});
       return true;
     }
     // The broker gets the oldest of what this instance published.
@@ -226,6 +257,10 @@ class FakeBroker {
       Unanswered one = std::move(unanswered_.front());
       unanswered_.pop_front();
       auto& stream = broker_.streams[one.topic];
+      if (one.after && *one.after != Position{.epoch = broker_.epoch, .offset = stream.size()}) {
+        one.done(std::nullopt);
+        return true;
+      }
       stream.push_back(one.payload);
       one.done(Position{.epoch = broker_.epoch, .offset = stream.size()});
       return true;
@@ -235,6 +270,12 @@ class FakeBroker {
       if (!connected || !next_.contains(topic)) return false;
       std::uint64_t& next = next_[topic];
       const auto& stream = broker_.streams[topic];
+      if (next == 0 && on_demand) return begin_on_demand(topic, next);
+      if (next > stream.size() && on_demand && !opened_[topic].is_current) {
+        opened_[topic].is_current = true;
+        sink_->on_current(topic, opened_[topic].from.opening);
+        return true;
+      }
       if (next == 0) {
         next = stream.size() + 1;
         sink_->on_lost(topic, {.epoch = broker_.epoch, .offset = next - 1});
@@ -276,22 +317,50 @@ class FakeBroker {
     RelaySink* sink() const { return sink_; }
 
     bool connected = false;
+    bool on_demand = false;
     std::size_t unanswered_max = SIZE_MAX;
+    int reads = 0;  // answered
 
    private:
+    struct Opened {
+      RelayStart from = {};
+      bool is_current = false;
+    };
+    struct PastRead {
+      std::string topic;
+      Position after;
+      std::size_t bytes_max;
+      Read done;
+    };
+    // What was missed since it was closed, and no more than the recent part.
+    bool begin_on_demand(const std::string& topic, std::uint64_t& next) {
+      const RelayStart from = opened_[topic].from;
+      const std::uint64_t last = broker_.streams[topic].size();
+      const std::uint64_t recent =
+          std::max(last + 1 - std::min<std::uint64_t>(last, from.recent_max), broker_.first[topic]);
+      const bool is_known = from.after.epoch == broker_.epoch;
+      next = std::max({is_known ? from.after.offset + 1 : 1, recent, std::uint64_t{1}});
+      if (!is_known || next != from.after.offset + 1)
+        sink_->on_lost(topic, {.epoch = broker_.epoch, .offset = next - 1});
+      return true;
+    }
     struct Unanswered {
       std::string topic;
       SharedBytes payload;
       Done done;
+      std::optional<Position> after;
     };
     FakeBroker& broker_;
     RelaySink* sink_ = nullptr;
     std::map<std::string, std::uint64_t> next_;
+    std::map<std::string, Opened> opened_;
+    std::deque<PastRead> reads_;
     std::deque<Unanswered> unanswered_;
   };
 
   std::uint64_t epoch;
   std::map<std::string, std::vector<SharedBytes>> streams;
+  std::map<std::string, std::uint64_t> first;  // the oldest offset that is kept; left out: all
   std::vector<Instance*> instances;
 };
 

@@ -48,6 +48,7 @@ LoopTopic* LoopHub::find(const Topic& topic) {
 LoopTopic& LoopHub::loop_topic(const std::shared_ptr<Topic>& topic) {
   if (LoopTopic* const there = find(*topic)) return *there;
   auto made = std::make_unique<LoopTopic>(topic, hub_.loops()->count());
+  made->is_current = !hub_.reads_on_demand(*topic);
   if (topic->stored != nullptr && hub_.home_of(*topic) == index_) {
     made->keeper = std::make_unique<Keeper>(*this, *topic);
   }
@@ -83,7 +84,7 @@ std::expected<Joined, JoinError> LoopHub::join(const std::shared_ptr<Topic>& top
   subscriber.here_ = &here;
   subscriber.ticket_ = table_.subscribe(here.key(), subscriber);
   ++here.subscribers;
-  topic->subscribers.fetch_add(1, std::memory_order_relaxed);
+  if (topic->subscribers.fetch_add(1, std::memory_order_relaxed) == 0) relayed_.watch_changed(topic);
   if (subscriber.member_ != nullptr) {
     hub_.loops()->post(hub_.home_of(*topic), [topic, member = *subscriber.member_](LoopHub& home) {
       home.count_member(topic, member, true);
@@ -99,7 +100,13 @@ Joined LoopHub::place(LoopTopic& here, HubSubscriber& subscriber, WaitingList& l
                       std::optional<Position> since) {
   EventLog& log = here.log;
   const Position last = log.last();
+  if (!here.is_current) return relayed_.place_later(subscriber, list, log, since);
   if (!since) return {.recovered = true, .missing = {}, .position = last};
+  // The relay has not said yet where the topic begins. When it does, the subscriber is told if events before that are missing.
+  if (last.epoch == 0 && since->epoch != 0) {
+    subscriber.begin(EventRef(), *since, list, log);
+    return {.recovered = true, .missing = {}, .position = *since};
+  }
   if (since->epoch != last.epoch || !here.topic->was_assigned(*since)) {
     return {.recovered = false, .missing = Missed{.after = *since, .until = last}, .position = last};
   }
@@ -112,6 +119,8 @@ Joined LoopHub::place(LoopTopic& here, HubSubscriber& subscriber, WaitingList& l
   if (here.topic->stored != nullptr) {
     if (auto joined = place_on_disk(here, subscriber, list, *since, first)) return *std::move(joined);
   }
+  if (relayed_.may_be_at_broker(here, *since, first))
+    return relayed_.place_at_broker(subscriber, list, log, *since);
   if (!first)
     return {.recovered = false, .missing = Missed{.after = *since, .until = last}, .position = last};
   const Position before{.epoch = last.epoch, .offset = first->position.offset - 1};
@@ -135,7 +144,8 @@ void LoopHub::leave(HubSubscriber& subscriber) {
   replays_.forget(subscriber);
   table_.unsubscribe(subscriber.ticket_);
   --here.subscribers;
-  here.topic->subscribers.fetch_sub(1, std::memory_order_relaxed);
+  if (here.topic->subscribers.fetch_sub(1, std::memory_order_relaxed) == 1)
+    relayed_.watch_changed(here.topic);
   if (subscriber.member_ != nullptr) {
     here.topic->presence_connections.fetch_sub(1, std::memory_order_relaxed);
     hub_.loops()->post(hub_.home_of(*here.topic),
@@ -156,29 +166,6 @@ void LoopHub::sequence(const std::shared_ptr<Flight>& flight) {
   if (!flight->encode(position)) return;
   flight->position = position;
   distribute(flight);
-}
-
-void LoopHub::take_relayed(const std::shared_ptr<Flight>& flight) {
-  Topic& topic = *flight->topic;
-  const Position position = flight->position;
-  const Position last{.epoch = topic.assigned_epoch.load(std::memory_order_relaxed),
-                      .offset = topic.assigned_offset.load(std::memory_order_relaxed)};
-  if (topic.has_ended) return;
-  if (position.epoch == last.epoch && position.offset <= last.offset) return;  // a duplicate
-  // Where memory runs out the event is lost here, and the next one shows it.
-  const bool encoded = run_guarded("an event of a relayed topic", [&] {
-    flight->frame = topic.setup.encode ? topic.setup.encode(position, flight->payload) : flight->payload;
-  });
-  if (encoded && !flight->frame.empty()) return distribute(flight);
-  topic.failed.fetch_add(1, std::memory_order_relaxed);
-}
-
-void LoopHub::take_lost(const std::shared_ptr<Flight>& flight) {
-  const Topic& topic = *flight->topic;
-  if (topic.has_ended) return;
-  const bool is_known = flight->position.epoch == topic.assigned_epoch.load(std::memory_order_relaxed) &&
-                        flight->position.offset <= topic.assigned_offset.load(std::memory_order_relaxed);
-  if (!is_known) distribute(flight);
 }
 
 // The offset is used up, whatever happens: a loop that does not get the event finds the hole at the next one.
@@ -239,6 +226,7 @@ void LoopHub::mark(LoopTopic& here, Position until, Instant at) {
 // What was accepted before is still delivered when the store has it.
 void LoopHub::end_topic(const std::shared_ptr<Topic>& topic) {
   topic->has_ended = true;
+  if (hub_.reads_on_demand(*topic)) hub_.close_at_relay(*topic);
   const LoopTopic* const here = find(*topic);
   if (here == nullptr || here->keeper == nullptr || here->keeper->is_idle()) end_everywhere(topic);
 }
@@ -255,16 +243,6 @@ void LoopHub::end(const std::shared_ptr<Topic>& topic) {
   LoopTopic& here = loop_topic(topic);
   here.has_ended = true;
   tell(here, TopicNotice::removed);
-}
-
-void LoopHub::tell_relayed(TopicNotice notice) {
-  std::vector<std::shared_ptr<Topic>> relayed;
-  for (const auto& [topic, here] : topics_) {
-    if (topic->setup.relayed && !here->has_ended) relayed.push_back(here->topic);
-  }
-  for (const auto& topic : relayed) {
-    if (LoopTopic* const here = find(*topic)) tell(*here, notice);
-  }
 }
 
 void LoopHub::tell(LoopTopic& here, TopicNotice notice) {

@@ -2,7 +2,7 @@
 // The hub's part on one loop: the log of every topic, and who listens to it here. Made, used and destroyed on
 // the loop's thread.
 //
-//   on the topic's home loop   sequence(), take_relayed(): position, frame, then to all loops
+//   on the topic's home loop   sequence(), RelayedTopics::take(): position, frame, then to all loops
 //   on every loop              apply(): append to the log, deliver
 
 #include <cstddef>
@@ -19,6 +19,7 @@
 #include "pubsub/keeper.h"
 #include "pubsub/pace.h"
 #include "pubsub/presence.h"
+#include "pubsub/relayed_topics.h"
 #include "pubsub/replays.h"
 #include "pubsub/topic_table.h"
 
@@ -52,6 +53,9 @@ struct LoopTopic {
   std::uint32_t busy = 0;  // subscribers are being called: it stays
   bool presence_planned = false;
   bool has_ended = false;
+  bool is_current : 1 = true;  // false: its relay reads on demand, and has not passed on what the broker has
+  bool is_open : 1 = false;    // on the home loop: at the relay
+  bool is_close_planned : 1 = false;  // the same
 };
 
 static_assert(sizeof(LoopTopic) <= 112,
@@ -74,11 +78,12 @@ class LoopHub {
   // The events of a topic that was not removed, for a subscriber that picks its position. Valid until the next
   // task.
   const EventLog& log_of(const std::shared_ptr<Topic>& topic);
+  // Whether they are all that there are: not while the broker of a relayed topic is being asked. A subscriber that joins meanwhile waits:
+  // HubSubscriber::on_current() is called.
+  bool is_current(const std::shared_ptr<Topic>& topic) { return loop_topic(topic).is_current; }
 
   // Tasks of the hub's. On the home loop:
   void sequence(const std::shared_ptr<Flight>& flight);
-  void take_relayed(const std::shared_ptr<Flight>& flight);
-  void take_lost(const std::shared_ptr<Flight>& flight);
   void end_topic(const std::shared_ptr<Topic>& topic);
   void count_member(const std::shared_ptr<Topic>& topic, const std::string& member, bool joins);
   void take_report(const std::shared_ptr<Topic>& topic, const StoreReport& report);
@@ -86,7 +91,6 @@ class LoopHub {
   void apply(const Flight& flight);
   void end(const std::shared_ptr<Topic>& topic);
   void prepare(const std::shared_ptr<Topic>& topic);
-  void tell_relayed(TopicNotice notice);
 
   std::size_t topics() const { return topics_.size(); }
   const TopicTable& table() const { return table_; }
@@ -96,12 +100,14 @@ class LoopHub {
   LoopPort& port() { return port_; }
   std::size_t index() const { return index_; }
   Replays& replays() { return replays_; }
+  RelayedTopics& relayed() { return relayed_; }
   // To all loops; the receipt gets the position.
   void distribute(const std::shared_ptr<Flight>& flight);
   void call_for_topic(const Topic& topic, Duration delay, void (*task)(Keeper&));
 
  private:
   friend class HubSubscriber;
+  friend class RelayedTopics;
   static constexpr Duration kSweepInterval = std::chrono::seconds(1);
 
   void leave(HubSubscriber& subscriber);
@@ -127,6 +133,7 @@ class LoopHub {
   TopicTable table_;
   std::unordered_map<const Topic*, std::unique_ptr<LoopTopic>> topics_;
   Replays replays_{*this};
+  RelayedTopics relayed_{*this};
   bool has_aging_ = false;  // a history has events that go by their age
   bool sweep_planned_ = false;
   std::shared_ptr<LoopHub*> self_ = std::make_shared<LoopHub*>(this);  // what timers reach this through
@@ -150,10 +157,16 @@ class HubSubscriber : public PacedSubscriber {
   virtual void on_notice(TopicNotice notice) = 0;
   // on_missed(), counted. May end the subscriber's life.
   virtual void tell_missed(const Missed& missed) = 0;
+  // It joined while the topic was not current, and now it is: RelayedTopics::place_waiting(), once, with another position than the one that
+  // join() was given, if it likes. May end the subscriber's life.
+  virtual void on_current();
+  LoopHub& hub() const { return *hub_; }
   void on_piece_end() final;
 
  private:
   friend class LoopHub;
+  friend class RelayedTopics;
+  friend class Replays;
   LoopHub* hub_ = nullptr;
   LoopTopic* here_ = nullptr;
   Ticket ticket_;

@@ -69,7 +69,10 @@ void PacedSubscriber::set_close_policy() {
 
 void PacedSubscriber::begin(const EventRef& next, Position position, WaitingList& list, EventLog& log) {
   FANFARE_CHECK(!is_behind());
-  const bool ahead = log.last().epoch == position.epoch && log.last().offset < position.offset;
+  // A log without an epoch waits for its relay to say where the topic begins.
+  const bool is_unknown = log.last().epoch == 0 && position.epoch != 0;
+  const bool ahead =
+      is_unknown || (log.last().epoch == position.epoch && log.last().offset < position.offset);
   if (!next && !ahead) return;
   if (pace_ == nullptr) {
     pace_ = std::make_unique<Pace>(list, log, 0, true);
@@ -90,6 +93,12 @@ void PacedSubscriber::begin_apart(Position position, WaitingList& list, EventLog
 void PacedSubscriber::feed(const EventRef& first) {
   FANFARE_CHECK(pace_ != nullptr && pace_->apart && !pace_->next);
   start_waiting(first, pace_->sent);
+}
+
+void PacedSubscriber::end_apart() {
+  FANFARE_CHECK(pace_ != nullptr && pace_->apart && !pace_->next);
+  pace_->apart = false;
+  if (pace_->whole) pace_.reset();
 }
 
 void PacedSubscriber::join_log(const EventRef& next, Position position) {

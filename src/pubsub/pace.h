@@ -54,6 +54,8 @@ class PacedSubscriber : public Subscriber {
   // when nothing of the last one waits, and at the end join_log().
   void begin_apart(Position position, WaitingList& list, EventLog& log);
   void feed(const EventRef& first);
+  // Back to before begin_apart().
+  void end_apart();
   // `next` is in the log; empty: live, or ahead.
   void join_log(const EventRef& next, Position position);
   // While apart: the last that was sent.

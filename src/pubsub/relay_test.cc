@@ -169,6 +169,30 @@ TEST_F(RelayTest, WhileTheRelayIsDownPublishersAndSubscribersKnow) {
   EXPECT_EQ(a.got, Texts{"meanwhile"});
 }
 
+TEST_F(RelayTest, ATopicThatKeepsPublishesWhenTheRelayIsBackAndAtTheLimitRefuses) {
+  TopicSetup keeps = setup;
+  keeps.when_relay_down = WhenRelayDown::keep;
+  keeps.limits.pending_messages_max = 2;
+  const auto kept = *world.hub.add("k", keeps);
+  relay.step_in("k");
+  world.run_all();
+  Follower a;
+  a.join(world.at(1), kept);
+  relay.set_connected(false);
+  world.run_all();
+  EXPECT_TRUE(publish(world, kept, "1"));
+  EXPECT_TRUE(publish(world, kept, "2"));
+  EXPECT_EQ(world.hub.publish(kept, bytes_of("3")), PublishResult::topic_messages_full);
+  relay.set_connected(true);
+  while (relay.step_out()) {
+  }
+  while (relay.step_in("k")) {
+    world.run_all();
+  }
+  EXPECT_EQ(a.got, (Texts{"1", "2"}));
+  EXPECT_EQ(receipts, (std::vector<std::uint64_t>{1, 2}));
+}
+
 TEST_F(RelayTest, ARelayThatIsFullAndAHubThatIsFullRefuseAndNothingIsLost) {
   relay.unanswered_max = 1;
   EXPECT_TRUE(publish(world, here, "1"));

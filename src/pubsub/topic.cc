@@ -46,7 +46,9 @@ TopicMetrics Topic::metrics() const {
 bool Topic::was_assigned(Position position) const {
   // Of an epoch that this one follows: a subscriber behind it learns of that when it reaches the new one.
   if (assigned_epoch.load(std::memory_order_acquire) != position.epoch) return true;
-  return position.offset <= assigned_offset.load(std::memory_order_acquire);
+  const std::uint64_t last = assigned_offset.load(std::memory_order_acquire);
+  // Another instance may be ahead of this one.
+  return position.offset <= (setup.relayed ? last + kRelayedAheadMax : last);
 }
 
 std::shared_ptr<const std::vector<std::string>> Topic::members() const {

@@ -28,9 +28,15 @@ struct TopicSetup {
   bool presence = false;
   Duration presence_interval = std::chrono::seconds(1);
   bool relayed = false;
+  WhenRelayDown when_relay_down = WhenRelayDown::refuse;
   HistoryLimits stored = {};  // on disk; messages_max or bytes_max of zero: not at all
-  // The frame of an event, made once a process, on the topic's home loop. Not empty. Left out: the payload.
+  // The frame of an event, made once a process, on the topic's home loop. Not empty. Left out: the payload. Those that are read from
+  // the broker again are made again, on the loop of the subscriber.
   std::function<SharedBytes(Position, const SharedBytes& payload)> encode = {};
+  // Each frame of a relayed topic in order, once, on its home loop.
+  std::function<void(const SharedBytes& frame)> observe = {};
+  // So many of the latest are observed when the topic is opened at its relay, even if the history is shorter.
+  std::size_t observed_max = 0;
   // The payload of the event that says who came and who went; left out or empty: no event.
   std::function<SharedBytes(const PresenceChange&)> describe_presence = {};
 };
@@ -82,6 +88,8 @@ class Topic {
     return refusals[static_cast<std::size_t>(reason)].load(std::memory_order_relaxed);
   }
   bool is_removed() const { return removed.load(std::memory_order_acquire); }
+  // Another instance is at most so many events ahead: a position further ahead was never assigned.
+  static constexpr std::uint64_t kRelayedAheadMax = 10'000;
   // Whether a subscriber can have seen this position.
   bool was_assigned(Position position) const;
   // The members present, as of the latest event about them. Sorted, never null.
@@ -98,7 +106,11 @@ class Topic {
   // The last position that was assigned; written on the home loop.
   std::atomic<std::uint64_t> assigned_epoch;
   std::atomic<std::uint64_t> assigned_offset;
-  bool has_ended = false;  // the home loop's: nothing is sequenced any more
+  bool has_ended = false;         // the home loop's: nothing is sequenced any more
+  std::uint64_t opening = 0;      // the home loop's: the last one at the relay; zero: none
+  std::size_t closing_loops = 0;  // the same: have not said yet that they make no more use of it
+  // Whether the home loop has what the broker has (LoopTopic::is_current).
+  std::atomic<bool> is_current = true;
 
   std::atomic<std::uint64_t> published = 0;
   std::atomic<std::uint64_t> delivered = 0;

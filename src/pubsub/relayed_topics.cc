@@ -1,0 +1,167 @@
+#include "pubsub/relayed_topics.h"
+
+#include <utility>
+#include <vector>
+
+#include "base/guard.h"
+#include "pubsub/loop_hub.h"
+
+namespace fanfare::pubsub {
+
+void RelayedTopics::take(const std::shared_ptr<Flight>& flight) {
+  Topic& topic = *flight->topic;
+  const Position position = flight->position;
+  const Position last{.epoch = topic.assigned_epoch.load(std::memory_order_relaxed),
+                      .offset = topic.assigned_offset.load(std::memory_order_relaxed)};
+  if (topic.has_ended) return;
+  if (position.epoch == last.epoch && position.offset <= last.offset) return;  // a duplicate
+  // One that cannot be encoded is lost here, and takes its place all the same.
+  const bool encoded = run_guarded("an event of a relayed topic", [&] {
+    flight->frame = topic.setup.encode ? topic.setup.encode(position, flight->payload) : flight->payload;
+  });
+  if (!encoded) flight->frame = SharedBytes();
+  if (flight->frame.empty()) {
+    topic.failed.fetch_add(1, std::memory_order_relaxed);
+  } else if (topic.setup.observe) {
+    run_guarded("an event of a relayed topic", [&] { topic.setup.observe(flight->frame); });
+  }
+  loop_.distribute(flight);
+}
+
+void RelayedTopics::take_lost(const std::shared_ptr<Flight>& flight) {
+  const Topic& topic = *flight->topic;
+  if (topic.has_ended) return;
+  const bool is_known = flight->position.epoch == topic.assigned_epoch.load(std::memory_order_relaxed) &&
+                        flight->position.offset <= topic.assigned_offset.load(std::memory_order_relaxed);
+  if (!is_known) loop_.distribute(flight);
+}
+
+void RelayedTopics::tell(TopicNotice notice) {
+  std::vector<std::shared_ptr<Topic>> relayed;
+  for (const auto& [topic, here] : loop_.topics_) {
+    if (topic->setup.relayed && !here->has_ended) relayed.push_back(here->topic);
+  }
+  for (const auto& topic : relayed) {
+    if (LoopTopic* const here = loop_.find(*topic)) loop_.tell(*here, notice);
+  }
+}
+
+void RelayedTopics::watch_changed(const std::shared_ptr<Topic>& topic) {
+  Hub& hub = loop_.hub();
+  if (!hub.reads_on_demand(*topic)) return;
+  hub.loops()->post(hub.home_of(*topic), [topic](LoopHub& home) { home.relayed().review_watch(topic); });
+}
+
+// The home loop knows the last event for certain, and is where all openings and closings are made.
+void RelayedTopics::review_watch(const std::shared_ptr<Topic>& topic) {
+  if (topic->has_ended || topic->is_removed()) return;
+  LoopTopic& here = loop_.loop_topic(topic);
+  const bool is_watched = topic->subscribers.load(std::memory_order_relaxed) > 0;
+  if (is_watched && !here.is_open) {
+    here.is_open = true;
+    loop_.hub().open_at_relay(*topic);
+  }
+  if (is_watched || !here.is_open || here.is_close_planned) return;
+  here.is_close_planned = true;
+  loop_.port().call_after(kUnwatchedReadFor, [self = loop_.self_, topic] {
+    if (*self != nullptr) (*self)->relayed().close_unwatched(topic);
+  });
+}
+
+// First no loop makes use of it any more: whoever joins from then on waits.
+void RelayedTopics::close_unwatched(const std::shared_ptr<Topic>& topic) {
+  LoopTopic* const here = loop_.find(*topic);
+  if (here == nullptr || here->has_ended) return;
+  here->is_close_planned = false;
+  if (!here->is_open || topic->closing_loops > 0) return;
+  if (topic->subscribers.load(std::memory_order_relaxed) > 0) return;
+  // Then nobody makes use of it yet.
+  if (!here->is_current) return close(*here);
+  HubLoops& loops = *loop_.hub().loops();
+  topic->closing_loops = loops.count();
+  for (std::size_t i = 0; i < loops.count(); ++i) {
+    loops.post(i, [topic](LoopHub& loop) {
+      loop.relayed().set_current(topic, false);
+      loop.hub().loops()->post(loop.hub().home_of(*topic),
+                               [topic](LoopHub& home) { home.relayed().take_closing(topic); });
+    });
+  }
+}
+
+// Of one loop. Those that joined before are counted by now.
+void RelayedTopics::take_closing(const std::shared_ptr<Topic>& topic) {
+  if (--topic->closing_loops > 0) return;
+  LoopTopic* const here = loop_.find(*topic);
+  if (here == nullptr || here->has_ended) return;
+  if (topic->subscribers.load(std::memory_order_relaxed) > 0) return make_current(topic);
+  close(*here);
+}
+
+void RelayedTopics::close(LoopTopic& here) {
+  here.is_open = false;
+  loop_.hub().close_at_relay(*here.topic);
+}
+
+// Behind the events, which go the same way.
+void RelayedTopics::take_current(const std::shared_ptr<Topic>& topic, std::uint64_t opening) {
+  const LoopTopic* const here = loop_.find(*topic);
+  if (here == nullptr || here->has_ended || !here->is_open || opening != topic->opening) return;
+  if (topic->closing_loops == 0) make_current(topic);
+}
+
+void RelayedTopics::make_current(const std::shared_ptr<Topic>& topic) {
+  HubLoops& loops = *loop_.hub().loops();
+  for (std::size_t i = 0; i < loops.count(); ++i) {
+    loops.post(i, [topic](LoopHub& loop) { loop.relayed().set_current(topic, true); });
+  }
+}
+
+void RelayedTopics::set_current(const std::shared_ptr<Topic>& topic, bool is_current) {
+  if (topic->is_removed()) return;
+  LoopTopic& here = loop_.loop_topic(topic);
+  here.is_current = is_current;
+  if (loop_.hub().home_of(*topic) == loop_.index())
+    topic->is_current.store(is_current, std::memory_order_release);
+  if (!is_current) return;
+  ++here.busy;  // whatever subscribers do, it stays
+  loop_.replays().release(*topic);
+  --here.busy;
+  loop_.retire_if_ended(here);
+}
+
+Joined RelayedTopics::place_later(HubSubscriber& subscriber, WaitingList& list, EventLog& log,
+                                  std::optional<Position> since) {
+  const Position position = since.value_or(log.last());
+  subscriber.begin_apart(position, list, log);
+  loop_.replays().wait(subscriber, since);
+  return {.recovered = true, .missing = {}, .position = position};
+}
+
+bool RelayedTopics::may_be_at_broker(const LoopTopic& here, Position since, const EventRef& first) const {
+  const bool is_in_log =
+      first && first->position.offset == since.offset + 1 && here.log.last_mark_offset() <= since.offset;
+  return !is_in_log && loop_.hub().reads_on_demand(*here.topic);
+}
+
+Joined RelayedTopics::place_at_broker(HubSubscriber& subscriber, WaitingList& list, EventLog& log,
+                                      Position since) {
+  subscriber.begin_apart(since, list, log);
+  loop_.replays().start(subscriber);
+  return {.recovered = true, .missing = {}, .position = since};
+}
+
+Joined RelayedTopics::place_waiting(HubSubscriber& subscriber, WaitingList& list,
+                                    std::optional<Position> since) {
+  loop_.replays().forget(subscriber);
+  subscriber.end_apart();
+  return loop_.place(*subscriber.here_, subscriber, list, since);
+}
+
+// The position of join(), whose answer could not say what is missing.
+void HubSubscriber::on_current() {
+  const std::optional<Position> since = hub_->replays().awaited(*this);
+  const Joined joined = hub_->relayed().place_waiting(*this, waiting_list(), since);
+  if (joined.missing) on_missed(*joined.missing);
+}
+
+}  // namespace fanfare::pubsub

@@ -1,0 +1,60 @@
+#pragma once
+// What a loop's part of the hub does for topics whose events come from a broker. Those of a relay that reads on demand are read only
+// while somebody subscribes to them. One thread.
+//
+//   the first subscriber of all loops -> home loop: opens the topic at the relay -> its recent events -> current, on all loops
+//   the last one leaves               -> home loop, some time later: no loop calls it current any more -> closes it
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "base/time.h"
+#include "fanfare/topic.h"
+#include "pubsub/event_log.h"
+#include "pubsub/pace.h"
+#include "pubsub/topic.h"
+
+namespace fanfare::pubsub {
+
+class HubSubscriber;
+class LoopHub;
+struct LoopTopic;
+
+class RelayedTopics {
+ public:
+  explicit RelayedTopics(LoopHub& loop) : loop_(loop) {}
+
+  // Tasks of the hub's. On the home loop:
+  void take(const std::shared_ptr<Flight>& flight);
+  void take_lost(const std::shared_ptr<Flight>& flight);
+  void take_current(const std::shared_ptr<Topic>& topic, std::uint64_t opening);
+  // On every loop:
+  void tell(TopicNotice notice);
+
+  // For LoopHub. The number of subscribers of all loops has become one, or zero.
+  void watch_changed(const std::shared_ptr<Topic>& topic);
+  // A join while the topic is not current.
+  Joined place_later(HubSubscriber& subscriber, WaitingList& list, EventLog& log,
+                     std::optional<Position> since);
+  // A join whose position is not in the log, of which `first` is the first event behind it; and what to do then.
+  bool may_be_at_broker(const LoopTopic& here, Position since, const EventRef& first) const;
+  Joined place_at_broker(HubSubscriber& subscriber, WaitingList& list, EventLog& log, Position since);
+  // Within HubSubscriber::on_current(): begins like LoopHub::join(), with this position.
+  Joined place_waiting(HubSubscriber& subscriber, WaitingList& list, std::optional<Position> since);
+
+  // After its last subscriber here has left, a topic is read for this long, so that one who returns finds its history in memory.
+  static constexpr Duration kUnwatchedReadFor = std::chrono::seconds(30);
+
+ private:
+  void review_watch(const std::shared_ptr<Topic>& topic);
+  void close_unwatched(const std::shared_ptr<Topic>& topic);
+  void take_closing(const std::shared_ptr<Topic>& topic);
+  void close(LoopTopic& here);
+  void make_current(const std::shared_ptr<Topic>& topic);
+  void set_current(const std::shared_ptr<Topic>& topic, bool is_current);
+
+  LoopHub& loop_;
+};
+
+}  // namespace fanfare::pubsub

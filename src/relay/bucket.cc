@@ -1,0 +1,75 @@
+#include "relay/bucket.h"
+
+#include <nats/nats.h>
+
+#include <utility>
+
+#include "relay/nats_parts.h"
+
+namespace fanfare::relay {
+
+namespace {
+
+using EntryHandle = Handle<kvEntry, kvEntry_Destroy>;
+
+}  // namespace
+
+struct Bucket::Parts {
+  Handle<kvStore, kvStore_Destroy> store;
+};
+
+Bucket::Bucket(Link& link, std::string name, const NatsOptions& options)
+    : link_(link), name_(std::move(name)), options_(options), parts_(std::make_unique<Parts>()) {}
+
+Bucket::~Bucket() = default;
+
+std::expected<void, std::string> Bucket::open() {
+  if (parts_->store != nullptr && !is_doubtful_) return {};
+  jsCtx* const context = link_.parts().context;
+  kvStore* store = nullptr;
+  natsStatus status = js_KeyValue(&store, context, name_.c_str());
+  if (status != NATS_OK) {
+    kvConfig config;
+    kvConfig_Init(&config);
+    config.Bucket = name_.c_str();
+    config.History = 1;
+    config.Replicas = options_.replicas;
+    config.StorageType = options_.in_memory ? js_MemoryStorage : js_FileStorage;
+    status = js_CreateKeyValue(&store, context, &config);
+  }
+  if (status != NATS_OK) return std::unexpected(words_for(status));
+  parts_->store.reset(store);
+  is_doubtful_ = false;
+  return {};
+}
+
+std::expected<std::optional<Bucket::Entry>, std::string> Bucket::get(const std::string& key) {
+  kvEntry* raw_entry = nullptr;
+  const natsStatus status = kvStore_Get(&raw_entry, parts_->store.get(), key.c_str());
+  const EntryHandle entry(raw_entry);
+  if (status == NATS_NOT_FOUND) return std::nullopt;
+  if (status != NATS_OK) return std::unexpected(words_for(status));
+  return Entry{.value = std::string(static_cast<const char*>(kvEntry_Value(raw_entry)),
+                                    static_cast<std::size_t>(kvEntry_ValueLen(raw_entry))),
+               .revision = kvEntry_Revision(raw_entry)};
+}
+
+std::optional<std::uint64_t> Bucket::put(const std::string& key, const std::string& value,
+                                         std::uint64_t after) {
+  std::uint64_t revision = 0;
+  const int size = static_cast<int>(value.size());
+  kvStore* const store = parts_->store.get();
+  const natsStatus status = after == 0
+                                ? kvStore_Create(&revision, store, key.c_str(), value.data(), size)
+                                : kvStore_Update(&revision, store, key.c_str(), value.data(), size, after);
+  if (status == NATS_OK) return revision;
+  // Somebody else was first, or the bucket is not there any more.
+  is_doubtful_ = true;
+  return std::nullopt;
+}
+
+void Bucket::remove(const std::string& key) {
+  kvStore_Delete(parts_->store.get(), key.c_str());
+}
+
+}  // namespace fanfare::relay

@@ -1,0 +1,46 @@
+#pragma once
+// A bucket of keys and values at the broker (JetStream KV), for leases. Each function waits for the broker's answer, for two
+// seconds at most. One thread.
+
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "relay/link.h"
+
+namespace fanfare::relay {
+
+class Bucket {
+ public:
+  struct Entry {
+    std::string value;
+    std::uint64_t revision = 0;
+  };
+
+  // `name`: as NatsOptions::name. The link outlives the bucket.
+  Bucket(Link& link, std::string name, const NatsOptions& options);
+  Bucket(const Bucket&) = delete;
+  Bucket& operator=(const Bucket&) = delete;
+  ~Bucket();
+
+  // Creates it, if there is none, also if it was deleted since the last put(). Again after an error.
+  std::expected<void, std::string> open();
+  // Empty: there is no such key. The error is for people.
+  std::expected<std::optional<Entry>, std::string> get(const std::string& key);
+  // The new revision. Empty: the key exists, or has another revision than `after` (zero: there is no such key), or the broker
+  // did not answer.
+  std::optional<std::uint64_t> put(const std::string& key, const std::string& value, std::uint64_t after);
+  void remove(const std::string& key);
+
+ private:
+  struct Parts;
+  Link& link_;
+  const std::string name_;
+  const NatsOptions& options_;
+  std::unique_ptr<Parts> parts_;
+  bool is_doubtful_ = false;
+};
+
+}  // namespace fanfare::relay

@@ -1,0 +1,136 @@
+#include "relay/jet_stream.h"
+
+#include <nats/nats.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/text.h"
+#include "relay/nats_parts.h"
+
+namespace fanfare::relay {
+namespace {
+
+using StreamInfoHandle = Handle<jsStreamInfo, jsStreamInfo_Destroy>;
+using ConsumerInfoHandle = Handle<jsConsumerInfo, jsConsumerInfo_Destroy>;
+
+constexpr int64_t kNanosecondsPerMs = 1'000'000;
+// The broker recognises an event that is sent again for so long (NatsOptions::publish_timeout is shorter).
+constexpr int64_t kDuplicateWindowMs = 120'000;
+
+std::string failure_of(std::string_view what, natsStatus status, jsErrCode code) {
+  std::string text = joined({what, ": ", words_for(status)});
+  if (code != 0) text += " (" + std::to_string(static_cast<int>(code)) + ")";
+  return text;
+}
+
+std::expected<StreamState, std::string> state_of(const jsStreamInfo& info) {
+  const jsStreamConfig& config = *info.Config;
+  const auto epoch = config.SubjectsLen == 1 ? epoch_of(config.Subjects[0]) : std::optional<std::uint64_t>();
+  if (!epoch || *epoch == 0) {
+    return std::unexpected(
+        joined({"stream ", config.Name, " is not one of a relay: its only subject should end in an epoch"}));
+  }
+  StreamState state{.epoch = *epoch, .first = info.State.FirstSeq, .last = info.State.LastSeq};
+  if (info.State.Msgs == 0) state.first = state.last + 1;
+  return state;
+}
+
+}  // namespace
+
+void JetStream::keep_at_least(std::uint64_t messages, std::uint64_t bytes) {
+  messages_kept_ = std::max(messages_kept_.load(), messages);
+  bytes_kept_ = std::max(bytes_kept_.load(), bytes);
+}
+
+std::expected<std::optional<StreamState>, std::string> JetStream::find(const StreamAddress& address) {
+  jsStreamInfo* raw_info = nullptr;
+  jsErrCode code{};
+  const natsStatus status =
+      js_GetStreamInfo(&raw_info, link_.parts().context, address.stream().c_str(), nullptr, &code);
+  const StreamInfoHandle info(raw_info);
+  if (code == JSStreamNotFoundErr) return std::nullopt;
+  if (status != NATS_OK) return std::unexpected(failure_of("asking for a stream", status, code));
+  return state_of(*info);
+}
+
+std::expected<StreamState, std::string> JetStream::create(const StreamAddress& address, std::uint64_t epoch) {
+  const std::string stream = address.stream();
+  const std::string subject = subject_of(address.name, address.token, epoch);
+  const char* subjects = subject.c_str();
+  const int64_t age_ms = options_.limits.age_max.count();
+  jsStreamConfig config;
+  jsStreamConfig_Init(&config);
+  config.Name = stream.c_str();
+  config.Subjects = &subjects;
+  config.SubjectsLen = 1;
+  config.MaxMsgs = static_cast<int64_t>(std::max(options_.limits.messages_max, messages_kept_.load()));
+  config.MaxBytes = static_cast<int64_t>(std::max(options_.limits.bytes_max, bytes_kept_.load()));
+  config.MaxAge = age_ms * kNanosecondsPerMs;
+  config.Duplicates =
+      (age_ms == 0 ? kDuplicateWindowMs : std::min(age_ms, kDuplicateWindowMs)) * kNanosecondsPerMs;
+  config.Storage = options_.in_memory ? js_MemoryStorage : js_FileStorage;
+  config.Replicas = options_.replicas;
+  config.AllowDirect = true;  // for PastReads
+  jsStreamInfo* raw_info = nullptr;
+  jsErrCode code{};
+  const natsStatus status = js_AddStream(&raw_info, link_.parts().context, &config, nullptr, &code);
+  const StreamInfoHandle info(raw_info);
+  if (status != NATS_OK) return std::unexpected(failure_of("creating a stream", status, code));
+  return state_of(*info);
+}
+
+std::expected<StreamState, std::string> JetStream::open(const StreamAddress& address,
+                                                        std::uint64_t new_epoch) {
+  auto found = find(address);
+  if (!found) return std::unexpected(std::move(found.error()));
+  if (*found) return **found;
+  if (auto created = create(address, new_epoch)) return created;
+  // Another instance has created it meanwhile, with an epoch of its own.
+  found = find(address);
+  if (!found) return std::unexpected(std::move(found.error()));
+  if (*found) return **found;
+  return create(address, new_epoch);
+}
+
+std::expected<void, std::string> JetStream::set_epoch(const StreamAddress& address, std::uint64_t epoch) {
+  jsStreamInfo* raw_info = nullptr;
+  jsErrCode code{};
+  jsCtx* const context = link_.parts().context;
+  natsStatus status = js_GetStreamInfo(&raw_info, context, address.stream().c_str(), nullptr, &code);
+  const StreamInfoHandle info(raw_info);
+  if (status != NATS_OK) return std::unexpected(failure_of("asking for a stream", status, code));
+  const std::string subject = subject_of(address.name, address.token, epoch);
+  const char* subjects = subject.c_str();
+  jsStreamConfig config = *info->Config;
+  config.Subjects = &subjects;
+  config.SubjectsLen = 1;
+  status = js_UpdateStream(nullptr, context, &config, nullptr, &code);
+  if (status != NATS_OK) return std::unexpected(failure_of("changing a stream", status, code));
+  return {};
+}
+
+std::expected<std::string, std::string> JetStream::consume(const StreamAddress& address, std::uint64_t from,
+                                                           const std::string& deliver_to) {
+  const int64_t heartbeat_ms = options_.heartbeat.count();
+  jsConsumerConfig config;
+  jsConsumerConfig_Init(&config);
+  config.DeliverPolicy = js_DeliverByStartSequence;
+  config.OptStartSeq = from;
+  config.AckPolicy = js_AckNone;
+  config.MaxDeliver = 1;
+  config.FlowControl = true;
+  config.Heartbeat = heartbeat_ms * kNanosecondsPerMs;
+  config.DeliverSubject = deliver_to.c_str();
+  config.Replicas = 1;
+  config.MemoryStorage = true;
+  jsConsumerInfo* raw_info = nullptr;
+  jsErrCode code{};
+  const natsStatus status =
+      js_AddConsumer(&raw_info, link_.parts().context, address.stream().c_str(), &config, nullptr, &code);
+  const ConsumerInfoHandle info(raw_info);
+  if (status != NATS_OK) return std::unexpected(failure_of("creating a consumer", status, code));
+  return std::string(info->Name);
+}
+
+}  // namespace fanfare::relay

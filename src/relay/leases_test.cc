@@ -1,0 +1,122 @@
+// Leases with a real broker.
+
+#include "relay/leases.h"
+
+#include <gtest/gtest.h>
+#include <nats/nats.h>
+
+#include <atomic>
+
+#include "relay/nats_parts.h"
+#include "relay/relay_world_for_tests.h"
+
+namespace fanfare::relay {
+namespace {
+
+using std::chrono::milliseconds;
+
+// An instance that would do one work.
+struct Worker {
+  Worker(const std::string& url, const std::string& name)
+      : options(options_for({url})), instance(options), leases(instance.relay->link(), options, name) {
+    work = leases.add("work", milliseconds(300), [this](bool is_held) {
+      works = is_held;
+      if (is_held) ++times;
+    });
+    leases.start();
+    leases.want(work, true);
+  }
+
+  NatsOptions options;
+  Instance instance;
+  std::atomic<bool> works = false;
+  std::atomic<int> times = 0;
+  Leases leases;
+  LeaseId work = 0;
+};
+
+TEST(Leases, OneWorksAndAnotherTakesOverWhenItStops) {
+  NatsServer server;
+  Worker a(server.url(), "a");
+  ASSERT_TRUE(eventually([&] { return a.works.load(); }));
+  Worker b(server.url(), "b");
+  ASSERT_TRUE(eventually([&] { return a.leases.is_held(a.work); }));
+  a.leases.want(a.work, false);
+  ASSERT_TRUE(eventually([&] { return b.works.load(); }));
+  EXPECT_FALSE(a.works);
+  a.leases.want(a.work, true);
+  b.leases.stop();
+  EXPECT_FALSE(b.works);
+  ASSERT_TRUE(eventually([&] { return a.works.load(); }));
+}
+
+TEST(Leases, OneThatIsGoneIsTakenOver) {
+  NatsServer server;
+  NatsOptions options = options_for({server.url()});
+  Instance instance(options);
+  Bucket bucket(instance.relay->link(), "fanfare_leases", options);
+  ASSERT_TRUE(eventually([&] { return bucket.open().has_value(); }));
+  // What one that was killed has left.
+  ASSERT_TRUE(bucket.put("work", "killed", 0));
+  EXPECT_FALSE(bucket.put("work", "late", 0));
+  Worker a(server.url(), "a");
+  ASSERT_TRUE(eventually([&] { return a.works.load(); }));
+  EXPECT_EQ((*bucket.get("work"))->value, "a");
+}
+
+// A stream that a reload removes and adds again may be polled on another thread.
+TEST(Leases, AWorkThatWasAddedBeforeItWasRemovedKeepsItsLease) {
+  NatsServer server;
+  Worker a(server.url(), "a");
+  ASSERT_TRUE(eventually([&] { return a.works.load(); }));
+  // They are not renewed meanwhile.
+  const auto add = [&](std::string_view name) {
+    const LeaseId id = a.leases.add(name, std::chrono::hours(1), [](bool) {});
+    a.leases.want(id, true);
+    EXPECT_TRUE(eventually([&] { return a.leases.is_held(id); }));
+    return id;
+  };
+  const LeaseId second = add("work");
+  a.leases.remove(a.work);
+  ASSERT_TRUE(eventually([&] { return !a.works; }));
+  add("later");  // behind what the first one leaves
+  EXPECT_TRUE(a.leases.is_held(second));
+  Bucket bucket(a.instance.relay->link(), "fanfare_leases", a.options);
+  ASSERT_TRUE(eventually([&] { return bucket.open().has_value(); }));
+  const auto entry = bucket.get("work");
+  ASSERT_TRUE(entry.has_value() && entry->has_value());
+  EXPECT_EQ((*entry)->value, "a");
+}
+
+// The work may have stopped because is_held() was false for a while.
+TEST(Leases, OneThatLapsedWhileTheBrokerHungIsToldAgain) {
+  NatsServer server;
+  Worker a(server.url(), "a");
+  ASSERT_TRUE(eventually([&] { return a.works.load(); }));
+  server.pause();
+  EXPECT_TRUE(eventually([&] { return !a.leases.is_held(a.work); }));
+  server.go_on();
+  EXPECT_TRUE(eventually([&] { return a.leases.is_held(a.work) && a.times > 1; }));
+}
+
+TEST(Leases, ABucketThatWasDeletedIsMadeAgain) {
+  NatsServer server;
+  Worker a(server.url(), "a");
+  ASSERT_TRUE(eventually([&] { return a.works.load(); }));
+  ASSERT_EQ(js_DeleteKeyValue(a.instance.relay->link().parts().context, "fanfare_leases"), NATS_OK);
+  EXPECT_TRUE(eventually([&] { return a.times > 1 && a.leases.is_held(a.work); }));
+}
+
+TEST(Leases, WithoutTheBrokerNobodyWorksAndAfterwardsOneDoes) {
+  NatsServer server;
+  Worker a(server.url(), "a");
+  Worker b(server.url(), "b");
+  ASSERT_TRUE(eventually([&] { return a.works || b.works; }));
+  server.kill();
+  ASSERT_TRUE(eventually([&] { return !a.works && !b.works; }));
+  server.start();
+  ASSERT_TRUE(eventually([&] { return a.works || b.works; }));
+}
+
+}  // namespace
+}  // namespace fanfare::relay

@@ -1,0 +1,260 @@
+#include "relay/link.h"
+
+#include <nats/nats.h>
+
+#include <charconv>
+
+#include "base/guard.h"
+#include "base/text.h"
+#include "relay/nats_parts.h"
+
+namespace fanfare::relay {
+namespace {
+
+using OptionsHandle = Handle<natsOptions, natsOptions_Destroy>;
+using MessageHandle = Handle<natsMsg, natsMsg_Destroy>;
+
+constexpr int64_t kConnectTimeoutMs = 2000;
+constexpr int64_t kPingIntervalMs = 1000;
+constexpr int kPingsOutMax = 2;
+// What waits for the inbox's thread: more is dropped by the library, and the gap is found.
+constexpr int kInboxMessagesMax = 65'536;
+constexpr int kInboxBytesMax = 64 << 20;
+
+std::string_view header_of(natsMsg* message, const char* name) {
+  const char* value = nullptr;
+  return natsMsgHeader_Get(message, name, &value) == NATS_OK && value != nullptr ? value : "";
+}
+
+std::uint64_t number_of(std::string_view text) {
+  std::uint64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+Bytes payload_of(natsMsg* message) {
+  return as_bytes(
+      std::string_view(natsMsg_GetData(message), static_cast<std::size_t>(natsMsg_GetDataLength(message))));
+}
+
+// A consumer delivers with the stream's subject, not with the inbox's: `to` is empty then, and the reply says whose it is.
+Incoming incoming_of(natsMsg* message, std::string_view inbox) {
+  Incoming made;
+  const std::string_view subject = natsMsg_GetSubject(message);
+  if (subject.starts_with(inbox)) made.to = subject.substr(inbox.size());
+  made.subject = subject;
+  if (const char* const reply = natsMsg_GetReply(message)) made.reply = reply;
+  const Bytes payload = payload_of(message);
+  made.sequence = number_of(header_of(message, "Nats-Sequence"));
+  if (made.sequence != 0) made.subject = header_of(message, "Nats-Subject");
+  if (!payload.empty()) made.payload = SharedBytes(payload);
+  if (!payload.empty() || made.sequence != 0) return made;
+  made.status = static_cast<int>(number_of(header_of(message, "Status")));
+  if (made.status == 100) {
+    made.is_flow_control = !made.reply.empty();
+    made.last_consumer = number_of(header_of(message, "Nats-Last-Consumer"));
+    made.stalled = header_of(message, "Nats-Consumer-Stalled");
+  }
+  return made;
+}
+
+Gate& new_gate(LinkEvents& events, const std::string& inbox) {
+  static std::mutex mutex;
+  static std::vector<std::unique_ptr<Gate>>& gates = *new std::vector<std::unique_ptr<Gate>>;
+  const std::scoped_lock lock(mutex);
+  Gate& gate = *gates.emplace_back(std::make_unique<Gate>());
+  gate.events = &events;
+  gate.inbox = inbox;
+  return gate;
+}
+
+void tell_connection(void* closure, bool is_connected) {
+  auto& gate = *static_cast<Gate*>(closure);
+  const std::scoped_lock lock(gate.mutex);
+  if (gate.events != nullptr) gate.events->on_connection(is_connected);
+}
+
+void on_connected(natsConnection* /*connection*/, void* gate) {
+  tell_connection(gate, true);
+}
+void on_disconnected(natsConnection* /*connection*/, void* gate) {
+  tell_connection(gate, false);
+}
+void on_message(natsConnection* /*connection*/, natsSubscription* /*subscription*/, natsMsg* message,
+                void* closure) {
+  const MessageHandle owned(message);
+  auto& gate = *static_cast<Gate*>(closure);
+  const std::scoped_lock lock(gate.mutex);
+  if (gate.events == nullptr) return;
+  run_guarded("a message of the broker", [&] { gate.events->on_message(incoming_of(message, gate.inbox)); });
+}
+
+using Step = std::expected<void, std::string>;
+
+// `what` names the option, or the file, that did not work.
+Step step(natsStatus status, std::string_view what) {
+  if (status == NATS_OK) return {};
+  return std::unexpected(joined({what, ": ", words_for(status)}));
+}
+
+Step set_credentials(natsOptions* made, const NatsOptions& options) {
+  if (!options.user.empty())
+    return step(natsOptions_SetUserInfo(made, options.user.c_str(), options.password.c_str()), "user");
+  if (!options.token.empty()) return step(natsOptions_SetToken(made, options.token.c_str()), "token");
+  if (!options.credentials_file.empty()) {
+    return step(natsOptions_SetUserCredentialsFromFiles(made, options.credentials_file.c_str(), nullptr),
+                options.credentials_file);
+  }
+  return {};
+}
+
+Step set_tls(natsOptions* made, const NatsOptions& options) {
+  const bool has_files = !options.ca_file.empty() || !options.certificate_file.empty();
+  if (!options.tls && !has_files) return {};
+  if (auto done = step(natsOptions_SetSecure(made, true), "tls"); !done) return done;
+  if (!options.ca_file.empty()) {
+    auto done = step(natsOptions_LoadCATrustedCertificates(made, options.ca_file.c_str()), options.ca_file);
+    if (!done) return done;
+  }
+  if (!options.certificate_file.empty()) {
+    auto done = step(
+        natsOptions_LoadCertificatesChain(made, options.certificate_file.c_str(), options.key_file.c_str()),
+        options.certificate_file);
+    if (!done) return done;
+  }
+  if (options.expected_host.empty()) return {};
+  return step(natsOptions_SetExpectedHostname(made, options.expected_host.c_str()), "expected_host");
+}
+
+Step set_all(natsOptions* made, const NatsOptions& options, Gate* gate) {
+  std::vector<const char*> servers;
+  for (const std::string& server : options.servers) servers.push_back(server.c_str());
+  if (auto done =
+          step(natsOptions_SetServers(made, servers.data(), static_cast<int>(servers.size())), "servers");
+      !done) {
+    return done;
+  }
+  if (auto done = set_credentials(made, options); !done) return done;
+  if (auto done = set_tls(made, options); !done) return done;
+  natsOptions_SetName(made, options.name.c_str());
+  natsOptions_SetTimeout(made, kConnectTimeoutMs);
+  natsOptions_SetPingInterval(made, kPingIntervalMs);
+  natsOptions_SetMaxPingsOut(made, kPingsOutMax);
+  natsOptions_SetWriteDeadline(made, kWriteDeadlineMs);
+  natsOptions_SetMaxReconnect(made, -1);
+  natsOptions_SetReconnectWait(made, options.reconnect_wait.count());
+  natsOptions_SetReconnectJitter(made, options.reconnect_wait.count() / 2,
+                                 options.reconnect_wait.count() / 2);
+  // What is published while the connection is down fails at once: it waits in Outgoing, in order and within limits.
+  natsOptions_SetReconnectBufSize(made, 1);
+  natsOptions_SetFailRequestsOnDisconnect(made, true);
+  // One thread of the library for all subscriptions: each topic has one.
+  natsOptions_UseGlobalMessageDelivery(made, true);
+  natsOptions_SetRetryOnFailedConnect(made, true, on_connected, gate);
+  natsOptions_SetReconnectedCB(made, on_connected, gate);
+  natsOptions_SetDisconnectedCB(made, on_disconnected, gate);
+  return {};
+}
+
+}  // namespace
+
+std::string words_for(int status) {
+  natsStatus last = NATS_OK;
+  const char* const text = nats_GetLastError(&last);
+  if (last == status && text != nullptr && *text != '\0') return text;
+  return natsStatus_GetText(static_cast<natsStatus>(status));
+}
+
+Link::Link() : parts_(std::make_unique<Parts>()) {}
+
+Link::~Link() {
+  close();
+}
+
+std::expected<void, std::string> Link::check(const NatsOptions& options) {
+  natsOptions* raw_options = nullptr;
+  if (const natsStatus status = natsOptions_Create(&raw_options); status != NATS_OK)
+    return std::unexpected(words_for(status));
+  const OptionsHandle handle(raw_options);
+  return set_all(raw_options, options, nullptr);
+}
+
+std::expected<void, std::string> Link::open(const NatsOptions& options, LinkEvents events) {
+  parts_->events = std::move(events);
+  natsOptions* raw_options = nullptr;
+  if (const natsStatus status = natsOptions_Create(&raw_options); status != NATS_OK)
+    return std::unexpected(words_for(status));
+  const OptionsHandle handle(raw_options);
+  char* raw_inbox = nullptr;
+  if (const natsStatus status = natsInbox_Create(&raw_inbox); status != NATS_OK)
+    return std::unexpected(words_for(status));
+  inbox_ = joined({raw_inbox, "."});
+  natsInbox_Destroy(raw_inbox);
+  parts_->gate = &new_gate(parts_->events, inbox_);
+  if (auto done = set_all(raw_options, options, parts_->gate); !done) return done;
+  natsConnection* connection = nullptr;
+  const natsStatus status = natsConnection_Connect(&connection, raw_options);
+  parts_->connection = connection;
+  if (status != NATS_OK && status != NATS_NOT_YET_CONNECTED) return std::unexpected(words_for(status));
+  parts_->acknowledgements = subscribe("a.*");
+  parts_->past_messages = subscribe("r.*.*");
+  if (parts_->acknowledgements == nullptr || parts_->past_messages == nullptr)
+    return std::unexpected("no subscription");
+  jsOptions js_options;
+  jsOptions_Init(&js_options);
+  js_options.Wait = kRequestTimeoutMs;
+  jsCtx* context = nullptr;
+  if (const natsStatus made = natsConnection_JetStream(&context, connection, &js_options); made != NATS_OK)
+    return std::unexpected(words_for(made));
+  parts_->context = context;
+  // An attempt that succeeded at once reports nothing by itself.
+  if (status == NATS_OK) parts_->events.on_connection(true);
+  return {};
+}
+
+void Link::close() {
+  if (parts_->gate != nullptr) {
+    const std::scoped_lock lock(parts_->gate->mutex);
+    parts_->gate->events = nullptr;
+  }
+  if (parts_->connection == nullptr) return;
+  natsConnection_Close(parts_->connection);
+  jsCtx_Destroy(std::exchange(parts_->context, nullptr));
+  parts_->acknowledgements.reset();
+  parts_->past_messages.reset();
+  natsConnection_Destroy(std::exchange(parts_->connection, nullptr));
+}
+
+Subscribed Link::subscribe(const std::string& end) {
+  natsSubscription* made = nullptr;
+  const natsStatus status = natsConnection_Subscribe(&made, parts_->connection, joined({inbox_, end}).c_str(),
+                                                     on_message, parts_->gate);
+  if (status != NATS_OK) made = nullptr;
+  if (made != nullptr) natsSubscription_SetPendingLimits(made, kInboxMessagesMax, kInboxBytesMax);
+  return {made,
+          [](void* subscription) { natsSubscription_Destroy(static_cast<natsSubscription*>(subscription)); }};
+}
+
+bool Link::is_connected() const {
+  return parts_->connection != nullptr &&
+         natsConnection_Status(parts_->connection) == NATS_CONN_STATUS_CONNECTED;
+}
+
+std::size_t Link::payload_bytes_max() const {
+  return static_cast<std::size_t>(natsConnection_GetMaxPayload(parts_->connection));
+}
+
+bool Link::publish(const std::string& subject, const std::string& reply, Bytes payload,
+                   const std::vector<Header>& headers) {
+  natsMsg* raw_message = nullptr;
+  if (natsMsg_Create(&raw_message, subject.c_str(), reply.empty() ? nullptr : reply.c_str(),
+                     reinterpret_cast<const char*>(payload.data()),
+                     static_cast<int>(payload.size())) != NATS_OK) {
+    return false;
+  }
+  const MessageHandle message(raw_message);
+  for (const Header& header : headers) natsMsgHeader_Set(raw_message, header.name, header.value.c_str());
+  return natsConnection_PublishMsg(parts_->connection, raw_message) == NATS_OK;
+}
+
+}  // namespace fanfare::relay

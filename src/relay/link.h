@@ -1,0 +1,81 @@
+#pragma once
+// The connection to the broker: messages out, and everything that comes to its inbox. Reconnects by itself. The only files that
+// know the NATS library are link.cc, jet_stream.cc and bucket.cc.
+
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/shared_bytes.h"
+#include "fanfare/nats.h"
+
+namespace fanfare::relay {
+
+// A subscription, until it is destroyed. A message of before may still be reported for a moment.
+using Subscribed = std::unique_ptr<void, void (*)(void*)>;
+
+// A message to the inbox, or to a subscription.
+struct Incoming {
+  std::string to;       // what follows the inbox's prefix; empty: it is a stream's message to a consumer
+  std::string subject;  // of a message of a stream: the one it was published with
+  std::string reply;
+  SharedBytes payload;
+  int status = 0;                   // of a message of the broker itself: 100, 503, ...; zero: it is none
+  bool is_flow_control = false;     // the broker waits for an answer to `reply`
+  std::uint64_t last_consumer = 0;  // of a sign of life
+  std::string stalled;              // of one: the broker waits for an answer to this subject
+  std::uint64_t sequence = 0;       // of a stored message that was asked for; `subject` is its own then
+};
+
+struct LinkEvents {
+  // Called on threads of the library, one at a time each. May block: the library then keeps what comes, up to its limits.
+  std::function<void(Incoming)> on_message;
+  std::function<void(bool is_connected)> on_connection;
+};
+
+struct Header {
+  const char* name;
+  std::string value;
+};
+
+// Waits for nothing but the write to the socket, for kWriteDeadline at most.
+class Link {
+ public:
+  Link();
+  Link(const Link&) = delete;
+  Link& operator=(const Link&) = delete;
+  ~Link();
+
+  // Whether open() could begin: reads the files of the options. The error is for people.
+  static std::expected<void, std::string> check(const NatsOptions& options);
+  // Begins to connect, in the background if the broker cannot be reached. The error is for people.
+  std::expected<void, std::string> open(const NatsOptions& options, LinkEvents events);
+  // No event is reported when it returns. Any thread but one that is in an event.
+  void close();
+
+  bool is_connected() const;
+  // With a dot at the end; unique. What comes to inbox() + "a.*" and "r.*.*" is always reported.
+  const std::string& inbox() const { return inbox_; }
+  // To inbox() + `end`. Null: memory ran out. (The broker delivers to a consumer only if exactly its subject is subscribed to, so a
+  // pattern for all of them is not enough.)
+  Subscribed subscribe(const std::string& end);
+  // False: the connection is down. Any thread.
+  bool publish(const std::string& subject, const std::string& reply, Bytes payload,
+               const std::vector<Header>& headers);
+  // The largest payload that the broker takes.
+  std::size_t payload_bytes_max() const;
+
+  struct Parts;  // the library's objects, for jet_stream.cc and bucket.cc
+  Parts& parts() { return *parts_; }
+
+ private:
+  std::unique_ptr<Parts> parts_;
+  std::string inbox_;
+};
+
+}  // namespace fanfare::relay

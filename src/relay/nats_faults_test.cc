@@ -1,0 +1,208 @@
+// The relay while its broker is killed, stopped, restarted, or loses what it had.
+
+#include <gtest/gtest.h>
+#include <nats/nats.h>
+
+#include <filesystem>
+
+#include "net/certificate_for_tests.h"
+#include "relay/relay_world_for_tests.h"
+
+namespace fanfare::relay {
+namespace {
+
+using Texts = std::vector<std::string>;
+
+// As an operator would.
+void delete_stream(const std::string& url, const char* stream) {
+  natsConnection* connection = nullptr;
+  jsCtx* context = nullptr;
+  jsErrCode code{};
+  ASSERT_EQ(natsConnection_ConnectTo(&connection, url.c_str()), NATS_OK);
+  ASSERT_EQ(natsConnection_JetStream(&context, connection, nullptr), NATS_OK);
+  EXPECT_EQ(js_DeleteStream(context, stream, nullptr, &code), NATS_OK);
+  jsCtx_Destroy(context);
+  natsConnection_Destroy(connection);
+}
+
+TEST(NatsFaults, ABrokerThatIsKilledAndRestartedLosesNothingAndRepeatsNothing) {
+  NatsServer server;
+  NatsOptions options = options_for({server.url()});
+  Instance a(options);
+  Instance b(options);
+  a.open("t");
+  b.open("t");
+  a.publish("t", "before");
+  ASSERT_TRUE(eventually([&] { return a.sink.has("t", 1) && b.sink.has("t", 1); }));
+  server.kill();
+  ASSERT_TRUE(eventually([&] { return !a.sink.is_up() && !b.sink.is_up(); }));
+  EXPECT_TRUE(b.publish("t", "kept 1"));
+  EXPECT_TRUE(b.publish("t", "kept 2"));
+  server.start();
+  ASSERT_TRUE(eventually([&] { return a.sink.has("t", 3) && b.sink.has("t", 3); }));
+  ASSERT_TRUE(eventually([&] { return a.sink.is_up() && b.sink.is_up(); }));
+  a.publish("t", "after");
+  ASSERT_TRUE(eventually([&] { return a.sink.has("t", 4) && b.sink.has("t", 4); }));
+  EXPECT_EQ(a.sink.topic("t").texts, (Texts{"before", "kept 1", "kept 2", "after"}));
+  EXPECT_EQ(b.sink.topic("t").texts, a.sink.topic("t").texts);
+  EXPECT_EQ(a.sink.topic("t").lost.size(), 1U);  // where it began
+  EXPECT_EQ(a.sink.times_down(), 1);
+}
+
+TEST(NatsFaults, ABrokerThatIsKilledAmidPublishingGetsEveryEventOnce) {
+  NatsServer server;
+  NatsOptions options = options_for({server.url()});
+  options.limits.messages_max = 10'000;
+  Instance a(options);
+  Instance b(options);
+  a.open("t");
+  b.open("t");
+  constexpr int kEvents = 600;
+  for (int i = 0; i < kEvents; ++i) {
+    ASSERT_TRUE(a.publish("t", std::to_string(i)));
+    if (i == 200 || i == 400) {
+      ASSERT_TRUE(eventually([&, at = static_cast<std::size_t>(i) - 150] { return a.sink.has("t", at); }));
+      server.kill();
+      server.start();
+    }
+  }
+  ASSERT_TRUE(eventually([&] { return a.sink.has("t", kEvents) && b.sink.has("t", kEvents); }));
+  Texts expected;
+  for (int i = 0; i < kEvents; ++i) expected.push_back(std::to_string(i));
+  EXPECT_EQ(a.sink.topic("t").texts, expected);
+  EXPECT_EQ(b.sink.topic("t").texts, expected);
+  ASSERT_TRUE(eventually([&] { return a.receipts.all().size() == kEvents; }));
+  for (const auto& receipt : a.receipts.all()) EXPECT_TRUE(receipt);
+}
+
+TEST(NatsFaults, ABrokerThatStopsAnsweringIsDownAndWhatWasPublishedElsewhereFollows) {
+  NatsServer server;
+  Instance a(options_for({server.url()}));
+  a.open("t");
+  a.publish("t", "1");
+  ASSERT_TRUE(eventually([&] { return a.sink.has("t", 1); }));
+  server.pause();
+  ASSERT_TRUE(eventually([&] { return !a.sink.is_up(); }));
+  server.go_on();
+  ASSERT_TRUE(eventually([&] { return a.sink.is_up(); }));
+  Instance b(options_for({server.url()}));
+  b.open("t");
+  b.publish("t", "2");
+  ASSERT_TRUE(eventually([&] { return a.sink.has("t", 2); }));
+  EXPECT_EQ(a.sink.topic("t").texts, (Texts{"1", "2"}));
+  EXPECT_EQ(a.sink.topic("t").lost.size(), 1U);
+}
+
+TEST(NatsFaults, AStreamThatIsDeletedBeginsAnotherEpoch) {
+  NatsServer server;
+  Instance a(options_for({server.url()}));
+  Instance b(options_for({server.url()}));
+  a.open("t");
+  b.open("t");
+  a.publish("t", "old");
+  ASSERT_TRUE(eventually([&] { return a.sink.has("t", 1) && b.sink.has("t", 1); }));
+  const Position before = a.sink.topic("t").at;
+  delete_stream(server.url(), "fanfare_t");
+  // The next event finds no stream. It is stored once there is one again.
+  ASSERT_TRUE(eventually([&] { return a.publish("t", "new"); }));
+  ASSERT_TRUE(eventually([&] { return a.sink.has("t", 2) && b.sink.has("t", 2); }));
+  EXPECT_EQ(a.sink.topic("t").texts, (Texts{"old", "new"}));
+  EXPECT_NE(a.sink.topic("t").at.epoch, before.epoch);
+  EXPECT_EQ(a.sink.topic("t").at.offset, 1U);
+  EXPECT_EQ(a.sink.topic("t").at, b.sink.topic("t").at);
+}
+
+TEST(NatsFaults, ABrokerThatComesBackWithAnOlderStreamBeginsAnotherEpoch) {
+  NatsServer server;
+  Instance a(options_for({server.url()}));
+  Instance b(options_for({server.url()}));
+  a.open("t");
+  b.open("t");
+  a.publish("t", "1");
+  a.publish("t", "2");
+  ASSERT_TRUE(eventually([&] { return a.sink.has("t", 2) && b.sink.has("t", 2); }));
+  server.kill();
+  const auto copy = server.folder() / "copy";
+  std::filesystem::copy(server.data(), copy, std::filesystem::copy_options::recursive);
+  server.start();
+  ASSERT_TRUE(eventually([&] { return a.sink.is_up() && b.sink.is_up(); }));
+  a.publish("t", "3");
+  a.publish("t", "4");
+  ASSERT_TRUE(eventually([&] { return a.sink.has("t", 4) && b.sink.has("t", 4); }));
+  const Position before = a.sink.topic("t").at;
+  server.kill();
+  std::filesystem::remove_all(server.data());
+  std::filesystem::rename(copy, server.data());
+  server.start();
+  ASSERT_TRUE(eventually([&] { return a.publish("t", "again"); }));
+  ASSERT_TRUE(eventually([&] { return a.sink.has("t", 5) && b.sink.has("t", 5); }));
+  // No position that a client has is given to another event.
+  EXPECT_NE(a.sink.topic("t").at.epoch, before.epoch);
+  EXPECT_EQ(a.sink.topic("t").at, b.sink.topic("t").at);
+  EXPECT_EQ(b.sink.topic("t").texts, (Texts{"1", "2", "3", "4", "again"}));
+}
+
+TEST(NatsFaults, AnInstanceStartsWithoutItsBroker) {
+  NatsServer server;
+  server.kill();
+  Instance a(options_for({server.url()}));
+  a.relay->open("t", {});
+  EXPECT_TRUE(a.publish("t", "kept"));
+  server.start();
+  ASSERT_TRUE(eventually([&] { return a.sink.is_up(); }));
+  EXPECT_TRUE(a.publish("t", "x"));
+  ASSERT_TRUE(eventually([&] { return a.sink.has("t", 2); }));
+  EXPECT_EQ(a.sink.topic("t").texts, (Texts{"kept", "x"}));
+}
+
+TEST(NatsFaults, AnEventThatIsNeverAcknowledgedIsGivenUp) {
+  NatsServer server;
+  NatsOptions options = options_for({server.url()});
+  options.publish_timeout = std::chrono::milliseconds(50);
+  Instance a(options);
+  a.open("t");
+  server.kill();
+  ASSERT_TRUE(eventually([&] { return !a.sink.is_up(); }));
+  EXPECT_TRUE(a.publish("t", "x"));
+  ASSERT_TRUE(eventually([&] { return a.receipts.all().size() == 1; }));
+  EXPECT_FALSE(a.receipts.all().front());
+  EXPECT_EQ(a.relay->counters().given_up, 1U);
+  EXPECT_EQ(a.relay->counters().in_flight, 0U);
+}
+
+TEST(NatsFaults, CredentialsThatAreWrongLeaveItDownAndRightOnesDoNot) {
+  NatsServer server("authorization { user: fan, password: fare }");
+  NatsOptions options = options_for({server.url()});
+  options.user = "fan";
+  options.password = "wrong";
+  Instance refused(options);
+  refused.relay->open("t", {});
+  options.password = "fare";
+  Instance accepted(options);
+  accepted.open("t");
+  EXPECT_FALSE(refused.sink.is_up());
+}
+
+TEST(NatsFaults, TlsWithACertificateOfTheirOwn) {
+  const net::TestCertificate files;
+  NatsServer server("tls { cert_file: \"" + files.certificate_file() + "\", key_file: \"" + files.key_file() +
+                    "\" }");
+  NatsOptions options = options_for({server.url()});
+  Instance without(options);  // does not trust it
+  without.relay->open("t", {});
+  options.ca_file = files.certificate_file();
+  options.expected_host = "localhost";
+  Instance with(options);
+  with.open("t");
+  with.publish("t", "x");
+  ASSERT_TRUE(eventually([&] { return with.sink.has("t", 1); }));
+  EXPECT_FALSE(without.sink.is_up());
+  options.ca_file = files.folder() + "/missing";
+  Instance unreadable(options);
+  EXPECT_NE(unreadable.relay->start_error().find(options.ca_file), std::string::npos)
+      << unreadable.relay->start_error();
+  EXPECT_FALSE(unreadable.publish("t", "x"));
+}
+
+}  // namespace
+}  // namespace fanfare::relay

@@ -1,0 +1,51 @@
+#pragma once
+// The NATS library's objects, owned. For link.cc, jet_stream.cc and bucket.cc only.
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "relay/link.h"
+
+// The library's own names.
+// NOLINTBEGIN(bugprone-reserved-identifier, cert-dcl37-c, cert-dcl51-cpp)
+struct __natsConnection;
+struct __jsCtx;
+// NOLINTEND(bugprone-reserved-identifier, cert-dcl37-c, cert-dcl51-cpp)
+
+namespace fanfare::relay {
+
+// Owns one of the library's objects.
+template <typename T, void (*Destroy)(T*)>
+struct Destroyer {
+  void operator()(T* object) const { Destroy(object); }
+};
+template <typename T, void (*Destroy)(T*)>
+using Handle = std::unique_ptr<T, Destroyer<T, Destroy>>;
+
+// A request to the broker's API waits at most this long.
+inline constexpr std::int64_t kRequestTimeoutMs = 2000;
+inline constexpr std::int64_t kWriteDeadlineMs = 2000;
+
+// The library's own words for what went wrong in this thread. `status` is a natsStatus.
+std::string words_for(int status);
+
+// What the library's callbacks reach a link through. It may call them for a moment after a connection was closed and destroyed, so
+// gates live as long as the process: one for each link.
+struct Gate {
+  std::mutex mutex;              // guards events and inbox; held during an event
+  LinkEvents* events = nullptr;  // null: the link is closed
+  std::string inbox;
+};
+
+struct Link::Parts {
+  LinkEvents events;
+  Gate* gate = nullptr;  // null: was never opened
+  Subscribed acknowledgements{nullptr, [](void*) {}};
+  Subscribed past_messages{nullptr, [](void*) {}};
+  __natsConnection* connection = nullptr;  // owned, as is the other; Link::close() destroys them
+  __jsCtx* context = nullptr;
+};
+
+}  // namespace fanfare::relay

@@ -1,0 +1,147 @@
+#include "relay/past_reads.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+namespace fanfare::relay {
+
+void PastReads::add(std::string topic, Position after, std::size_t bytes_max, pubsub::Relay::Read done,
+                    Instant now) {
+  waiting_.push_back({.topic = std::move(topic),
+                      .after = after,
+                      .bytes_max = bytes_max,
+                      .done = std::move(done),
+                      .first = after.offset + 1,
+                      .got = {}});
+  begin_waiting(now);
+}
+
+void PastReads::begin_waiting(Instant now) {
+  while (!waiting_.empty() && reads_.size() < kAtOnceMax) {
+    Read& read = reads_.emplace(++last_, std::move(waiting_.front())).first->second;
+    waiting_.pop_front();
+    ask(last_, read, now);
+  }
+}
+
+// The first one alone, and then as many as fit if they are as long.
+void PastReads::ask(std::uint64_t number, Read& read, Instant now) {
+  std::uint64_t to = read.first;
+  if (!read.got.empty()) {
+    const std::size_t size = std::max<std::size_t>(read.got.begin()->second.payload.size(), 1);
+    to = read.first + std::min(read.bytes_max / size, kMessagesMax - 1);
+  }
+  read.due = saturating_add(now, kAnswerWait);
+  for (std::uint64_t sequence = std::max(read.asked_to + 1, read.first); sequence <= to; ++sequence) {
+    if (!broker_.ask(read.topic, sequence, std::to_string(number) + "." + std::to_string(sequence))) {
+      read.due = saturating_add(now, kRetryAfter);
+      return;
+    }
+    read.asked_to = sequence;
+  }
+}
+
+void PastReads::answered(std::string_view id, std::optional<pubsub::RelayedEvent> message, Instant now) {
+  std::uint64_t number = 0;
+  std::uint64_t sequence = 0;
+  const char* const end = id.data() + id.size();
+  const auto [dot, failed] = std::from_chars(id.data(), end, number);
+  if (failed != std::errc() || dot == end || std::from_chars(dot + 1, end, sequence).ec != std::errc())
+    return;
+  const auto found = reads_.find(number);
+  if (found == reads_.end() || sequence < found->second.first) return;
+  Read& read = found->second;
+  // Of another epoch: the topic has begun again, and nothing follows the position.
+  if (message && message->position.epoch == read.after.epoch) {
+    read.got.emplace(sequence, *std::move(message));
+  } else {
+    read.end = std::min(read.end, sequence);
+  }
+  if (!advance(number, read, now)) return;
+  Read ended = std::move(read);
+  reads_.erase(found);
+  finish(ended);
+  begin_waiting(now);
+}
+
+bool PastReads::advance(std::uint64_t number, Read& read, Instant now) {
+  if (read.end == read.first) return !retry_first(read, now).value_or(true);
+  std::uint64_t next = read.first;
+  std::size_t bytes = 0;
+  while (read.got.contains(next) && bytes < read.bytes_max) bytes += read.got.at(next++).payload.size();
+  if (next == read.end || bytes >= read.bytes_max || next - read.first >= kMessagesMax) return true;
+  if (next <= read.asked_to) return false;  // answers are under way
+  ask(number, read, now);
+  return read.asked_to < next;
+}
+
+// The stream begins later, has ended, or has it all the same. Empty: nobody knows.
+std::optional<bool> PastReads::retry_first(Read& read, Instant now) {
+  read.end = UINT64_MAX;
+  read.got.clear();
+  read.asked_to = 0;
+  read.due = saturating_add(now, kRetryAfter);
+  const auto state = broker_.state_of(read.topic);
+  if (!state) return std::nullopt;
+  if (++read.retries > kRetriesMax || state->epoch != read.after.epoch || state->last < read.first)
+    return false;
+  if (state->first > read.first) {
+    read.first = state->first;
+    read.due = now;
+  }
+  return read.first <= state->last;
+}
+
+void PastReads::finish(Read& read) {
+  std::vector<pubsub::RelayedEvent> events;
+  std::size_t bytes = 0;
+  for (auto& [sequence, event] : read.got) {
+    if (sequence >= read.end || sequence != read.first + events.size() || bytes >= read.bytes_max) break;
+    bytes += event.payload.size();
+    events.push_back(std::move(event));
+  }
+  read.done(std::move(events));
+}
+
+void PastReads::forget_asked() {
+  for (auto& [number, read] : reads_) {
+    read.asked_to = 0;
+    read.end = UINT64_MAX;
+    read.got.clear();
+    read.due = Instant{};
+  }
+}
+
+// One that has no answer at all may be of a stream that does not exist.
+void PastReads::tick(Instant now) {
+  for (auto at = reads_.begin(); at != reads_.end();) {
+    auto& [number, read] = *at;
+    if (now < read.due) {
+      ++at;
+      continue;
+    }
+    if (read.asked_to == 0) {
+      ask(number, read, now);
+      ++at;
+      continue;
+    }
+    const auto goes_on = retry_first(read, now);
+    if (!goes_on) return;  // which may have taken seconds
+    if (*goes_on) {
+      ++at;
+      continue;
+    }
+    Read ended = std::move(read);
+    at = reads_.erase(at);
+    finish(ended);
+  }
+  begin_waiting(now);
+}
+
+void PastReads::clear() {
+  reads_.clear();
+  waiting_.clear();
+}
+
+}  // namespace fanfare::relay

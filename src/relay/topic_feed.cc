@@ -1,0 +1,185 @@
+#include "relay/topic_feed.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+
+namespace fanfare::relay {
+namespace {
+
+constexpr std::uint64_t kEpochMask = (std::uint64_t{1} << 53U) - 1;  // JavaScript's Number.MAX_SAFE_INTEGER
+
+std::uint64_t new_epoch(Random& random) {
+  std::uint64_t epoch = 0;
+  while (epoch == 0) epoch = random.next_u64() & kEpochMask;
+  return epoch;
+}
+
+// The same for every instance that notices: none must end the epoch that another has just begun.
+std::uint64_t epoch_after(const StreamState& state) {
+  SeededRandom random(state.epoch ^ (state.last << 1U));
+  return new_epoch(random);
+}
+
+}  // namespace
+
+TopicFeed::TopicFeed(World& world, std::string topic, StreamAddress address)
+    : world_(world), topic_(std::move(topic)), address_(std::move(address)) {}
+
+void TopicFeed::start_reading(const pubsub::RelayStart& from) {
+  is_read_ = true;
+  is_opening_ = true;
+  is_told_current_ = false;
+  recent_max_ = from.recent_max;
+  opening_ = from.opening;
+  reader_ = Reader();
+  if (from.after.epoch != 0) reader_.start_behind(from.after);
+  restart();
+}
+
+void TopicFeed::stop_reading() {
+  forget_consumer();
+  is_read_ = false;
+  held_.clear();
+  reader_ = Reader();
+  if (state_ != State::lost) state_ = State::known;
+}
+
+void TopicFeed::restart() {
+  state_ = State::lost;
+  forget_consumer();
+  next_attempt_ = Instant{};
+  attempt_wait_ = kAttemptWaitMin;
+}
+
+std::expected<void, std::string> TopicFeed::attempt(Instant now) {
+  auto state = world_.jet_stream.open(address_, new_epoch(world_.random));
+  if (!state) return std::unexpected(std::move(state.error()));
+  if (reader_.is_rolled_back(*state)) {
+    log::warn("relay_stream_rolled_back",
+              {{"topic", topic_}, {"last", state->last}, {"delivered", reader_.next() - 1}});
+    const StreamState other{.epoch = epoch_after(*state), .first = state->last + 1, .last = state->last};
+    if (auto done = world_.jet_stream.set_epoch(address_, other.epoch); !done) return done;
+    state = other;
+  }
+  epoch_ = state->epoch;
+  if (is_read_) return begin_consumer(*state, now);
+  state_ = State::known;
+  return {};
+}
+
+std::expected<void, std::string> TopicFeed::begin_consumer(const StreamState& state, Instant now) {
+  const std::uint64_t epoch_before = reader_.epoch();
+  const std::uint64_t recent_max = is_opening_ ? recent_max_ : UINT64_MAX;
+  if (const auto lost = reader_.begin(state, recent_max))
+    offer({.position = *lost, .payload = {}, .is_lost = true});
+  if (epoch_before != 0 && epoch_before != reader_.epoch()) {
+    log::warn("relay_stream_replaced", {{"topic", topic_}, {"epoch", reader_.epoch()}});
+  }
+  // Another subject for each consumer: what an earlier one sent is not taken for this one's.
+  deliver_to_ = "c." + std::to_string(world_.next_consumer++);
+  subscription_ = world_.link.subscribe(deliver_to_);
+  if (subscription_ == nullptr) return std::unexpected("no subscription");
+  auto consumer = world_.jet_stream.consume(address_, reader_.next(), world_.link.inbox() + deliver_to_);
+  if (!consumer) return std::unexpected(std::move(consumer.error()));
+  consumer_ = *std::move(consumer);
+  catch_up_to_ = state.last;
+  heard_ = now;
+  is_opening_ = false;
+  state_ = State::reading;
+  return {};
+}
+
+void TopicFeed::note_current() {
+  if (!is_read_ || is_told_current_ || !is_current()) return;
+  is_told_current_ = true;
+  world_.sink.on_current(topic_, opening_);
+}
+
+void TopicFeed::on_message(const Incoming& message, const Delivery& delivery, Instant now) {
+  if (state_ != State::reading) return;
+  heard_ = now;
+  const auto epoch = epoch_of(message.subject).value_or(0);
+  const Position position{.epoch = epoch, .offset = delivery.stream_sequence};
+  switch (reader_.take(delivery, epoch)) {
+    case Reader::Take::deliver:
+      return offer({.position = position, .payload = message.payload});
+    case Reader::Take::deliver_after_gap:
+      offer({.position = {.epoch = epoch, .offset = position.offset - 1}, .payload = {}, .is_lost = true});
+      return offer({.position = position, .payload = message.payload});
+    case Reader::Take::skip:
+      return;
+    case Reader::Take::skip_epoch:
+      return offer({.position = {.epoch = reader_.epoch(), .offset = reader_.next() - 1},
+                    .payload = {},
+                    .is_lost = true});
+    case Reader::Take::restart:
+      return restart();
+  }
+}
+
+void TopicFeed::on_sign_of_life(const Incoming& message, Instant now) {
+  if (state_ != State::reading) return;
+  heard_ = now;
+  if (message.is_flow_control) {
+    world_.link.publish(message.reply, {}, {}, {});
+    return;
+  }
+  if (!message.stalled.empty()) world_.link.publish(message.stalled, {}, {}, {});
+  if (!reader_.matches(message.last_consumer)) restart();
+}
+
+void TopicFeed::offer(Held held) {
+  held_.push_back(std::move(held));
+  if (held_.size() == 1) offer_held();
+  if (held_.size() > kHeldMax && state_ == State::reading) pause();
+}
+
+void TopicFeed::offer_held() {
+  while (!held_.empty()) {
+    const Held& first = held_.front();
+    if (first.is_lost) {
+      world_.sink.on_lost(topic_, first.position);
+    } else if (!world_.sink.on_message(topic_, first.position, first.payload)) {
+      return;
+    }
+    held_.pop_front();
+  }
+  note_current();
+}
+
+void TopicFeed::pause() {
+  forget_consumer();
+  state_ = State::paused;
+}
+
+// The broker ends a consumer whose subject nobody subscribes to.
+void TopicFeed::forget_consumer() {
+  consumer_.clear();
+  deliver_to_.clear();
+  subscription_.reset();
+}
+
+bool TopicFeed::tick(Instant now) {
+  offer_held();
+  if (state_ == State::paused && held_.empty()) restart();
+  if (state_ == State::reading && now - heard_ > kHeartbeatsMissedMax * world_.heartbeat) restart();
+  if (state_ != State::lost || now < next_attempt_) return true;
+  auto done = attempt(now);
+  if (done) {
+    problem_.clear();
+    attempt_wait_ = kAttemptWaitMin;
+    note_current();
+    return true;
+  }
+  if (problem_ != done.error()) {
+    problem_ = std::move(done.error());
+    log::warn("relay_topic_failed", {{"topic", topic_}, {"reason", problem_}});
+  }
+  next_attempt_ = saturating_add(now, attempt_wait_);
+  attempt_wait_ = std::min(attempt_wait_ * 2, kAttemptWaitMax);
+  return false;
+}
+
+}  // namespace fanfare::relay

@@ -1,0 +1,105 @@
+#pragma once
+// One open topic: its stream, the consumer that reads it, and what the hub has no room for yet. On the relay's thread.
+//
+//   lost      nothing is known: the next attempt is due at next_attempt_
+//   known     the stream's epoch is known, which is enough to publish: nobody wants the events here
+//   reading   a consumer delivers; its signs of life are watched
+//   paused    the hub is full: the consumer was ended, and begins again behind what is held
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <string>
+
+#include "base/random.h"
+#include "base/time.h"
+#include "pubsub/relay.h"
+#include "relay/jet_stream.h"
+#include "relay/reader.h"
+
+namespace fanfare::relay {
+
+class TopicFeed {
+ public:
+  struct World {
+    JetStream& jet_stream;
+    Link& link;
+    pubsub::RelaySink& sink;
+    Random& random;
+    Duration heartbeat;
+    std::uint64_t next_consumer = 0;
+  };
+
+  TopicFeed(World& world, std::string topic, StreamAddress address);
+
+  // The events are wanted from there on. Not while they are.
+  void start_reading(const pubsub::RelayStart& from);
+  void stop_reading();
+  bool is_read() const { return is_read_; }
+  // Of the last start_reading(); zero: there was none.
+  std::uint64_t opening() const { return opening_; }
+  // Whether events can be published; and, if they are wanted, whether a consumer delivers, or would if the hub had room.
+  bool is_ready() const { return state_ != State::lost; }
+  // And everything that the stream had when its consumer began has been delivered.
+  bool is_current() const {
+    return is_ready() && (!is_read_ || (reader_.next() > catch_up_to_ && held_.empty()));
+  }
+  // Zero: unknown.
+  std::uint64_t epoch() const { return epoch_; }
+  const StreamAddress& address() const { return address_; }
+  const std::string& consumer() const { return consumer_; }
+  // What follows the inbox's prefix in the subject to which the consumer delivers.
+  const std::string& deliver_to() const { return deliver_to_; }
+
+  // The connection is gone, or something about the stream has changed: makes a new consumer, at once if it may.
+  void restart();
+  void on_message(const Incoming& message, const Delivery& delivery, Instant now);
+  void on_sign_of_life(const Incoming& message, Instant now);
+  // Attempts, retries and watches what is due. False: an attempt has failed now.
+  bool tick(Instant now);
+
+  // Of events that wait for room in the hub. One more pauses the consumer.
+  static constexpr std::size_t kHeldMax = 256;
+  static constexpr int kHeartbeatsMissedMax = 3;
+  static constexpr Duration kAttemptWaitMin = std::chrono::milliseconds(100);
+  static constexpr Duration kAttemptWaitMax = std::chrono::seconds(5);
+
+ private:
+  enum class State : std::uint8_t { lost, known, reading, paused };
+  struct Held {
+    Position position;
+    SharedBytes payload;
+    bool is_lost = false;  // everything up to there
+  };
+
+  std::expected<void, std::string> attempt(Instant now);
+  std::expected<void, std::string> begin_consumer(const StreamState& state, Instant now);
+  void note_current();
+  void offer(Held held);
+  void offer_held();
+  void pause();
+  void forget_consumer();
+
+  World& world_;
+  const std::string topic_;
+  const StreamAddress address_;
+  std::string deliver_to_;
+  Subscribed subscription_{nullptr, [](void*) {}};
+  State state_ = State::lost;
+  bool is_read_ = false;
+  bool is_opening_ = false;  // no consumer has begun since start_reading()
+  bool is_told_current_ = false;
+  std::uint64_t recent_max_ = UINT64_MAX;
+  std::uint64_t opening_ = 0;
+  std::uint64_t epoch_ = 0;
+  Reader reader_;
+  std::uint64_t catch_up_to_ = 0;  // the end of the stream when the consumer began
+  std::string consumer_;
+  std::string problem_;  // why the last attempt failed
+  std::deque<Held> held_;
+  Instant heard_{};
+  Instant next_attempt_{};
+  Duration attempt_wait_ = kAttemptWaitMin;
+};
+
+}  // namespace fanfare::relay
