@@ -33,6 +33,8 @@ class Board {
   UserNumber author_at(std::uint16_t x, std::uint16_t y) const;
   // Nobody has drawn in it, or all of it was taken back.
   bool is_blank(ChunkId id) const;
+  // For what is drawn from now on.
+  void set_chunks_max(std::size_t chunks_max) { chunks_max_ = chunks_max; }
   // False: the chunk is blank, and chunks_max are not.
   bool has_room_for(ChunkId id) const { return count_ < chunks_max_ || !is_blank(id); }
   // False, and nothing is changed: has_room_for() is false.

@@ -1,5 +1,7 @@
 #include "canvas/error.h"
 
+#include <utility>
+
 namespace fanfare::canvas {
 
 std::string_view name_of(ErrorCode code) {
@@ -53,6 +55,16 @@ std::uint8_t status_of(ErrorCode code) {
       return 8;
   }
   return 1;
+}
+
+ProtocolError error_of(ErrorCode code, std::string message) {
+  return {.code = code, .message = std::move(message)};
+}
+
+ProtocolError too_many_pixels(std::string message, Duration wait) {
+  ProtocolError error = error_of(ErrorCode::too_many_pixels, std::move(message));
+  error.retry_after = retry_ms(wait);
+  return error;
 }
 
 }  // namespace fanfare::canvas

@@ -46,4 +46,7 @@ constexpr std::chrono::milliseconds retry_ms(Duration wait) {
   return std::chrono::ceil<std::chrono::milliseconds>(wait);
 }
 
+ProtocolError error_of(ErrorCode code, std::string message);
+ProtocolError too_many_pixels(std::string message, Duration wait);
+
 }  // namespace fanfare::canvas

@@ -189,7 +189,6 @@ TEST(JsonRequest, Moderation) {
   expect_range(R"({"type":"rollback","at_ms":-1})", "at_ms", "-1", "9007199254740991");
 }
 
-// Half of the messages are made of the parts of valid ones.
 // The range in a message is the one that is accepted.
 TEST(JsonRequest, RangesInMessagesAreTheAcceptedOnes) {
   const auto with = [](std::string text, const std::string& value) {
@@ -221,6 +220,7 @@ TEST(JsonRequest, RangesInMessagesAreTheAcceptedOnes) {
   }
 }
 
+// Half of the messages are made of the parts of valid ones.
 TEST(JsonRequest, RandomInputIsARequestOrADocumentedError) {
   constexpr std::string_view kParts[] = {"{",
                                          "}",

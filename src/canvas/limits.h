@@ -27,7 +27,7 @@ struct Limits {
   Duration cooldown{};
   // Of all users in one tick: what comes later in it is answered too_many_pixels, with the wait to the next tick.
   std::size_t pixels_per_tick_max = 262'144;
-  // The last pixels of all users that their authors can take back. Each takes 32 bytes.
+  // The last pixels of all users that their authors can take back. Each takes at most 88 bytes.
   std::size_t undo_pixels_max = 1'000'000;
   // Of one user, those that somebody has drawn over and that an undo has passed: they can be taken back when they are the
   // user's again. Of more, the oldest are forgotten.

@@ -19,6 +19,8 @@ class Log final : public Past {
   explicit Log(const RoomSpec& spec) : spec_(spec) {}
 
   void add(const Tick& tick, std::int64_t time_ms) {
+    if (tick.is_empty()) return;
+    times_.push_back(time_ms);
     for (const ChunkTick& chunk : tick.chunks) {
       for (const TickPixel& pixel : chunk.pixels) {
         places_[{x_of(chunk.chunk, pixel.index), y_of(chunk.chunk, pixel.index)}].push_back(
@@ -33,8 +35,9 @@ class Log final : public Past {
     if (pixels.size() > count_max) pixels.resize(count_max);
     return pixels;
   }
-  std::vector<RestoredPixel> without_user(UserNumber user, std::int64_t since_ms) override {
-    std::vector<RestoredPixel> found;
+  // Without what was taken back: see UndoModelTest of canvasstore.
+  Restoration without_user(UserNumber user, std::int64_t since_ms) override {
+    Restoration found{.from = tick_from(since_ms), .pixels = {}};
     for (const auto& [at, pixels] : places_) {
       const auto is_his = [&](const PastPixel& pixel) {
         return pixel.user == user && pixel.time_ms >= since_ms;
@@ -46,12 +49,12 @@ class Log final : public Past {
         restored.author = pixel.user;
         restored.colour = pixel.colour;
       }
-      found.push_back(restored);
+      found.pixels.push_back(restored);
     }
     return found;
   }
-  std::vector<RestoredPixel> as_at(const Area& area, std::int64_t at_ms) override {
-    std::vector<RestoredPixel> found;
+  Restoration as_at(const Area& area, std::int64_t at_ms) override {
+    Restoration found{.from = tick_from(at_ms + 1), .pixels = {}};
     for (const auto& [at, pixels] : places_) {
       if (!area.contains(at.first, at.second) || pixels.back().time_ms <= at_ms) continue;
       RestoredPixel restored{.x = at.first, .y = at.second, .colour = spec_.background_colour()};
@@ -60,12 +63,17 @@ class Log final : public Past {
         restored.author = pixel.user;
         restored.colour = pixel.colour;
       }
-      found.push_back(restored);
+      found.pixels.push_back(restored);
     }
     return found;
   }
 
  private:
+  std::uint64_t tick_from(std::int64_t at_ms) const {
+    return 1 + static_cast<std::uint64_t>(std::ranges::lower_bound(times_, at_ms) - times_.begin());
+  }
+
+  std::vector<std::int64_t> times_;  // of the ticks
   const RoomSpec& spec_;
   std::map<std::pair<std::uint16_t, std::uint16_t>, std::vector<PastPixel>> places_;
 };
@@ -93,8 +101,8 @@ class ModerationTest : public testing::Test {
     return tick;
   }
   std::size_t restore(ModerationEvent event) {
-    const auto pixels = restore_for(event, room_.spec(), log_);
-    const auto count = room_.restore(mod_, event, pixels);
+    const auto found = restore_for(event, room_.spec(), log_);
+    const auto count = room_.restore(mod_, event, found);
     EXPECT_TRUE(count);
     return count.value_or(0);
   }
@@ -280,10 +288,11 @@ TEST_F(ManyRestoredTest, ManyPixelsAreDividedAmongTicks) {
 }
 
 TEST_F(ManyRestoredTest, WhatIsNotInTheCanvasAnyMoreIsLeftOut) {
-  const std::vector<RestoredPixel> pixels{{.x = 600, .y = 0, .colour = 1},
-                                          {.x = 0, .y = 0, .colour = 0x1000000},
-                                          {.x = 1, .y = 0, .author = 5, .colour = 1}};
-  EXPECT_EQ(room_.restore(mod_, {.kind = Kind::rollback}, pixels), 1U);
+  const Restoration found{.from = 1,
+                          .pixels = {{.x = 600, .y = 0, .colour = 1},
+                                     {.x = 0, .y = 0, .colour = 0x1000000},
+                                     {.x = 1, .y = 0, .author = 5, .colour = 1}}};
+  EXPECT_EQ(room_.restore(mod_, {.kind = Kind::rollback}, found), 1U);
   finish_tick();
   EXPECT_EQ(colour(1, 0), 1U);
 }

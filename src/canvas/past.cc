@@ -2,7 +2,7 @@
 
 namespace fanfare::canvas {
 
-std::vector<RestoredPixel> restore_for(const ModerationEvent& event, const RoomSpec& spec, Past& past) {
+Restoration restore_for(const ModerationEvent& event, const RoomSpec& spec, Past& past) {
   switch (event.kind) {
     case ModerationEvent::Kind::undo_user:
       return past.without_user(event.user, event.at_ms);

@@ -26,8 +26,18 @@ struct RestoredPixel {
   std::uint16_t y = 0;
   UserNumber author = 0;  // 0: nobody had drawn it, and `colour` is the background's
   Colour colour = 0;
+  std::uint64_t tick = 0;  // in which it was drawn; 0: before the log, or it does not matter
 
   bool operator==(const RestoredPixel&) const = default;
+};
+
+// What a moderator's request finds in the past.
+struct Restoration {
+  std::uint64_t from =
+      0;  // strokes in this tick and later ones are taken back; of undo_user, those of the user
+  std::vector<RestoredPixel> pixels;
+
+  bool operator==(const Restoration&) const = default;
 };
 
 class Past {
@@ -39,14 +49,15 @@ class Past {
 
   // The last `count_max` pixels that were drawn at a place, the newest first.
   virtual std::vector<PastPixel> drawn_at(std::uint16_t x, std::uint16_t y, std::size_t count_max) = 0;
-  // Each place where `user` has drawn at or after `since_ms`, as if he had not: the last pixel there of somebody else
-  // since then, or else the pixel as it was before `since_ms`. Each place once.
-  virtual std::vector<RestoredPixel> without_user(UserNumber user, std::int64_t since_ms) = 0;
+  // Each place with a stroke of `user` at or after `since_ms` that nobody has taken back: what is left there without those.
+  // That is the stroke (or what was before the log) beneath the oldest of them, and the others above it, the oldest first.
+  // So a place has one pixel or more, one after the other.
+  virtual Restoration without_user(UserNumber user, std::int64_t since_ms) = 0;
   // Each place of the area that has changed after `at_ms`, as it was at that time. Each place once.
-  virtual std::vector<RestoredPixel> as_at(const Area& area, std::int64_t at_ms) = 0;
+  virtual Restoration as_at(const Area& area, std::int64_t at_ms) = 0;
 };
 
-// The pixels for Room::restore(). `event` is not a ban; its at_ms is the moment, 0 for all that the log has.
-std::vector<RestoredPixel> restore_for(const ModerationEvent& event, const RoomSpec& spec, Past& past);
+// For Room::restore(). `event` is not a ban; its at_ms is the moment, 0 for all that the log has.
+Restoration restore_for(const ModerationEvent& event, const RoomSpec& spec, Past& past);
 
 }  // namespace fanfare::canvas

@@ -63,7 +63,7 @@ class Presence {
   // Whether take_delta() may return something after the interval.
   bool has_news() const { return !changed_.empty(); }
   // For a new connection: at most presence_listed_max, the newest ones. Others come with page().
-  // `asker`: who gets it; nobody needs to hear that he has left himself.
+  // `asker`: the user who gets it. Users listed to somebody else are reported when they leave.
   PresenceDelta list(UserNumber asker);
   // The users whose numbers are greater than `after`, at most presence_listed_max. A client that asks for page after page, and follows
   // the changes meanwhile, knows all users.

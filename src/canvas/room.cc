@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "base/check.h"
 #include "base/text.h"
@@ -9,22 +10,12 @@
 namespace fanfare::canvas {
 namespace {
 
-ProtocolError error_of(ErrorCode code, std::string message) {
-  return {.code = code, .message = std::move(message)};
-}
-
 ProtocolError range_error(std::string_view field, std::uint64_t value, std::uint64_t limit) {
   return {.code = ErrorCode::out_of_range,
           .message = joined({field, " must be at most ", std::to_string(limit)}),
           .field = std::string(field),
           .value = std::to_string(value),
           .limit = std::to_string(limit)};
-}
-
-ProtocolError too_many_pixels(std::string message, Duration wait) {
-  ProtocolError error = error_of(ErrorCode::too_many_pixels, std::move(message));
-  error.retry_after = retry_ms(wait);
-  return error;
 }
 
 // One chunk. The rate is a number each minute, of buckets that count by the second.
@@ -71,6 +62,14 @@ Room::Room(RoomOptions options)
       proof_(options.proof),
       last_tick_(options.last_tick),
       pixels_total_(options.pixels) {}
+
+void Room::set_limits(const Limits& limits) {
+  const Limits before = std::exchange(limits_, limits);
+  limits_.undo_pixels_max = before.undo_pixels_max;
+  limits_.bans_max = before.bans_max;
+  board_.set_chunks_max(limits_.chunks_max);
+  users_.shift_cooldowns(limits_.cooldown - before.cooldown);
+}
 
 bool Room::load(ChunkId id, Version version, Bytes colours, std::span<const UserNumber> authors) {
   return board_.load(id, version, colours, authors);
@@ -173,9 +172,11 @@ void Room::draw_one(User& user, Payer& payer, const Pixel& pixel, Instant now) {
                                           .author_before = board_.author_at(pixel.x, pixel.y),
                                           .colour = pixel.colour,
                                           .colour_before = board_.colour_at(pixel.x, pixel.y),
+                                          .tick = last_tick_ + 1,
                                           .previous = user.last_draw});
   if (number != 0) user.last_draw = number;
   board_.set(pixel, user.number);
+  taken_back_.draw(pixel.x, pixel.y);
   ++tick_pixels_;
   ++pixels_total_;
 }
@@ -202,80 +203,9 @@ DrawResult Room::draw(const Actor& actor, std::span<const Pixel> pixels, std::st
   return result;
 }
 
-DrawResult Room::undo(const Actor& actor, std::uint32_t count, Now now) {
-  User* const user = users_.find(actor.user);
-  if (user == nullptr) return {.error = error_of(ErrorCode::not_permitted, "you have left")};
-  DrawResult result;
-  result.error = change_problem(actor, *user, now);
-  if (result.error) return result;
-  // One that somebody has drawn over is passed, and stays: it may be the user's again. Of these undo_passed_max stay, so
-  // the work is limited by that and by what was drawn.
-  std::uint64_t number = user->last_draw;
-  std::uint64_t kept = 0;  // the last one that stays; 0: none
-  std::size_t passed = 0;
-  while (result.accepted < count) {
-    const Drawn* const drawn = undo_.find(number);
-    if (drawn == nullptr) break;
-    if (tick_pixels_ >= limits_.pixels_per_tick_max) {
-      result.error = too_many_pixels("too many pixels come at the same time", limits_.tick_max);
-      break;
-    }
-    const std::uint64_t previous = drawn->previous;
-    const bool is_passed = board_.author_at(drawn->x, drawn->y) != user->number ||
-                           board_.colour_at(drawn->x, drawn->y) != drawn->colour;
-    if (is_passed && passed < limits_.undo_passed_max) {
-      ++passed;
-      kept = number;
-      number = previous;
-      continue;
-    }
-    // It is taken out of the user's list.
-    if (kept == 0) {
-      user->last_draw = previous;
-    } else {
-      undo_.set_previous(kept, previous);
-    }
-    number = previous;
-    if (is_passed) continue;
-    board_.restore({.x = drawn->x, .y = drawn->y, .colour = drawn->colour_before}, drawn->author_before);
-    ++tick_pixels_;
-    ++result.accepted;
-  }
-  return result;
-}
-
 std::optional<ProtocolError> Room::moderation_problem(const Actor& actor) {
   if (actor.rights.moderate) return std::nullopt;
   return error_of(ErrorCode::not_permitted, "your role may not moderate here");
-}
-
-bool Room::is_changed_by(const Restore& restore, const RestoredPixel& pixel) const {
-  const RoomSpec& spec = board_.spec();
-  if (!has_pixel(spec, pixel.x, pixel.y) || pixel.colour >= spec.colour_end()) return false;
-  const UserNumber author = board_.author_at(pixel.x, pixel.y);
-  if (restore.only_of != 0 && author != restore.only_of) return false;
-  return author != pixel.author || board_.colour_at(pixel.x, pixel.y) != pixel.colour;
-}
-
-std::expected<std::size_t, ProtocolError> Room::restore(const Actor& actor, ModerationEvent event,
-                                                        std::span<const RestoredPixel> pixels) {
-  FANFARE_CHECK(event.kind != ModerationEvent::Kind::ban);
-  if (auto problem = moderation_problem(actor)) return std::unexpected(*std::move(problem));
-  if (!storage_is_writable_) {
-    return std::unexpected(error_of(ErrorCode::storage_full, "the server cannot store pixels at the moment"));
-  }
-  Restore restore{.only_of = event.kind == ModerationEvent::Kind::undo_user ? event.user : 0, .pixels = {}};
-  for (const RestoredPixel& pixel : pixels) {
-    if (restores_waiting_ >= limits_.restored_pixels_waiting_max) break;
-    if (!is_changed_by(restore, pixel)) continue;
-    restore.pixels.push_back(pixel);
-    ++restores_waiting_;
-  }
-  const std::size_t count = restore.pixels.size();
-  if (count > 0) restores_.push_back(std::move(restore));
-  event.moderator = actor.user;
-  events_.push_back(std::move(event));
-  return count;
 }
 
 std::expected<void, ProtocolError> Room::ban(const Actor& actor, UserNumber user, std::uint32_t seconds,
@@ -308,29 +238,20 @@ std::expected<void, ProtocolError> Room::ban(const Actor& actor, UserNumber user
 }
 
 bool Room::has_changes() const {
-  return tick_pixels_ > 0 || !events_.empty() || !restores_.empty();
-}
-
-void Room::apply_restores() {
-  std::size_t left = limits_.restored_pixels_per_tick_max;
-  while (!restores_.empty() && left > 0) {
-    Restore& restore = restores_.front();
-    const std::size_t end = std::min(restore.pixels.size(), restore.next + left);
-    left -= end - restore.next;
-    restores_waiting_ -= end - restore.next;
-    for (; restore.next < end; ++restore.next) {
-      const RestoredPixel& pixel = restore.pixels[restore.next];
-      if (!is_changed_by(restore, pixel)) continue;
-      board_.restore({.x = pixel.x, .y = pixel.y, .colour = pixel.colour}, pixel.author);
-    }
-    if (restore.next == restore.pixels.size()) restores_.pop_front();
-  }
+  return tick_pixels_ > 0 || !events_.empty() || !restores_.is_empty();
 }
 
 Tick Room::finish_tick() {
-  apply_restores();
+  restores_.apply();
   tick_pixels_ = 0;
-  Tick tick{.number = 0, .chunks = board_.finish_tick(), .events = std::exchange(events_, {})};
+  Tick tick{.number = 0,
+            .chunks = board_.finish_tick(),
+            .events = std::exchange(events_, {}),
+            .taken_back = taken_back_.finish_tick()};
+  // That a place is blank says enough: nothing is left of it.
+  std::erase_if(tick.taken_back, [this](const TakenBack& one) {
+    return !one.is_drawn && board_.author_at(one.x, one.y) == 0;
+  });
   if (tick.is_empty()) return tick;
   tick.number = ++last_tick_;
   catch_up_.add(tick);

@@ -11,7 +11,6 @@
 // frames of the next one. Then a client gets each change exactly once.
 
 #include <cstdint>
-#include <deque>
 #include <expected>
 #include <map>
 #include <optional>
@@ -31,6 +30,8 @@
 #include "canvas/past.h"
 #include "canvas/payers.h"
 #include "canvas/presence.h"
+#include "canvas/restores.h"
+#include "canvas/taken_back.h"
 #include "canvas/tick.h"
 #include "canvas/undo_log.h"
 #include "canvas/users.h"
@@ -82,7 +83,7 @@ struct JoinRequest {
 };
 
 struct DrawResult {
-  std::uint32_t accepted = 0;          // pixels, from the first on; of undo(): pixels that changed
+  std::uint32_t accepted = 0;          // pixels, from the first on; of undo(): places that changed
   std::optional<ProtocolError> error;  // why the next one was not; empty: all were. Without the request's id
 };
 
@@ -104,17 +105,19 @@ class Room {
 
   // Draws in order, up to the first pixel that is not accepted.
   DrawResult draw(const Actor& actor, std::span<const Pixel> pixels, std::string_view proof, Now now);
-  // Takes back the user's last `count` pixels that are still his. Costs no tokens.
+  // Takes back the user's last `count` strokes that are visible: of a place perhaps several. Costs no tokens.
   DrawResult undo(const Actor& actor, std::uint32_t count, Now now);
-  // Moderators: `pixels` is what restore_for() found. The result is how many will change, at most
+  // Moderators: `found` is what restore_for() found. The result is how many pixels will change, at most
   // restored_pixels_waiting_max; the event is in the next tick, and its moderator is `actor`. Of undo_user, only pixels
-  // change that are still the user's.
+  // change that are still the user's. What restore_for() says is right only after the ticks of the one before.
   std::expected<std::size_t, ProtocolError> restore(const Actor& actor, ModerationEvent event,
-                                                    std::span<const RestoredPixel> pixels);
+                                                    const Restoration& found);
   // Moderators: the user and his addresses cannot draw for so long; 0 ends it. An unknown user is out_of_range.
   std::expected<void, ProtocolError> ban(const Actor& actor, UserNumber user, std::uint32_t seconds, Now now);
   // Whether `actor` may moderate: for requests that the room does not see (who).
   static std::optional<ProtocolError> moderation_problem(const Actor& actor);
+  // From now on. A wait for the cooldown becomes that of the new one. undo_pixels_max and bans_max stay as they are.
+  void set_limits(const Limits& limits);
   // False: nothing can be stored, and changes are answered storage_full.
   void set_storage(bool is_writable) { storage_is_writable_ = is_writable; }
 
@@ -147,20 +150,12 @@ class Room {
   std::uint64_t last_tick() const { return last_tick_; }
 
  private:
-  struct Restore {
-    UserNumber only_of = 0;  // 0: of any user
-    std::vector<RestoredPixel> pixels;
-    std::size_t next = 0;
-  };
-
   std::optional<ProtocolError> change_problem(const Actor& actor, const User& user, Now now) const;
   std::optional<ProtocolError> place_problem(const Pixel& pixel) const;
   // Without taking tokens.
   std::optional<ProtocolError> rate_problem(const User& user, const Payer& payer, const Pixel& pixel,
                                             Instant now) const;
   void draw_one(User& user, Payer& payer, const Pixel& pixel, Instant now);
-  bool is_changed_by(const Restore& restore, const RestoredPixel& pixel) const;
-  void apply_restores();
 
   Limits limits_;
   std::uint64_t epoch_;
@@ -171,11 +166,11 @@ class Room {
   Bans bans_;
   std::map<UserNumber, ModerationEvent> banned_;  // the bans in force, by user; at most bans_max
   UndoLog undo_;
+  TakenBackOfTick taken_back_;
   Presence presence_;
   Cursors cursors_;
   ProofHook* proof_;
-  std::deque<Restore> restores_;
-  std::size_t restores_waiting_ = 0;  // pixels
+  Restores restores_{limits_, board_, undo_, taken_back_};
   std::vector<ModerationEvent> events_;
   std::size_t tick_pixels_ = 0;  // in the open tick
   std::uint64_t last_tick_;

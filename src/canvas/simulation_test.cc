@@ -190,16 +190,16 @@ class Simulation {
 
   void moderate() {
     if (random_.below(10) != 0) return;
-    std::vector<RestoredPixel> pixels;
+    Restoration found{.from = room_->last_tick(), .pixels = {}};
     for (int i = 0; i < 50; ++i) {
       const Pixel pixel = random_pixel();
-      pixels.push_back({.x = pixel.x,
-                        .y = pixel.y,
-                        .author = static_cast<UserNumber>(random_.below(3)),
-                        .colour = pixel.colour});
+      found.pixels.push_back({.x = pixel.x,
+                              .y = pixel.y,
+                              .author = static_cast<UserNumber>(random_.below(3)),
+                              .colour = pixel.colour});
     }
     const Actor moderator{.user = 1, .payer = "1", .rights = {.draw = true, .moderate = true}};
-    ASSERT_TRUE(room_->restore(moderator, {.kind = ModerationEvent::Kind::rollback}, pixels));
+    ASSERT_TRUE(room_->restore(moderator, {.kind = ModerationEvent::Kind::rollback}, found));
   }
 
   void send(Peer& peer, const std::vector<SharedBytes>& frames) {

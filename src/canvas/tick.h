@@ -28,6 +28,19 @@ struct ChunkTick {
   SharedBytes section;
 };
 
+// At this place, the strokes of `user` (0: of everybody) in ticks from `from` on were taken back. For the log: pixels do not
+// show it (decision 0565).
+struct TakenBack {
+  std::uint16_t x = 0;
+  std::uint16_t y = 0;
+  UserNumber user = 0;
+  std::uint64_t from = 0;
+  // If the tick changed this pixel: whether it was drawn in the tick. Otherwise it was given back.
+  bool is_drawn = false;
+
+  bool operator==(const TakenBack&) const = default;
+};
+
 // What a moderator did, for the log. The pixels that it changed are in this tick and, if they are many, in the next ones.
 struct ModerationEvent {
   enum class Kind : std::uint8_t { undo_user, undo_area, rollback, ban };
@@ -49,8 +62,9 @@ struct Tick {
   std::uint64_t number = 0;  // one more than the tick before; ticks without changes have none
   std::vector<ChunkTick> chunks;
   std::vector<ModerationEvent> events;
+  std::vector<TakenBack> taken_back;  // in order; at most a few of one place
 
-  bool is_empty() const { return chunks.empty() && events.empty(); }
+  bool is_empty() const { return chunks.empty() && events.empty() && taken_back.empty(); }
 };
 
 }  // namespace fanfare::canvas

@@ -43,6 +43,45 @@ TEST_F(UndoTest, WhatAnUndoPassesCanBeTakenBackWhenItIsOnesOwnAgain) {
   EXPECT_EQ(undo(ann_, 5), 0U) << "each one once";
 }
 
+TEST_F(UndoTest, SeveralStrokesOfAPlaceAreOnePixelThatChanges) {
+  draw(ann_, {.x = 1, .y = 0, .colour = 1});
+  draw(ann_, {.x = 1, .y = 0, .colour = 2});
+  draw(ann_, {.x = 2, .y = 0, .colour = 3});
+  draw(ann_, {.x = 1, .y = 0, .colour = 4});
+  EXPECT_EQ(undo(ann_, 3), 2U) << "three strokes, two places";
+  EXPECT_EQ(colour_at(1), 1U);
+  EXPECT_EQ(undo(ann_, 3), 1U);
+}
+
+// It looks the same, but it is not his newest one.
+TEST_F(UndoTest, TheStrokeThatIsVisibleIsTakenBack) {
+  draw(ann_, {.x = 1, .y = 0, .colour = 1});
+  room_.finish_tick();
+  draw(bob_, {.x = 1, .y = 0, .colour = 2});
+  draw(ann_, {.x = 1, .y = 0, .colour = 1});
+  room_.finish_tick();
+  const Actor moderator{.user = bob_.user, .payer = "bob", .rights = {.moderate = true}};
+  const Restoration found{.from = 2, .pixels = {{.x = 1, .y = 0, .author = ann_.user, .colour = 1}}};
+  EXPECT_EQ(room_.restore(moderator, {.kind = ModerationEvent::Kind::rollback}, found), 0U);
+  room_.finish_tick();
+  EXPECT_EQ(undo(ann_, 1), 1U);
+  EXPECT_EQ(colour_at(1), 0xFFFFFFU) << "not Bob's, which a moderator has taken back";
+}
+
+TEST_F(UndoTest, WhatAModeratorGaveBackIsNotTakenBackByItsAuthor) {
+  draw(ann_, {.x = 1, .y = 0, .colour = 1});
+  room_.finish_tick();
+  EXPECT_EQ(undo(ann_, 1), 1U);
+  room_.finish_tick();
+  const Actor moderator{.user = bob_.user, .payer = "bob", .rights = {.moderate = true}};
+  const Restoration found{.from = 2, .pixels = {{.x = 1, .y = 0, .author = ann_.user, .colour = 1}}};
+  EXPECT_EQ(room_.restore(moderator, {.kind = ModerationEvent::Kind::rollback}, found), 1U);
+  const Tick tick = room_.finish_tick();
+  EXPECT_EQ(tick.taken_back, (std::vector<TakenBack>{{.x = 1, .y = 0, .user = 0, .from = 2}}));
+  EXPECT_EQ(undo(ann_, 1), 0U);
+  EXPECT_EQ(colour_at(1), 1U);
+}
+
 class UndoPassedTest : public UndoTest {
  protected:
   UndoPassedTest() : UndoTest({.undo_passed_max = 2}) {}

@@ -70,6 +70,14 @@ bool Users::leave(UserNumber user) {
   return true;
 }
 
+void Users::shift_cooldowns(Duration by) {
+  if (by == Duration::zero()) return;
+  for (const auto& [number, slot] : users_) {
+    // A user who has not drawn yet has no cooldown.
+    if (slot->user.next_pixel != Instant{}) slot->user.next_pixel = saturating_add(slot->user.next_pixel, by);
+  }
+}
+
 User* Users::find(UserNumber user) {
   const auto found = users_.find(user);
   return found == users_.end() ? nullptr : &found->second->user;

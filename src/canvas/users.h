@@ -48,6 +48,8 @@ class Users {
   // Null: unknown, or forgotten.
   User* find(UserNumber user);
   const User* find(UserNumber user) const;
+  // The cooldown is longer by this, also for those who wait.
+  void shift_cooldowns(Duration by);
   // Connected and remembered.
   std::size_t count() const { return users_.size(); }
 

@@ -36,7 +36,7 @@ BinaryConnection::~BinaryConnection() {
 void BinaryConnection::welcome(const Joined& joined) {
   is_welcome_ = true;
   canvas::ByteVector bytes;
-  canvas::append_welcome(bytes, spec(), room().room().limits(), joined.welcome);
+  canvas::append_welcome(bytes, spec(), room().limits(), joined.welcome);
   if (!send(binary_frame(bytes))) return;
   bytes.clear();
   canvas::append_presence(bytes, joined.users);
@@ -44,7 +44,7 @@ void BinaryConnection::welcome(const Joined& joined) {
 }
 
 void BinaryConnection::receive_binary(Bytes message) {
-  auto parsed = canvas::parse_client_message(message, spec(), room().room().limits().watched_chunks_max);
+  auto parsed = canvas::parse_client_message(message, spec(), room().limits().watched_chunks_max);
   if (!parsed) return send_error(std::move(parsed.error()));
   std::visit([this](auto& one) { handle(one); }, *parsed);
 }

@@ -79,7 +79,7 @@ void Connection::handle(const session::Message& message) {
 }
 
 std::optional<ProtocolError> Connection::limit_problem(std::size_t bytes) {
-  const canvas::Limits& limits = room_.room().limits();
+  const canvas::Limits& limits = room_.limits();
   const Instant now = room_.loop().now();
   const std::uint64_t rate = limits.messages_per_second;
   if (flood_.take({.per_second = rate * canvas::kMessageFloodFactor}, 1, now) > Duration::zero()) {

@@ -13,11 +13,11 @@ using canvas::kChunkSide;
 
 void JsonConnection::welcome(const Joined& joined) {
   user_ = joined.welcome.user;
-  send_text(canvas::welcome_message(spec(), room().room().limits(), joined.welcome, joined.users));
+  send_text(canvas::welcome_message(spec(), room().limits(), joined.welcome, joined.users));
   const Area all = Area::whole(spec());
   // It may have asked for an area already.
   const bool is_small = std::uint64_t{all.width} * all.height <= canvas::kWholeWatchPixelsMax &&
-                        canvas::ChunkArea::of(all).count() <= room().room().limits().watched_chunks_max;
+                        canvas::ChunkArea::of(all).count() <= room().limits().watched_chunks_max;
   if (!area() && is_small) watch(all);
 }
 

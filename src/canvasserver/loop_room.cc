@@ -19,8 +19,8 @@ std::uint64_t number_of(session::SessionId id) {
 
 }  // namespace
 
-LoopRoom::LoopRoom(RoomThread& room, net::Loop& loop, Duration slow_timeout)
-    : room_(room),
+LoopRoom::LoopRoom(std::shared_ptr<RoomThread> room, net::Loop& loop, Duration slow_timeout)
+    : room_(std::move(room)),
       loop_(loop),
       slow_watch_(loop, slow_timeout),
       link_(std::make_shared<LoopLink>(loop, *this)) {}
@@ -29,7 +29,7 @@ LoopRoom::~LoopRoom() {
   link_->close();
   *self_ = nullptr;
   // What is still to be said, such as that users have left.
-  for (RoomThread::Task& task : batch_) room_.post(std::move(task));
+  for (RoomThread::Task& task : batch_) room_->post(std::move(task));
 }
 
 void LoopRoom::add(Connection& connection) {
@@ -70,7 +70,7 @@ void LoopRoom::request(RoomThread::Task task, std::size_t bytes) {
 
 void LoopRoom::flush() {
   is_flush_planned_ = false;
-  if (!batch_.empty() && !room_.post(batch_, batch_bytes_)) return flush_later();
+  if (!batch_.empty() && !room_->post(batch_, batch_bytes_)) return flush_later();
   batch_.clear();
   batch_bytes_ = 0;
   for (const session::SessionId id : std::exchange(paused_, {})) {

@@ -23,14 +23,17 @@ inline constexpr std::size_t kBatchBytesMax = std::size_t{4} << 20;
 
 class LoopRoom {
  public:
-  // Both must outlive it.
-  LoopRoom(RoomThread& room, net::Loop& loop, Duration slow_timeout);
+  // The loop must outlive it.
+  LoopRoom(std::shared_ptr<RoomThread> room, net::Loop& loop, Duration slow_timeout);
   LoopRoom(const LoopRoom&) = delete;
   LoopRoom& operator=(const LoopRoom&) = delete;
   // Its connections have ended, or end with their loop.
   ~LoopRoom();
 
-  RoomThread& room() { return room_; }
+  RoomThread& room() { return *room_; }
+  // The present ones, as far as this loop knows: apply_limits() takes them over.
+  const canvas::Limits& limits() const { return *limits_; }
+  void apply_limits() { limits_ = room_->limits(); }
   net::Loop& loop() { return loop_; }
   session::SlowWatch& slow_watch() { return slow_watch_; }
   const std::shared_ptr<LoopLink>& link() const { return link_; }
@@ -59,7 +62,8 @@ class LoopRoom {
   void deliver_chunks(TickOut& tick);
   void deliver_cursors(TickOut& tick);
 
-  RoomThread& room_;
+  const std::shared_ptr<RoomThread> room_;
+  std::shared_ptr<const canvas::Limits> limits_ = room_->limits();
   net::Loop& loop_;
   session::SlowWatch slow_watch_;
   const std::shared_ptr<LoopLink> link_;

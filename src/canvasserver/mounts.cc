@@ -37,6 +37,17 @@ HttpResponse busy_answer(bool of_client) {
                    : later_answer(503, "too many pictures are being made");
 }
 
+HttpResponse no_such_room() {
+  return text_answer(404, "no such room");
+}
+
+// To a picture that was not made. Its room may have been removed meanwhile.
+HttpResponse no_picture(const std::weak_ptr<RoomThread>& room, std::string why) {
+  const auto there = room.lock();
+  if (there == nullptr || there->has_ended()) return no_such_room();
+  return later_answer(503, std::move(why));
+}
+
 // A room that may not be seen looks like one that does not exist.
 std::expected<Entrance, HttpResponse> enter(const MountContext& context, session::HttpConnection& session,
                                             const server::Target& target) {
@@ -49,7 +60,7 @@ std::expected<Entrance, HttpResponse> enter(const MountContext& context, session
   const bool is_granted = entrance.permit == nullptr || entrance.permit->may_view(name);
   if (entrance.room != nullptr && is_granted) return entrance;
   if (!is_granted) entrance.permit->count_refused();
-  return std::unexpected(text_answer(404, "no such room"));
+  return std::unexpected(no_such_room());
 }
 
 std::optional<HttpResponse> quota_answer(Permit* permit) {
@@ -132,20 +143,18 @@ std::expected<Wanted, std::string> wanted_picture(const canvas::RoomSpec& spec, 
 // Answers a request that waits, on its loop; from any thread.
 class Answering {
  public:
-  Answering(LoopRoom& part, const session::HttpConnection& connection)
-      : link_(part.link()), table_(&connection.table()), id_(connection.id()) {}
+  Answering(const LoopRooms& loop, const session::HttpConnection& connection)
+      : answers_(loop.answers()), table_(&connection.table()), id_(connection.id()) {}
 
   void operator()(HttpResponse answer) const {
-    std::vector<LoopTask> tasks;
-    tasks.emplace_back([table = table_, id = id_, answer = std::move(answer)](LoopRoom&) {
+    answers_->post([table = table_, id = id_, answer = std::move(answer)] {
       if (session::HttpConnection* const there = table->find_http(id)) there->respond(answer);
     });
-    link_->post(std::move(tasks));
   }
 
  private:
-  std::shared_ptr<LoopLink> link_;
-  session::SessionTable* table_;  // lives as long as the link's loop
+  std::shared_ptr<LoopAnswers> answers_;
+  session::SessionTable* table_;  // lives until the answers are closed
   session::SessionId id_;
 };
 
@@ -163,11 +172,17 @@ std::string payer_for(const session::HttpConnection& connection, const Permit* p
 }
 
 // `work`: everything but done().
-void answer_past(PastPictures& pictures, RoomThread& room, PastPicture work, const std::string& caching,
-                 const Answering& answer) {
+void answer_past(PastPictures& pictures, const std::shared_ptr<RoomThread>& its_room, PastPicture work,
+                 const std::string& caching, const Answering& answer) {
+  RoomThread& room = *its_room;
   if (room.storage() == nullptr) return answer(text_answer(404, "this room keeps no log"));
-  work.done = [caching, answer](PastLog::Result<std::string> png) {
-    if (!png) return answer(later_answer(503, png.error()));
+  const std::int64_t from_ms = room.storage()->metrics().past_from_ms;
+  if (work.at_ms < from_ms) {
+    return answer(text_answer(404, "the log does not go back to " + std::to_string(work.at_ms) + ", but to " +
+                                       std::to_string(from_ms)));
+  }
+  work.done = [caching, answer, of = std::weak_ptr(its_room)](PastLog::Result<std::string> png) {
+    if (!png) return answer(no_picture(of, png.error()));
     answer(picture_answer(*std::move(png), caching));
   };
   const auto asked = pictures.ask(*room.storage(), room.spec(), std::move(work));
@@ -229,10 +244,10 @@ session::UpgradeDecision WebSocketMount::on_upgrade(session::HttpConnection& ses
     const std::string identity = entrance->permit->identity();
     if (!identity.empty()) visitor->identity = "a:" + identity;
   }
-  return session::Acceptance{
-      .endpoint = context_.loop.get(),
-      .policy = &policy_,
-      .data = std::make_unique<Visit>(*entrance->room, *std::move(visitor), std::move(entrance->permit))};
+  return session::Acceptance{.endpoint = context_.loop.get(),
+                             .policy = &policy_,
+                             .data = std::make_unique<Visit>(std::move(entrance->room), *std::move(visitor),
+                                                             std::move(entrance->permit))};
 }
 
 server::Offer ImageMount::offer(const server::PathPattern::Match& /*match*/) const {
@@ -246,13 +261,13 @@ void ImageMount::on_request(session::HttpConnection& session, const server::Targ
   RoomThread& room = *entrance->room;
   const auto wanted = wanted_picture(room.spec(), target.request.query);
   if (!wanted) return session.respond(text_answer(400, wanted.error()));
-  const Answering answer(context_.loop->part_of(room), session);
+  const Answering answer(*context_.loop, session);
   // What some may not see is not for caches that all share.
   const std::string whose = context_.make_permit ? "private" : "public";
   const std::string payer = payer_for(session, entrance->permit.get());
   if (wanted->at_ms && room.is_past(*wanted->at_ms)) {
     return answer_past(
-        context_.loop->rooms().past_pictures(), room,
+        context_.loop->rooms().past_pictures(), entrance->room,
         {.area = wanted->area,
          .at_ms = *wanted->at_ms,
          .payer = payer,
@@ -264,8 +279,9 @@ void ImageMount::on_request(session::HttpConnection& session, const server::Targ
       room, {.area = wanted->area,
              .payer = payer,
              .abandonment = session.abandonment(),
-             .done = [answer, whose](const std::shared_ptr<const std::string>& png) {
-               if (png == nullptr) return answer(text_answer(503, std::string(kPastUnwanted)));
+             .done = [answer, whose,
+                      of = std::weak_ptr(entrance->room)](const std::shared_ptr<const std::string>& png) {
+               if (png == nullptr) return answer(no_picture(of, std::string(kPastUnwanted)));
                answer(picture_answer(*png, whose + ", max-age=1"));
              }});
   if (asked == Painter::Asked::accepted) return;

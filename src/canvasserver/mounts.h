@@ -26,7 +26,7 @@ struct MountContext {
 
 // The room that a path names, and the permit to look at it; or the answer.
 struct Entrance {
-  RoomThread* room = nullptr;
+  std::shared_ptr<RoomThread> room;
   std::unique_ptr<Permit> permit;
 };
 

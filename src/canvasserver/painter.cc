@@ -20,7 +20,7 @@ Painter::~Painter() {
 
 Painter::Asked Painter::paint(RoomThread& room, Order order) {
   const canvas::Area area = order.area;
-  const Key key{.room = &room, .x = area.x, .y = area.y, .width = area.width, .height = area.height};
+  const Key key{.room = room.number(), .x = area.x, .y = area.y, .width = area.width, .height = area.height};
   std::shared_ptr<const std::string> ready;
   {
     const std::scoped_lock lock(mutex_);
@@ -41,7 +41,7 @@ Painter::Asked Painter::paint(RoomThread& room, Order order) {
     order.done(std::move(ready));
     return Asked::accepted;
   }
-  room.post([this, key, area](RoomThread& there) {
+  const bool is_asked = room.post([this, key, area](RoomThread& there) {
     auto picture = std::make_shared<Picture>(picture_of(there.room().board(), area));
     const std::scoped_lock lock(mutex_);
     jobs_.emplace_back(key, [spec = there.spec(), picture = std::move(picture)](const IsWanted& is_wanted) {
@@ -49,7 +49,26 @@ Painter::Asked Painter::paint(RoomThread& room, Order order) {
     });
     changed_.notify_one();
   });
+  if (!is_asked) give_up(key);
   return Asked::accepted;
+}
+
+void Painter::give_up(const Key& key) {
+  std::vector<Waiting> waiting;
+  {
+    const std::scoped_lock lock(mutex_);
+    const auto found = paintings_.find(key);
+    end_painting(found->second);
+    waiting = std::move(found->second.waiting);
+    paintings_.erase(found);
+  }
+  for (const Waiting& one : waiting) one.done(nullptr);
+}
+
+void Painter::end_painting(Painting& painting) {
+  --unmade_;
+  const auto paid = payers_.find(painting.payer);
+  if (--paid->second == 0) payers_.erase(paid);
 }
 
 // With the lock held.
@@ -123,9 +142,7 @@ bool Painter::is_finished(const Key& key, const std::shared_ptr<const std::strin
       std::ranges::all_of(painting.waiting, [](const Waiting& one) { return is_abandoned(one.abandonment); });
   if (png == nullptr && !all_gone && !stopping_) return false;
   waiting = std::exchange(painting.waiting, {});
-  --unmade_;
-  const auto paid = payers_.find(painting.payer);
-  if (--paid->second == 0) payers_.erase(paid);
+  end_painting(painting);
   painting.png = png;
   painting.at = system_clock().now();
   if (png == nullptr) paintings_.erase(key);

@@ -32,7 +32,7 @@ inline constexpr std::size_t kPaintingsKeptMax = 16;
 class Painter {
  public:
   enum class Asked : std::uint8_t { accepted, payer_has_too_many, too_many };
-  // The PNG; null: nobody waited for it, or the server stops. Called on any thread, perhaps within paint().
+  // The PNG; null: nobody waited for it, or the room or the server has ended. Called on any thread, perhaps within paint().
   using Done = std::function<void(std::shared_ptr<const std::string> png)>;
   struct Order {
     canvas::Area area;       // without a picture_problem()
@@ -49,10 +49,15 @@ class Painter {
 
   // Any thread. Unless it is accepted, done() is not called.
   Asked paint(RoomThread& room, Order order);
+  // That are asked for and not made yet.
+  std::size_t unmade() const {
+    const std::scoped_lock lock(mutex_);
+    return unmade_;
+  }
 
  private:
   struct Key {
-    RoomThread* room;
+    std::uint64_t room;  // RoomThread::number()
     std::uint32_t x, y, width, height;
     auto operator<=>(const Key&) const = default;
   };
@@ -71,12 +76,16 @@ class Painter {
   Asked begin(const Key& key, const std::string& payer);
   void run();
   bool is_wanted(const Key& key);
+  // The room has ended before it could be asked.
+  void give_up(const Key& key);
   void make(const Key& key, const Encode& encode);
+  // With the lock held.
+  void end_painting(Painting& painting);
   bool is_finished(const Key& key, const std::shared_ptr<const std::string>& png,
                    std::vector<Waiting>& waiting);
   void drop_old(Instant now);
 
-  std::mutex mutex_;  // guards what follows
+  mutable std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;
   std::map<Key, Painting> paintings_;
   std::deque<std::pair<Key, Encode>> jobs_;

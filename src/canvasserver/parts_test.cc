@@ -188,7 +188,8 @@ TEST(Rooms, HaveNamesOfTheirOwnAndAtMostRoomsMax) {
 TEST(RoomThread, TakesAsManyTasksAsInboxTasksMax) {
   Rooms rooms;
   ASSERT_TRUE(rooms.add({}, {}).has_value());
-  RoomThread& room = *rooms.find("main");
+  const Rooms::RoomPtr found = rooms.find("main");
+  RoomThread& room = *found;
   std::promise<void> began;
   std::promise<void> go_on;
   room.post([&](RoomThread&) {

@@ -37,7 +37,10 @@ PastPictures::Asked PastPictures::ask(RoomStorage& storage, const canvas::RoomSp
     for (auto& [room, waiting] : rooms_)
       std::ranges::move(take_abandoned(waiting), std::back_inserter(abandoned));
     std::size_t& of_payer = payers_[picture.payer];
-    if (of_payer >= kPastPicturesPerPayerMax) return Asked::payer_has_too_many;
+    if (of_payer >= kPastPicturesPerPayerMax) {
+      drop_if_empty(&storage);
+      return Asked::payer_has_too_many;
+    }
     if (queue.waiting + (queue.is_making ? 1 : 0) >= kPastPicturesPerRoomMax) {
       if (of_payer == 0) payers_.erase(picture.payer);
       return Asked::room_has_too_many;
@@ -80,6 +83,12 @@ void PastPictures::forget(const std::string& payer) {
   if (--found->second == 0) payers_.erase(found);
 }
 
+// With the lock held.
+void PastPictures::drop_if_empty(RoomStorage* storage) {
+  const auto found = rooms_.find(storage);
+  if (!found->second.is_making && found->second.payers.empty()) rooms_.erase(found);
+}
+
 // With the lock held. Another payer than the last one, if there is any.
 PastPicture PastPictures::take_next(Queue& queue) {
   auto& payers = queue.payers;
@@ -98,11 +107,12 @@ void PastPictures::start_next(RoomStorage& storage, const canvas::RoomSpec& spec
   Pictures abandoned;
   auto next = [&]() -> std::optional<PastPicture> {
     const std::scoped_lock lock(mutex_);
-    Queue& queue = rooms_[&storage];
-    if (queue.is_making) return std::nullopt;
-    abandoned = take_abandoned(queue);
-    if (queue.payers.empty()) return std::nullopt;
-    return take_next(queue);
+    const auto found = rooms_.find(&storage);
+    if (found == rooms_.end() || found->second.is_making) return std::nullopt;
+    abandoned = take_abandoned(found->second);
+    if (!found->second.payers.empty()) return take_next(found->second);
+    rooms_.erase(found);
+    return std::nullopt;
   }();
   for (const PastPicture& gone : abandoned) gone.done(std::unexpected(std::string(kPastUnwanted)));
   if (!next) return;

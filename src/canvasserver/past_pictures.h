@@ -1,7 +1,7 @@
 #pragma once
-// Pictures of the past, of all rooms: who waits for one, and who is next. A room's storage makes one at a time, for one
-// payer after another, so one who asks for many delays the others by one picture each. What nobody waits for any more is
-// not made, and is given up in the middle.
+// Pictures of the past, of all rooms: who waits for one, and whose turn is next. The storage of a room makes one at a time. Payers
+// take turns, so one that asks for many pictures delays every other payer by one picture. The pictures of a client that has left
+// are not made, and one that is being made is given up.
 
 #include <cstddef>
 #include <cstdint>
@@ -28,7 +28,7 @@ struct PastPicture {
   // Who pays: the name of access control, otherwise the address, of which an IPv6 /64 is one.
   std::string payer = {};
   Abandonment abandonment = nullptr;
-  // The PNG, or why there is none. Called once, on any thread, perhaps within ask(); must not ask for another one.
+  // The PNG, or the reason for the failure. Called once, on any thread, perhaps within ask(). It must not call ask().
   std::function<void(PastLog::Result<std::string> png)> done;
 };
 
@@ -41,7 +41,8 @@ class PastPictures {
   PastPictures(const PastPictures&) = delete;
   PastPictures& operator=(const PastPictures&) = delete;
 
-  // Both must outlive the storage's threads, and this, too. Unless it is accepted, done() is not called.
+  // The storage must outlive the call and its pictures: RoomStorage::close() ends these. `spec`: as long as the storage. Unless it
+  // is accepted, done() is not called.
   Asked ask(RoomStorage& storage, const canvas::RoomSpec& spec, PastPicture picture);
 
  private:
@@ -58,9 +59,10 @@ class PastPictures {
   static PastPicture take_next(Queue& queue);
   void start_next(RoomStorage& storage, const canvas::RoomSpec& spec);
   void forget(const std::string& payer);
+  void drop_if_empty(RoomStorage* storage);
 
-  std::mutex mutex_;  // guards what follows
-  std::map<RoomStorage*, Queue> rooms_;
+  std::mutex mutex_;                                        // guards what follows
+  std::map<RoomStorage*, Queue> rooms_;                     // with pictures; a room that has none may end
   std::map<std::string, std::size_t, std::less<>> payers_;  // and how many are under way
 };
 

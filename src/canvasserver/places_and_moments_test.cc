@@ -106,6 +106,16 @@ TEST_P(CanvasServerTest, NoTickFollowsInAMomentThatWasAnsweredAsPast) {
   EXPECT_TRUE(room().is_settled(now_ms - 1));
 }
 
+TEST_P(CanvasServerTest, TheTimeBeforeALogThatWasCutIsNotThere) {
+  begin();
+  storage_->reads_past = true;
+  storage_->past_from_ms = 1000;
+  EXPECT_THAT(read_until(get("/canvas/main/image.png?at=999"), "but to 1000"),
+              AllOf(StartsWith("HTTP/1.1 404"), Not(HasSubstr("Retry-After"))));
+  const net::Descriptor peer = get("/canvas/main/image.png?at=1000");
+  EXPECT_TRUE(run_until([&] { return !storage_->past_tasks.empty(); }));
+}
+
 TEST_P(CanvasServerTest, AnAddressHasAFewPicturesOfThePastUnderWay) {
   begin();
   storage_->reads_past = true;
@@ -115,7 +125,8 @@ TEST_P(CanvasServerTest, AnAddressHasAFewPicturesOfThePastUnderWay) {
   EXPECT_TRUE(run_until([&] { return storage_->past_tasks.size() == 1; }));
   EXPECT_THAT(read_until(get("/canvas/main/image.png?at=1"), "made for you"),
               AllOf(StartsWith("HTTP/1.1 429"), HasSubstr("\r\nRetry-After: 1\r\n")));
-  // One whose client ends its side of the connection is given up, when the next one asks.
+  // One whose client ends its side of the connection is given up, when the next one asks; also if it has sent more before.
+  ASSERT_EQ(::send(peers.back().get(), "\r\nG", 3, MSG_NOSIGNAL), 3);
   ::shutdown(peers.back().get(), SHUT_WR);
   std::string of_gone;
   while (of_gone.empty()) {

@@ -108,30 +108,39 @@ void acknowledge(RoomThread& room, const Asker& asker, std::uint32_t request, co
   room.acknowledge(*asker.member, std::move(task));
 }
 
-// Runs `ask` on the storage's thread with the past, then what it returns on the room's.
+// Runs `ask` on the storage's thread with the past, then what it returns on the room's. False: it was refused.
 template <typename Ask>
-void ask_past(RoomThread& room, const Asker& asker, Ask ask) {
-  if (room.storage() == nullptr) return asker.refuse(room, past_problem("this room keeps no log"));
+bool ask_past(RoomThread& room, const Asker& asker, Ask ask) {
+  if (room.storage() == nullptr) return asker.refuse(room, past_problem("this room keeps no log")), false;
   const bool is_asked =
       room.storage()->read_past([&room, ask = std::move(ask)](PastLog& log) mutable { room.post(ask(log)); },
                                 RoomStorage::PastUse::moderation, nullptr);
   if (!is_asked) asker.refuse(room, past_is_busy());
+  return is_asked;
 }
 
-void restore(RoomThread& room, const Asker& asker, ModerationEvent event) {
-  ask_past(room, asker, [&room, asker, event = std::move(event)](PastLog& log) -> RoomThread::Task {
+bool ask_restoration(RoomThread& room, const Asker& asker, ModerationEvent event) {
+  return ask_past(room, asker, [&room, asker, event = std::move(event)](PastLog& log) -> RoomThread::Task {
     LogPast past(log, room.spec());
-    std::vector<canvas::RestoredPixel> pixels = canvas::restore_for(event, room.spec(), past);
-    return [asker, event, pixels = std::move(pixels), problem = past.problem(),
+    canvas::Restoration found = canvas::restore_for(event, room.spec(), past);
+    return [asker, event, found = std::move(found), problem = past.problem(),
             is_too_old = past.is_too_old()](RoomThread& there) mutable {
+      there.end_restoration();
       if (is_too_old) return asker.refuse(there, too_old(event, std::move(problem)));
       if (!problem.empty()) return asker.refuse(there, past_problem(std::move(problem)));
       if (!asker.is_here()) return;
-      const auto done = there.room().restore(asker.actor(), std::move(event), pixels);
+      const auto done = there.room().restore(asker.actor(), std::move(event), found);
       if (!done) return asker.refuse(there, done.error());
       asker.say(there, canvas::ok_message(asker.id, *done));
     };
   });
+}
+
+void restore(RoomThread& room, const Asker& asker, const ModerationEvent& event) {
+  const bool waits = room.begin_restoration([asker, event](RoomThread& there) {
+    if (!asker.is_here() || !ask_restoration(there, asker, event)) there.end_restoration();
+  });
+  if (!waits) asker.refuse(room, past_is_busy());
 }
 
 void who(RoomThread& room, const Asker& asker, canvas::CursorMessage::Position place) {
@@ -172,7 +181,7 @@ struct HandleJson {
   void operator()(const canvas::CursorRequest& cursor) const { connection.cursor(cursor.position); }
   void operator()(const canvas::WatchRequest& watch) const {
     const std::size_t chunks = canvas::ChunkArea::of(watch.area).count();
-    const std::size_t chunks_max = connection.room().room().limits().watched_chunks_max;
+    const std::size_t chunks_max = connection.room().limits().watched_chunks_max;
     if (chunks <= chunks_max) return connection.watch(watch.area);
     connection.room().room().metrics().count(ErrorCode::out_of_range);
     connection.send_json_error(

@@ -18,6 +18,8 @@ namespace {
 // So long after the last change presence and cursors are looked at with each tick.
 constexpr Duration kQuiet = std::chrono::milliseconds(500);
 
+std::atomic<std::uint64_t> next_number = 1;
+
 std::int64_t milliseconds_of(WallTime time) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
 }
@@ -36,7 +38,8 @@ std::expected<std::unique_ptr<RoomThread>, std::string> RoomThread::start(Option
 }
 
 RoomThread::RoomThread(Options options, const StoredRoom& stored)
-    : spec_(options.spec),
+    : number_(next_number.fetch_add(1, std::memory_order_relaxed)),
+      spec_(options.spec),
       room_({.spec = options.spec,
              .limits = options.limits,
              .epoch = stored.epoch,
@@ -47,7 +50,8 @@ RoomThread::RoomThread(Options options, const StoredRoom& stored)
       storage_(std::move(options.storage)),
       pacer_(options.limits.tick_min, options.limits.tick_max),
       appended_(stored.last_tick),
-      last_log_ms_(stored.last_tick_ms) {
+      log_clock_(stored.last_tick_ms),
+      limits_(std::make_shared<const canvas::Limits>(options.limits)) {
   metrics_.first_ms = stored.first_ms;
   metrics_.last_ms = stored.last_ms;
   metrics_.pixels = stored.pixels_total;
@@ -61,14 +65,35 @@ RoomThread::RoomThread(Options options, const StoredRoom& stored)
 }
 
 RoomThread::~RoomThread() {
+  end();
+}
+
+void RoomThread::end() {
   {
     const std::scoped_lock lock(mutex_);
     stopping_ = true;
     changed_.notify_one();
   }
   if (thread_.joinable()) thread_.join();
+  has_ended_.store(true, std::memory_order_release);
   // Its threads post to this one.
-  storage_.reset();
+  if (storage_ != nullptr) storage_->close();
+}
+
+std::shared_ptr<const canvas::Limits> RoomThread::limits() const {
+  const std::scoped_lock lock(mutex_);
+  return limits_;
+}
+
+void RoomThread::set_limits(const canvas::Limits& limits) {
+  {
+    const std::scoped_lock lock(mutex_);
+    limits_ = std::make_shared<const canvas::Limits>(limits);
+  }
+  post([limits](RoomThread& there) {
+    there.room_.set_limits(limits);
+    there.pacer_ = canvas::Pacer(limits.tick_min, limits.tick_max);
+  });
 }
 
 std::optional<std::string> RoomThread::load(const StoredRoom& stored) {
@@ -113,11 +138,12 @@ bool RoomThread::post(std::vector<Task>& tasks, std::size_t bytes) {
   return true;
 }
 
-void RoomThread::post(Task task) {
+bool RoomThread::post(Task task) {
   const std::scoped_lock lock(mutex_);
-  if (stopping_) return;
+  if (stopping_) return false;
   inbox_.push_back(std::move(task));
   changed_.notify_one();
+  return true;
 }
 
 void RoomThread::run() {
@@ -142,8 +168,28 @@ void RoomThread::run() {
     for (Task& task : tasks) task(*this);
     tasks.clear();
     if (is_last || next_tick() <= system_clock().now()) tick();
+    begin_next_restoration();
     flush();
     if (is_last) return;
+  }
+}
+
+bool RoomThread::begin_restoration(Task begin) {
+  if (restorations_.size() >= kRestorationsMax) return false;
+  restorations_.push_back(std::move(begin));
+  begin_next_restoration();
+  return true;
+}
+
+void RoomThread::begin_next_restoration() {
+  for (;;) {
+    // Then the storage has what the one before has changed.
+    if (restoration_ended_ && !room_.has_changes()) is_restoring_ = restoration_ended_ = false;
+    if (is_restoring_ || restorations_.empty()) return;
+    is_restoring_ = true;
+    Task begin = std::move(restorations_.front());
+    restorations_.pop_front();
+    begin(*this);
   }
 }
 
@@ -156,11 +202,12 @@ bool RoomThread::is_busy() const {
 // A loop that is behind makes the tick longer; one that stands still stops it.
 Instant RoomThread::next_tick() const {
   if (!is_busy()) return Instant::max();
+  const canvas::Limits& limits = room_.limits();
   std::uint32_t waiting = 0;
   for (const auto& [link, connections] : links_) waiting = std::max(waiting, link->waiting());
   if (waiting >= kLoopBatchesMax)
-    return std::max(tick_at_ + limits().tick_max, system_clock().now() + limits().tick_min);
-  return tick_at_ + (waiting >= kLoopBatchesHigh ? limits().tick_max : pacer_.interval());
+    return std::max(tick_at_ + limits.tick_max, system_clock().now() + limits.tick_min);
+  return tick_at_ + (waiting >= kLoopBatchesHigh ? limits.tick_max : pacer_.interval());
 }
 
 void RoomThread::tick() {
@@ -168,7 +215,7 @@ void RoomThread::tick() {
   tick_at_ = start;
   Tick tick = room_.finish_tick();
   if (!tick.is_empty()) {
-    log(tick);
+    log_clock_.tick(now().wall_ms, [&](std::int64_t time_ms) { log(tick, time_ms); });
     metrics_.ticks.fetch_add(1, std::memory_order_relaxed);
   }
   const auto out = std::make_shared<TickOut>(spec_, std::move(tick));
@@ -201,32 +248,18 @@ void RoomThread::add_presence_and_cursors(TickOut& out, Instant now) {
   }
 }
 
-// With log_mutex_ held. If the clock was set back, each tick counts as a millisecond until it has caught up.
-std::int64_t RoomThread::next_log_ms() const {
-  return std::max({now().wall_ms, last_log_ms_ + 1, told_ms_ + 1});
-}
-
-bool RoomThread::is_past(std::int64_t at_ms) {
-  const std::scoped_lock lock(log_mutex_);
-  if (at_ms >= now().wall_ms && at_ms > last_log_ms_) return false;
-  told_ms_ = std::max(told_ms_, at_ms);
-  return true;
-}
-
-bool RoomThread::is_settled(std::int64_t at_ms) {
-  const std::scoped_lock lock(log_mutex_);
-  return at_ms <= last_log_ms_;
-}
-
-void RoomThread::log(const Tick& tick) {
-  const std::scoped_lock lock(log_mutex_);
-  last_log_ms_ = next_log_ms();
+void RoomThread::log(const Tick& tick, std::int64_t time_ms) {
   if (!tick.chunks.empty()) {
-    if (metrics_.first_ms == 0) metrics_.first_ms = last_log_ms_;
-    metrics_.last_ms = last_log_ms_;
+    if (metrics_.first_ms == 0) metrics_.first_ms = time_ms;
+    metrics_.last_ms = time_ms;
   }
   if (storage_ == nullptr) return;
-  LoggedTick logged{.tick = tick.number, .time_ms = last_log_ms_, .chunks = {}, .events = tick.events};
+  LoggedTick logged{.tick = tick.number,
+                    .time_ms = time_ms,
+                    .chunks = {},
+                    .events = tick.events,
+                    .users = {},
+                    .taken_back = tick.taken_back};
   for (const canvas::ChunkTick& chunk : tick.chunks) {
     logged.chunks.push_back({.chunk = chunk.chunk, .version = chunk.version, .pixels = chunk.pixels});
     for (const canvas::TickPixel& pixel : chunk.pixels) {

@@ -8,6 +8,7 @@
 // joins never gets a version that may be lost. Answers about accepted pixels wait for the commit of their tick. If the
 // disk fails, what was drawn is shown and drawing is refused, but those answers go on waiting.
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -27,6 +28,7 @@
 #include "canvas/client_message.h"
 #include "canvas/pacer.h"
 #include "canvas/room.h"
+#include "canvasserver/log_clock.h"
 #include "canvasserver/loop_link.h"
 #include "canvasserver/room_metrics.h"
 #include "canvasserver/storage.h"
@@ -37,6 +39,8 @@ namespace fanfare::canvasserver {
 // Requests that wait for a room's thread. At either limit its loops read no more from the room's clients.
 inline constexpr std::size_t kInboxTasksMax = 65'536;
 inline constexpr std::size_t kInboxBytesMax = std::size_t{64} << 20;
+// Restorations by moderators that wait for the one before them. One more is answered too_many_messages.
+inline constexpr std::size_t kRestorationsMax = 32;
 // Batches that wait on a loop: with so many the tick goes on, and what comes is in one tick.
 inline constexpr std::uint32_t kLoopBatchesHigh = 2;
 inline constexpr std::uint32_t kLoopBatchesMax = 64;
@@ -64,24 +68,32 @@ class RoomThread {
   static std::expected<std::unique_ptr<RoomThread>, std::string> start(Options options);
   RoomThread(const RoomThread&) = delete;
   RoomThread& operator=(const RoomThread&) = delete;
-  // Writes what was drawn. The loops may still post.
+  // Calls end().
   ~RoomThread();
+  // Ends the thread after what was posted until now, writes what was drawn, and releases the file. What reads the past gets errors.
+  // Others may still post. On one thread at a time, which must be none of the room's or of its storage's.
+  void end();
 
-  // Any thread. False: it is full, and `tasks` are as before. `bytes`: about what they hold.
+  // Any thread, also below:
+  // Another one for each room of the process, also for one with the name of an earlier one.
+  std::uint64_t number() const { return number_; }
+  bool has_ended() const { return has_ended_.load(std::memory_order_acquire); }
+  // False: it is full, and `tasks` are as before. `bytes`: about what they hold. A room that ends drops them.
   bool post(std::vector<Task>& tasks, std::size_t bytes);
-  // For what is rare and comes from the room's own parts: not limited.
-  void post(Task task);
-  // Null: none. Any thread.
+  // For what is rare and comes from the room's own parts: not limited. False: the room ends, and the task was destroyed.
+  bool post(Task task);
+  // Null: none.
   RoomStorage* storage() { return storage_.get(); }
   RoomMetrics& metrics() { return metrics_; }
   const canvas::RoomSpec& spec() const { return spec_; }
-  const canvas::Limits& limits() const { return room_.limits(); }
+  // The present ones.
+  std::shared_ptr<const canvas::Limits> limits() const;
+  // From the next requests on. Loops take them over with LoopRooms::apply().
+  void set_limits(const canvas::Limits& limits);
   std::uint64_t epoch() const { return room_.epoch(); }
-  // Whether no tick of that time or before can follow: then the log has the answer, and it never changes. The times of ticks
-  // grow, also if the machine's clock is set back or the room was away. Any thread.
-  bool is_past(std::int64_t at_ms);
-  // Also over a restart: a tick of that time or after is in the log.
-  bool is_settled(std::int64_t at_ms);
+  // As LogClock says.
+  bool is_past(std::int64_t at_ms) { return log_clock_.is_past(at_ms, now().wall_ms); }
+  bool is_settled(std::int64_t at_ms) const { return log_clock_.is_settled(at_ms); }
 
   // The room's thread, all below.
   canvas::Room& room() { return room_; }
@@ -94,6 +106,11 @@ class RoomThread {
   void send(const Member& member, LoopTask task) { add_to(out_, member.link, std::move(task)); }
   // The answer to a request that may have changed pixels: sent behind their tick, and with `sync: full` after its commit.
   void acknowledge(const Member& member, LoopTask task);
+  // Runs the task when no moderator's restoration is under way: what one reads of the log must have what the one before it
+  // has changed. False: kRestorationsMax wait. It ends with end_restoration().
+  bool begin_restoration(Task begin);
+  // What it changes may still wait for the next ticks.
+  void end_restoration() { restoration_ended_ = true; }
   // The user's cursor is here now, and belongs to this connection; empty: it has left, if it does. It leaves with the
   // connection that moved it last, also if others of the user remain.
   void move_cursor(const Member& member, const std::optional<canvas::CursorMessage::Position>& position);
@@ -114,13 +131,14 @@ class RoomThread {
   Instant next_tick() const;
   void tick();
   void add_presence_and_cursors(TickOut& out, Instant now);
-  void log(const canvas::Tick& tick);
-  std::int64_t next_log_ms() const;
+  void log(const canvas::Tick& tick, std::int64_t time_ms);
+  void begin_next_restoration();
   // Hands over what may be shown.
   void flush();
   void note_cursor() { cursors_at_ = system_clock().now(); }
   void publish_metrics();
 
+  const std::uint64_t number_;
   const canvas::RoomSpec spec_;
   canvas::Room room_;
   std::unique_ptr<RoomStorage> storage_;
@@ -136,17 +154,19 @@ class RoomThread {
   std::deque<Held> held_;
   Batch open_acks_;  // of the open tick
   std::deque<Held> held_acks_;
+  std::deque<Task> restorations_;  // that wait
+  bool is_restoring_ = false;      // one is under way
+  bool restoration_ended_ = false;
   std::uint64_t appended_ = 0;  // the last tick that the storage has got
   std::uint64_t marked_ = 0;    // and that was shown
   Instant tick_at_{};           // the start of the last tick
   Instant cursors_at_ = Instant::min();
 
-  std::mutex log_mutex_;      // guards what follows; held from a tick's time until the storage has the tick
-  std::int64_t last_log_ms_;  // of the last tick
-  std::int64_t told_ms_ = 0;  // is_past() of this moment was true
-
-  std::mutex mutex_;  // guards what follows
+  LogClock log_clock_;
+  std::atomic<bool> has_ended_ = false;
+  mutable std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;
+  std::shared_ptr<const canvas::Limits> limits_;
   std::vector<Task> inbox_;
   std::size_t inbox_bytes_ = 0;
   bool has_progress_ = false;  // of the storage

@@ -22,7 +22,7 @@
 namespace fanfare::canvasserver {
 
 // A log in which nobody has drawn.
-class BlankPast final : public PastLog {
+class BlankPast : public PastLog {
  public:
   Result<Span> span() override { return Span{}; }
   Result<std::vector<StoredChunk>> chunks_at(const canvas::Area&, std::int64_t at_ms, bool) override {
@@ -36,11 +36,23 @@ class BlankPast final : public PastLog {
                      const Visit&) override {
     return {};
   }
+  Result<std::vector<LogTakenBack>> taken_back(canvas::ChunkId, std::uint64_t) override {
+    return std::vector<LogTakenBack>();
+  }
+  Result<std::uint64_t> tick_from(std::int64_t) override { return 1; }
   Result<std::vector<LoggedUser>> users(const std::vector<std::uint32_t>&) override {
     return std::vector<LoggedUser>();
   }
 
   std::vector<std::int64_t> moments;  // that were asked for
+};
+
+// That of a room that has ended.
+class EndedPast final : public BlankPast {
+ public:
+  Result<std::vector<StoredChunk>> chunks_at(const canvas::Area&, std::int64_t, bool) override {
+    return std::unexpected(std::string(kPastUnwanted));
+  }
 };
 
 // What the test and the storage share; it outlives the room.
@@ -50,6 +62,8 @@ struct StorageState {
   std::atomic<std::uint64_t> shown = 0;
   std::atomic<bool> is_failing = false;
   std::atomic<std::size_t> ticks = 0;
+  std::atomic<std::int64_t> past_from_ms = 0;
+  std::atomic<bool> is_closed = false;
   std::mutex mutex;  // guards what follows
   std::vector<LoggedTick> log;
   std::function<void()> notify;
@@ -105,7 +119,19 @@ class TestStorage final : public RoomStorage {
     state_->past_tasks.push_back(std::move(task));
     return true;
   }
-  StorageMetrics metrics() const override { return {}; }
+  StorageMetrics metrics() const override { return {.past_from_ms = state_->past_from_ms}; }
+  void close() override {
+    std::vector<PastTask> waiting;
+    {
+      const std::scoped_lock lock(state_->mutex);
+      state_->reads_past = false;
+      state_->notify = {};
+      waiting = std::exchange(state_->past_tasks, {});
+    }
+    EndedPast ended;
+    for (PastTask& task : waiting) task(ended);
+    state_->is_closed = true;
+  }
 
  private:
   const std::shared_ptr<StorageState> state_;
@@ -153,9 +179,9 @@ class CanvasServerTest : public session::LoopServerTest {
     auto wanted = session_settings(plan.limits, settings_);
     if (outbox_bytes_high_ > 0) wanted.outbox_bytes_high = outbox_bytes_high_;
     endpoint_settings_ = wanted;
-    auto loop = std::make_shared<LoopRooms>(*rooms_, *loop_, endpoint_settings_, std::chrono::seconds(10));
+    loop_rooms_ = std::make_shared<LoopRooms>(*rooms_, *loop_, endpoint_settings_, std::chrono::seconds(10));
     router_ = std::make_unique<server::Router>(std::make_shared<server::LoopContext>(*loop_, 0));
-    const MountContext context{.loop = loop, .make_permit = make_permit};
+    const MountContext context{.loop = loop_rooms_, .make_permit = make_permit};
     router_->mount(
         *server::PathPattern::parse("/canvas/{room}"),
         std::make_shared<WebSocketMount>(context, ws::UpgradePolicy{.subprotocols = canvas_subprotocols({}),
@@ -169,6 +195,7 @@ class CanvasServerTest : public session::LoopServerTest {
     // Answers that have ended are destroyed in the next turn.
     loop_->run_once(std::chrono::milliseconds(0));
     router_.reset();
+    loop_rooms_.reset();
     rooms_.reset();
   }
   RoomThread& room() { return *rooms_->find("main"); }
@@ -222,6 +249,7 @@ class CanvasServerTest : public session::LoopServerTest {
   std::shared_ptr<StorageState> storage_;
   std::unique_ptr<Rooms> rooms_ = std::make_unique<Rooms>();
   session::SessionSettings endpoint_settings_;
+  std::shared_ptr<LoopRooms> loop_rooms_;
   std::unique_ptr<server::Router> router_;
 };
 

@@ -38,6 +38,7 @@ struct LoggedTick {
   std::vector<LoggedChunk> chunks;
   std::vector<canvas::ModerationEvent> events = {};
   std::vector<LoggedUser> users = {};  // who draw for the first time
+  std::vector<canvas::TakenBack> taken_back = {};
 };
 
 // The pixels of a chunk, row by row, 256 in each row also at the edges.
@@ -57,8 +58,16 @@ struct LogPixel {
   std::uint32_t y = 0;
   std::uint32_t colour = 0;
   std::uint32_t user = 0;
+  std::uint64_t tick = 0;
 
   bool operator==(const LogPixel&) const = default;
+};
+
+struct LogTakenBack {
+  std::uint64_t tick = 0;
+  canvas::TakenBack what;
+
+  bool operator==(const LogTakenBack&) const = default;
 };
 
 // Turns true, once, when nobody waits for a result any more. Null: somebody always does.
@@ -103,6 +112,10 @@ class PastLog {
   using Visit = std::function<bool(const LogPixel&)>;
   virtual Result<void> visit(const canvas::Area& area, std::int64_t since_ms, std::int64_t until_ms,
                              std::optional<std::uint32_t> user, const Visit& visit) = 0;
+  // What was taken back in a chunk in this tick and later ones, in order.
+  virtual Result<std::vector<LogTakenBack>> taken_back(canvas::ChunkId chunk, std::uint64_t from) = 0;
+  // The first tick at or after this time. If all are earlier: the number after the last one.
+  virtual Result<std::uint64_t> tick_from(std::int64_t at_ms) = 0;
   virtual Result<std::vector<LoggedUser>> users(const std::vector<std::uint32_t>& numbers) = 0;
 
  private:
@@ -131,7 +144,7 @@ struct StorageMetrics {
   bool is_failing = false;
 };
 
-// Any thread, unless stated otherwise. Its destructor writes what waits.
+// Any thread, unless stated otherwise.
 class RoomStorage {
  public:
   virtual ~RoomStorage() = default;
@@ -159,6 +172,10 @@ class RoomStorage {
   enum class PastUse : std::uint8_t { moderation, picture };
   virtual bool read_past(PastTask task, PastUse use, Abandonment abandonment) = 0;
   virtual StorageMetrics metrics() const = 0;
+  // Writes what was appended, ends the tasks that read the past, and releases the file: it can be opened again. After this
+  // read_past() is false. Not on a thread of the storage, and not during another call of this or of append(). The destructor
+  // calls it if nobody has.
+  virtual void close() = 0;
 };
 
 // Opens the storage of a room, in the file or in memory. Errors: a text for people.

@@ -9,8 +9,8 @@
 
 namespace fanfare::canvasserver {
 
-Visit::Visit(RoomThread& room, Visitor visitor, std::unique_ptr<Permit> permit)
-    : room_(room), visitor_(std::move(visitor)), permit_(std::move(permit)) {}
+Visit::Visit(std::shared_ptr<RoomThread> room, Visitor visitor, std::unique_ptr<Permit> permit)
+    : room_(std::move(room)), visitor_(std::move(visitor)), permit_(std::move(permit)) {}
 
 Visit::~Visit() = default;
 
@@ -20,7 +20,7 @@ void Visit::on_opening(session::Session& /*session*/, std::string_view subprotoc
 
 void Visit::describe(session::SessionDescription& out) const {
   out.service = "canvas";
-  out.place = room_.spec().name;
+  out.place = room_->spec().name;
   if (connection_ != nullptr) out.principal = connection_->principal();
 }
 

@@ -17,7 +17,7 @@ inline constexpr std::string_view kSubprotocol = "fanfare.canvas.v1";
 class Visit final : public session::SessionData {
  public:
   // `permit`: null without access control.
-  Visit(RoomThread& room, Visitor visitor, std::unique_ptr<Permit> permit);
+  Visit(std::shared_ptr<RoomThread> room, Visitor visitor, std::unique_ptr<Permit> permit);
   ~Visit() override;
 
   void on_opening(session::Session& session, std::string_view subprotocol) override;
@@ -29,9 +29,10 @@ class Visit final : public session::SessionData {
     return *connection_;
   }
   void end() { connection_.reset(); }
+  const RoomThread& room() const { return *room_; }
 
  private:
-  RoomThread& room_;
+  const std::shared_ptr<RoomThread> room_;
   Visitor visitor_;
   std::unique_ptr<Permit> permit_;
   bool is_binary_ = false;

@@ -31,6 +31,7 @@ std::size_t bytes_of(const LoggedTick& tick) {
   std::size_t bytes = sizeof tick;
   for (const auto& chunk : tick.chunks) bytes += sizeof chunk + chunk.pixels.size() * sizeof chunk.pixels[0];
   for (const auto& user : tick.users) bytes += sizeof user + user.id.size() + user.name.size();
+  bytes += tick.taken_back.size() * sizeof tick.taken_back[0];
   return bytes + tick.events.size() * sizeof(canvas::ModerationEvent);
 }
 
@@ -49,6 +50,10 @@ class FailingPast final : public PastLog {
                      const Visit&) override {
     return problem();
   }
+  Result<std::vector<canvasserver::LogTakenBack>> taken_back(canvas::ChunkId, std::uint64_t) override {
+    return problem();
+  }
+  Result<std::uint64_t> tick_from(std::int64_t) override { return problem(); }
   Result<std::vector<canvasserver::LoggedUser>> users(const std::vector<std::uint32_t>&) override {
     return problem();
   }
@@ -111,6 +116,11 @@ DiskRoom::DiskRoom(StorageOptions options, std::unique_ptr<RoomFile> file, OpenP
 }
 
 DiskRoom::~DiskRoom() {
+  DiskRoom::close();
+}
+
+void DiskRoom::close() {
+  if (file_ == nullptr) return;
   past_ends_.store(true, std::memory_order_relaxed);
   {
     const std::scoped_lock lock(mutex_);
@@ -126,6 +136,8 @@ DiskRoom::~DiskRoom() {
   if (reader_.joinable()) reader_.join();
   // What could not be written is lost: then the next start finds it out by the mark.
   if (batch_.empty()) file_->close();
+  past_ = {};
+  file_.reset();
 }
 
 void DiskRoom::append(LoggedTick tick) {

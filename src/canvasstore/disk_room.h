@@ -50,6 +50,7 @@ class DiskRoom final : public canvasserver::RoomStorage {
   void on_progress(std::function<void()> notify) override;
   bool read_past(PastTask task, PastUse use, canvasserver::Abandonment abandonment) override;
   canvasserver::StorageMetrics metrics() const override;
+  void close() override;
 
  private:
   DiskRoom(canvasserver::StorageOptions options, std::unique_ptr<RoomFile> file, OpenPast past,
@@ -76,8 +77,8 @@ class DiskRoom final : public canvasserver::RoomStorage {
   void run_past(Asking& asking, canvasserver::PastLog& past) const;
 
   const canvasserver::StorageOptions options_;
-  const std::unique_ptr<RoomFile> file_;
-  const OpenPast past_;  // of the reader; none in memory
+  std::unique_ptr<RoomFile> file_;  // null: closed
+  OpenPast past_;                   // of the reader; none in memory
   canvasserver::StoredRoom loaded_;
 
   // The writer's thread:

@@ -14,7 +14,10 @@
 namespace fanfare::canvasstore {
 namespace {
 
+using canvas::Colour;
 using canvas::ModerationEvent;
+using canvas::Restoration;
+using canvas::RestoredPixel;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -307,18 +310,21 @@ TEST_F(DiskRoomTest, ModeratorsSeeWhoDrewAndTakeItBack) {
                 ElementsAre(canvas::PastPixel{.user = 1, .colour = 3, .time_ms = kStart + 20},
                             canvas::PastPixel{.user = 2, .colour = 2, .time_ms = kStart + 10}));
     EXPECT_THAT(past.drawn_at(9, 9, 2), IsEmpty());
-    using canvas::RestoredPixel;
+    constexpr Colour kBlank = 0xffffff;
     // Since the beginning: the other's pixel at 5, nothing at 6.
-    EXPECT_THAT(past.without_user(1, 0), testing::UnorderedElementsAre(
-                                             RestoredPixel{.x = 5, .y = 0, .author = 2, .colour = 2},
-                                             RestoredPixel{.x = 6, .y = 0, .author = 0, .colour = 0xffffff}));
-    EXPECT_THAT(past.without_user(1, kStart + 25),
-                ElementsAre(RestoredPixel{.x = 6, .y = 0, .author = 0, .colour = 0xffffff}));
     EXPECT_THAT(
-        past.as_at({.x = 0, .y = 0, .width = 1000, .height = 1000}, kStart + 20),
-        testing::UnorderedElementsAre(RestoredPixel{.x = 6, .y = 0, .author = 0, .colour = 0xffffff},
-                                      RestoredPixel{.x = 263, .y = 0, .author = 0, .colour = 0xffffff}));
-    EXPECT_THAT(past.as_at({.x = 5, .y = 0, .width = 1, .height = 1}, kStart + 5),
+        past.without_user(1, 0).pixels,
+        testing::UnorderedElementsAre(RestoredPixel{.x = 5, .y = 0, .author = 0, .colour = kBlank},
+                                      RestoredPixel{.x = 5, .y = 0, .author = 2, .colour = 2, .tick = 2},
+                                      RestoredPixel{.x = 6, .y = 0, .author = 0, .colour = kBlank}));
+    EXPECT_EQ(past.without_user(1, kStart + 25),
+              (Restoration{.from = 4, .pixels = {{.x = 6, .y = 0, .author = 0, .colour = kBlank}}}));
+    const auto then = past.as_at({.x = 0, .y = 0, .width = 1000, .height = 1000}, kStart + 20);
+    EXPECT_EQ(then.from, 4U);
+    EXPECT_THAT(then.pixels, testing::UnorderedElementsAre(
+                                 RestoredPixel{.x = 6, .y = 0, .author = 0, .colour = kBlank},
+                                 RestoredPixel{.x = 263, .y = 0, .author = 0, .colour = kBlank}));
+    EXPECT_THAT(past.as_at({.x = 5, .y = 0, .width = 1, .height = 1}, kStart + 5).pixels,
                 ElementsAre(RestoredPixel{.x = 5, .y = 0, .author = 1, .colour = 1}));
     EXPECT_EQ(past.problem(), "");
     return log.users({2, 99}).value().at(0).name;
@@ -372,15 +378,15 @@ TEST_F(DiskRoomTest, AMomentBeforeTheLogIsRefusedAndAllOfTheLogIsNot) {
   room.ask([&](PastLog& log) {
     const canvas::Area all = canvas::Area::whole(spec);
     canvasserver::LogPast old(log, spec);
-    EXPECT_THAT(old.as_at(all, span.first_ms - 1), IsEmpty());
+    EXPECT_THAT(old.as_at(all, span.first_ms - 1).pixels, IsEmpty());
     EXPECT_TRUE(old.is_too_old());
     EXPECT_THAT(old.problem(), HasSubstr(std::to_string(span.first_ms)));
     canvasserver::LogPast of_user(log, spec);
-    EXPECT_THAT(of_user.without_user(1, span.first_ms - 1), IsEmpty());
+    EXPECT_THAT(of_user.without_user(1, span.first_ms - 1).pixels, IsEmpty());
     EXPECT_TRUE(of_user.is_too_old());
     canvasserver::LogPast known(log, spec);
-    EXPECT_FALSE(known.as_at(all, span.first_ms).empty());
-    EXPECT_FALSE(known.without_user(1, 0).empty());
+    EXPECT_FALSE(known.as_at(all, span.first_ms).pixels.empty());
+    EXPECT_FALSE(known.without_user(1, 0).pixels.empty());
     EXPECT_EQ(known.problem(), "");
     return 0;
   });

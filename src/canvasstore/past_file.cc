@@ -37,12 +37,13 @@ bool touches(const Area& area, canvas::ChunkId chunk) {
   return !area.is_empty() && canvas::ChunkArea::of(area).contains(chunk);
 }
 
-LogPixel placed(std::int64_t chunk, const TickPixel& pixel, std::int64_t time_ms) {
+LogPixel placed(std::int64_t chunk, const TickPixel& pixel, std::int64_t time_ms, std::uint64_t tick) {
   return {.time_ms = time_ms,
           .x = canvas::x_of(chunk_place(chunk), pixel.index),
           .y = canvas::y_of(chunk_place(chunk), pixel.index),
           .colour = pixel.colour,
-          .user = pixel.user};
+          .user = pixel.user,
+          .tick = tick};
 }
 
 Problem unwanted() {
@@ -63,7 +64,11 @@ struct PastFile::Statements {
   explicit Statements(sqlite3* database) : db(database) {}
   sqlite3* db;
   Statement tick_at{db, "SELECT tick FROM ticks WHERE time <= ?1 ORDER BY time DESC, tick DESC LIMIT 1"};
-  Statement tick_from{db, "SELECT tick FROM ticks WHERE time >= ?1 ORDER BY time, tick LIMIT 1"};
+  Statement tick_from{db,
+                      "SELECT coalesce((SELECT tick FROM ticks WHERE time >= ?1 ORDER BY time, tick LIMIT 1),"
+                      " (SELECT max(tick) + 1 FROM ticks), 1)"};
+  Statement taken_back{
+      db, "SELECT tick, checksum, data FROM taken_back WHERE chunk = ?1 AND tick >= ?2 ORDER BY tick"};
   Statement span{
       db,
       "SELECT (SELECT time FROM ticks WHERE tick >= coalesce((SELECT CAST(value AS INTEGER) FROM state"
@@ -219,7 +224,8 @@ PastFile::Result<std::vector<LogPixel>> PastFile::drawn_at(std::uint32_t x, std:
     if (!is_wanted()) return text_of(unwanted());
     of_row.clear();
     const bool is_sound = decode_pixels(find->blob(3), spec_.has_palette(), [&](const TickPixel& pixel) {
-      if (pixel.index == index) of_row.push_back(placed(chunk, pixel, find->number(4)));
+      if (pixel.index == index)
+        of_row.push_back(placed(chunk, pixel, find->number(4), find->unsigned_number(0)));
     });
     if (!is_sound) return text_of(damage("a row of the log"));
     found.insert(found.end(), of_row.rbegin(), of_row.rend());
@@ -241,7 +247,7 @@ std::expected<bool, Problem> PastFile::visit_chunk(std::int64_t chunk,
     if (!is_wanted()) return std::unexpected(unwanted());
     const bool is_sound = decode_pixels(find->blob(3), spec_.has_palette(), [&](const TickPixel& pixel) {
       if (!goes_on || (user && pixel.user != *user)) return;
-      const LogPixel past = placed(chunk, pixel, find->number(4));
+      const LogPixel past = placed(chunk, pixel, find->number(4), find->unsigned_number(0));
       if (area.contains(past.x, past.y)) goes_on = visit(past);
     });
     if (!is_sound) return std::unexpected(damage("a row of the log"));
@@ -250,22 +256,40 @@ std::expected<bool, Problem> PastFile::visit_chunk(std::int64_t chunk,
   return goes_on;
 }
 
+PastFile::Result<std::uint64_t> PastFile::tick_from(std::int64_t at_ms) {
+  const Use find(statements_->tick_from);
+  find->bind(1, at_ms);
+  if (!find->step()) return text_of(failed("cannot read the log"));
+  return find->unsigned_number(0);
+}
+
+PastFile::Result<std::vector<canvasserver::LogTakenBack>> PastFile::taken_back(canvas::ChunkId chunk,
+                                                                               std::uint64_t from) {
+  const Use find(statements_->taken_back);
+  find->bind(1, chunk_number(chunk)).bind(2, from);
+  std::vector<canvasserver::LogTakenBack> found;
+  while (find->step()) {
+    if (!is_wanted()) return text_of(unwanted());
+    const Bytes data = find->blob(2);
+    const std::uint64_t tick = find->unsigned_number(0);
+    const bool is_sound = find->number(1) == row_checksum(chunk_number(chunk), tick, 0, data) &&
+                          decode_taken_back(data, chunk, [&](const canvas::TakenBack& one) {
+                            found.push_back({.tick = tick, .what = one});
+                          });
+    if (!is_sound) return text_of(damage("a row of what was taken back"));
+  }
+  if (find->failed()) return text_of(failed("cannot read what was taken back"));
+  return found;
+}
+
 // Chunk by chunk; within a chunk in the order in which they were drawn.
 PastFile::Result<void> PastFile::visit(const Area& area, std::int64_t since_ms, std::int64_t until_ms,
                                        std::optional<std::uint32_t> user, const Visit& visit) {
-  std::pair<std::uint64_t, std::uint64_t> ticks{};
-  {
-    const Use find(statements_->tick_from);
-    find->bind(1, since_ms);
-    if (!find->step()) {
-      if (find->failed()) return text_of(failed("cannot read the log"));
-      return {};
-    }
-    ticks.first = find->unsigned_number(0);
-  }
+  const auto first = tick_from(since_ms);
+  if (!first) return std::unexpected(first.error());
   const auto last = tick_at(until_ms);
   if (!last) return text_of(last.error());
-  ticks.second = *last;
+  const std::pair<std::uint64_t, std::uint64_t> ticks{*first, *last};
   const auto all = chunks();
   if (!all) return text_of(all.error());
   for (const std::int64_t chunk : *all) {

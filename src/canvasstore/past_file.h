@@ -30,6 +30,9 @@ class PastFile final : public canvasserver::PastLog {
                                                        std::size_t count_max) override;
   Result<void> visit(const canvas::Area& area, std::int64_t since_ms, std::int64_t until_ms,
                      std::optional<std::uint32_t> user, const Visit& visit) override;
+  Result<std::vector<canvasserver::LogTakenBack>> taken_back(canvas::ChunkId chunk,
+                                                             std::uint64_t from) override;
+  Result<std::uint64_t> tick_from(std::int64_t at_ms) override;
   Result<std::vector<canvasserver::LoggedUser>> users(const std::vector<std::uint32_t>& numbers) override;
 
   // A chunk as it was after the tick; empty: it did not exist. Problem: damage, or the disk.

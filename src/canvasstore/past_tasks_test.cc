@@ -1,4 +1,4 @@
-// Who reads the past of a room, in which order, and what nobody waits for.
+// Readers of a room's past: their order, and those whose result nobody waits for any more.
 #include <gmock/gmock.h>
 
 #include <thread>

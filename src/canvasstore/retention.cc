@@ -38,6 +38,7 @@ struct Retention::Statements {
   Statement kept_snapshot{db, "SELECT max(tick) FROM snapshots WHERE chunk = ?1 AND tick <= ?2"};
   Statement drop_changes{db, "DELETE FROM changes WHERE chunk = ?1 AND tick <= ?2"};
   Statement drop_snapshots{db, "DELETE FROM snapshots WHERE chunk = ?1 AND tick < ?2"};
+  Statement drop_taken_back{db, "DELETE FROM taken_back WHERE chunk = ?1 AND tick <= ?2"};
   Statement oldest_change{db, "SELECT coalesce(min(tick), ?2) FROM changes WHERE chunk = ?1"};
   Statement drop_ticks{db, "DELETE FROM ticks WHERE tick < ?1"};
   Statement drop_events{db, "DELETE FROM events WHERE tick < ?1 AND kind <> ?2"};
@@ -78,7 +79,8 @@ bool Retention::drop_one() {
 
 bool Retention::drop_before(std::int64_t chunk, std::uint64_t snapshot) {
   return statements_->drop_changes.bind(1, chunk).bind(2, snapshot).run() &&
-         statements_->drop_snapshots.bind(1, chunk).bind(2, snapshot).run();
+         statements_->drop_snapshots.bind(1, chunk).bind(2, snapshot).run() &&
+         statements_->drop_taken_back.bind(1, chunk).bind(2, snapshot).run();
 }
 
 // Ticks that a row of the log still belongs to stay.

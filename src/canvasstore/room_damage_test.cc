@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "base/random.h"
+#include "canvasstore/file_checks.h"
 #include "canvasstore/storage_for_tests.h"
 
 namespace fanfare::canvasstore {
@@ -41,6 +42,47 @@ TEST_F(RoomDamageTest, OneProgramAtATimeWhateverTheFileIsCalled) {
   std::filesystem::remove(by_hard_link);
   other.path = by_symbolic_link;
   EXPECT_EQ(TestStorage(other).loaded.last_tick, 1U) << "the same file with the same mark";
+}
+
+// A link to a file that does not exist yet is a second name of it.
+TEST_F(RoomDamageTest, TheLinkToAFileThatItMakesIsTheFile) {
+  StorageOptions other = options();
+  other.path = folder_.file() + ".link";
+  std::filesystem::create_symlink(folder_.file(), other.path);
+  {
+    TestStorage first(other);
+    first.storage->append(tick_of(1, kStart, 5, 1));
+    EXPECT_FALSE(std::filesystem::exists(other.path + "-mark"));
+    EXPECT_THAT(TestStorage(options()).error, HasSubstr("another program uses it"));
+  }
+  EXPECT_EQ(TestStorage(options()).loaded.last_tick, 1U);
+}
+
+// As with a file that is mounted under two names: the lock beside each name does not find it.
+TEST_F(RoomDamageTest, TwoRoomsOfAProgramHaveNotOneFile) {
+  std::ofstream(folder_.file());
+  const auto first = FileClaim::make(folder_.file());
+  ASSERT_TRUE(first);
+  EXPECT_THAT(FileClaim::make(folder_.file()).error().message, HasSubstr("the file of another room"));
+  EXPECT_THAT(TestStorage(options()).error, HasSubstr("the file of another room"));
+}
+
+TEST_F(RoomDamageTest, ANameThatIsTooLongIsRefusedBeforeAnythingIsMade) {
+  const auto folder = std::filesystem::path(folder_.file()).parent_path();
+  StorageOptions named = options();
+  named.path = folder / std::string(kFileNameBytesMax + 1, 'x');
+  EXPECT_THAT(TestStorage(named).error, HasSubstr("expected at most 247"));
+  EXPECT_TRUE(std::filesystem::is_empty(folder));
+  named.path = folder / std::string(kFileNameBytesMax, 'x');
+  EXPECT_EQ(TestStorage(named).error, "");
+  auto deep = folder;
+  while (deep.string().size() < 400) deep /= std::string(100, 'd');
+  std::filesystem::create_directories(deep);
+  named.path = deep / std::string(kFilePathBytesMax - deep.string().size() - 1, 'x');
+  ASSERT_EQ(named.path.size(), kFilePathBytesMax);
+  EXPECT_EQ(TestStorage(named).error, "");
+  named.path += "x";
+  EXPECT_THAT(TestStorage(named).error, HasSubstr("505 bytes, expected at most 504"));
 }
 
 TEST_F(RoomDamageTest, APaletteCannotBeAddedAndTheFileStaysAsItWas) {

@@ -16,6 +16,7 @@
 #include "canvasstore/room_schema.h"
 #include "canvasstore/row_format.h"
 #include "canvasstore/stored_bans.h"
+#include "canvasstore/taken_back_rows.h"
 
 namespace fanfare::canvasstore {
 
@@ -44,6 +45,7 @@ struct RoomFile::Statements {
   sqlite3* db;
   Statement tick{db, "INSERT INTO ticks VALUES (?1, ?2)"};
   Statement change{db, "INSERT INTO changes VALUES (?1, ?2, ?3, ?4, ?5)"};
+  Statement taken_back{db, "INSERT INTO taken_back VALUES (?1, ?2, ?3, ?4)"};
   Statement chunk{db, "INSERT OR IGNORE INTO chunks VALUES (?1)"};
   Statement user{db, "INSERT OR REPLACE INTO users VALUES (?1, ?2, ?3)"};
   Statement event{db, "INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"};
@@ -67,6 +69,7 @@ std::expected<std::unique_ptr<RoomFile>, Problem> RoomFile::open(RoomFileSetting
 std::expected<void, Problem> RoomFile::prepare() {
   const std::string& path = settings_.path;
   if (!in_memory()) {
+    if (auto wrong = place_problem(path)) return std::unexpected(Problem{.message = *std::move(wrong)});
     // The mark is the lock, too: it exists as long as the room.
     if (auto opened = mark_.open(path); !opened) return opened;
     lock_fd_ = ::open(store::CommitMark::path_of(path).c_str(), O_RDWR | O_CLOEXEC);
@@ -75,7 +78,9 @@ std::expected<void, Problem> RoomFile::prepare() {
         return std::unexpected(store::system_problem(joined({"cannot lock ", path}), errno));
       return std::unexpected(Problem{.message = joined({"cannot open ", path, ": another program uses it"})});
     }
-    if (auto made = make_file(path, mark_); !made) return made;
+    auto made = make_file(path, mark_);
+    if (!made) return std::unexpected(std::move(made.error()));
+    claim_ = *std::move(made);
   }
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
   if (sqlite3_open_v2(in_memory() ? ":memory:" : path.c_str(), &database_, flags, nullptr) != SQLITE_OK) {
@@ -261,6 +266,7 @@ bool RoomFile::write_tick(const LoggedTick& tick) {
                                 .run();
     if (!is_written) return fail("cannot write the log");
   }
+  if (!write_taken_back(statements_->taken_back, tick)) return fail("cannot write what was taken back");
   for (const canvasserver::LoggedUser& user : tick.users) {
     last_user_ = std::max(last_user_, user.number);
     if (!statements_->user.bind(1, std::uint64_t{user.number}).bind(2, user.id).bind(3, user.name).run()) {

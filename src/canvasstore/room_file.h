@@ -3,6 +3,7 @@
 //
 //   ticks      tick, time                       time: milliseconds since 1970, never less than before
 //   changes    (chunk, tick), version, checksum, data       see row_format.h
+//   taken_back (chunk, tick), checksum, data    strokes that were taken back, see row_format.h
 //   snapshots  (chunk, tick), version, checksum, colours, users
 //   chunks     chunk                            each chunk that anybody has drawn in
 //   events     (tick, number), kind, ...        what moderators did
@@ -21,6 +22,7 @@
 
 #include "canvasserver/storage.h"
 #include "canvasstore/chunk_versions.h"
+#include "canvasstore/file_checks.h"
 #include "canvasstore/past_file.h"
 #include "canvasstore/retention.h"
 #include "store/commit_mark.h"
@@ -97,6 +99,7 @@ class RoomFile {
   sqlite3* database_ = nullptr;
   store::CommitMark mark_;
   int lock_fd_ = -1;
+  FileClaim claim_;
   std::unique_ptr<Statements> statements_;
   std::unique_ptr<PastFile> past_;
   std::unique_ptr<Retention> retention_;

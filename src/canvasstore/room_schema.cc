@@ -35,6 +35,11 @@ constexpr const char* kSchema =
     "PRAGMA application_id = 1178684995; PRAGMA user_version = 1;"
     "COMMIT;";
 
+// Files of earlier versions have none.
+constexpr const char* kTakenBack =
+    "CREATE TABLE IF NOT EXISTS taken_back (chunk INTEGER NOT NULL, tick INTEGER NOT NULL,"
+    " checksum INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (chunk, tick)) STRICT, WITHOUT ROWID;";
+
 std::string hex_colour(std::uint32_t rgb) {
   constexpr std::string_view kDigits = "0123456789abcdef";
   std::string text = "#";
@@ -49,6 +54,11 @@ std::optional<std::uint32_t> take_number(std::string_view& text, int base) {
   if (error != std::errc()) return std::nullopt;
   text.remove_prefix(static_cast<std::size_t>(end - text.data()));
   return number;
+}
+
+std::expected<void, Problem> execute(sqlite3* database, const char* text, const std::string& path) {
+  if (sqlite3_exec(database, text, nullptr, nullptr, nullptr) == SQLITE_OK) return {};
+  return std::unexpected(store::problem_of(database, joined({"cannot write ", path})));
 }
 
 bool take(std::string_view& text, std::string_view what) {
@@ -80,8 +90,8 @@ std::expected<void, Problem> check_schema(sqlite3* database, const std::string& 
     id.reset();
     version.reset();
     tables.reset();
-    if (sqlite3_exec(database, kSchema, nullptr, nullptr, nullptr) == SQLITE_OK) return {};
-    return std::unexpected(store::problem_of(database, joined({"cannot write ", path})));
+    if (auto made = execute(database, kSchema, path); !made) return made;
+    return execute(database, kTakenBack, path);
   }
   if (id.number(0) != kApplicationId) {
     return std::unexpected(
@@ -89,7 +99,7 @@ std::expected<void, Problem> check_schema(sqlite3* database, const std::string& 
   }
   if (version.number(0) > kFormat)
     return std::unexpected(Problem{.message = joined({path, " has a newer format"})});
-  return {};
+  return execute(database, kTakenBack, path);
 }
 
 std::string spec_text(const canvas::RoomSpec& spec) {

@@ -10,6 +10,11 @@ namespace {
 
 using canvas::kChunkPixels;
 
+void append_varint(std::vector<std::uint8_t>& data, std::uint64_t number) {
+  for (; number >= 0x80; number >>= 7U) data.push_back(static_cast<std::uint8_t>(number | 0x80U));
+  data.push_back(static_cast<std::uint8_t>(number));
+}
+
 std::vector<std::uint8_t> deflated(Bytes bytes) {
   uLongf size = compressBound(bytes.size());
   std::vector<std::uint8_t> packed(size);
@@ -37,9 +42,21 @@ std::vector<std::uint8_t> encode_pixels(std::span<const canvas::TickPixel> pixel
       data.push_back(static_cast<std::uint8_t>(pixel.colour >> 8U));
     }
     data.push_back(static_cast<std::uint8_t>(pixel.colour));
-    std::uint32_t user = pixel.user;
-    for (; user >= 0x80; user >>= 7U) data.push_back(static_cast<std::uint8_t>(user | 0x80U));
-    data.push_back(static_cast<std::uint8_t>(user));
+    append_varint(data, pixel.user);
+  }
+  return data;
+}
+
+std::vector<std::uint8_t> encode_taken_back(std::span<const canvas::TakenBack> taken_back) {
+  std::vector<std::uint8_t> data;
+  data.reserve(taken_back.size() * 7);
+  for (const canvas::TakenBack& one : taken_back) {
+    const std::uint16_t index = canvas::index_of(one.x, one.y);
+    data.push_back(static_cast<std::uint8_t>(index));
+    data.push_back(static_cast<std::uint8_t>(index >> 8U));
+    data.push_back(one.is_drawn ? 1 : 0);
+    append_varint(data, one.user);
+    append_varint(data, one.from);
   }
   return data;
 }

@@ -41,6 +41,21 @@ TEST(RowFormat, BytesThatAreNoPixelsAreFoundOut) {
   EXPECT_TRUE(decode_pixels({}, true, visit));
 }
 
+TEST(RowFormat, WhatWasTakenBackIsSmallAndOtherBytesAreFoundOut) {
+  const std::vector<canvas::TakenBack> all{{.x = 257, .y = 1, .user = 0, .from = 300},
+                                           {.x = 256, .y = 0, .user = 128, .from = 1, .is_drawn = true}};
+  const auto data = encode_taken_back(all);
+  EXPECT_EQ(data, wire({1, 1, 0, 0, 0xac, 2, 0, 0, 1, 0x80, 1, 1}));
+  std::vector<canvas::TakenBack> found;
+  const auto visit = [&](const canvas::TakenBack& one) { found.push_back(one); };
+  EXPECT_TRUE(decode_taken_back(data, {.x = 1, .y = 0}, visit));
+  EXPECT_EQ(found, all);
+  for (const std::size_t size : {1, 2, 3, 4, 5, 7, 8, 9, 10, 11}) {
+    EXPECT_FALSE(decode_taken_back(Bytes(data).first(size), {.x = 1, .y = 0}, visit)) << size;
+  }
+  EXPECT_FALSE(decode_taken_back(wire({1, 1, 2, 0, 1}), {.x = 1, .y = 0}, visit)) << "neither drawn nor not";
+}
+
 TEST(RowFormat, SnapshotsComeBackAsTheyWere) {
   std::vector<std::uint32_t> values(canvas::kChunkPixels);
   for (std::size_t i = 0; i < values.size(); ++i)

@@ -23,9 +23,8 @@ using canvasserver::StorageOptions;
 
 class Folder {
  public:
-  Folder() {
-    path_ = std::filesystem::temp_directory_path() /
-            ("fanfare-canvas-" + std::to_string(SystemRandom().next_u64()));
+  explicit Folder(const std::filesystem::path& parent = std::filesystem::temp_directory_path()) {
+    path_ = parent / ("fanfare-canvas-" + std::to_string(SystemRandom().next_u64()));
     std::filesystem::create_directory(path_);
   }
   Folder(const Folder&) = delete;

@@ -1,5 +1,6 @@
 #include "canvas/command.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <chrono>
@@ -10,6 +11,7 @@
 
 #include "canvas/animation.h"
 #include "canvas/source.h"
+#include "canvasstore/file_checks.h"
 #include "gateway/duration.h"
 
 namespace fanfare::app {
@@ -85,6 +87,18 @@ std::optional<std::string> flags_problem(const CanvasExportArguments& arguments)
   return std::nullopt;
 }
 
+// Of a time that ends before it begins. What was not given is the first or the last pixel.
+std::string span_problem(const CanvasExportArguments& arguments, const PictureSource& source) {
+  if (arguments.from_time && arguments.to_time) return "--from is after --to";
+  const bool has_begin = arguments.from_time.has_value();
+  if (source.last_ms() == 0) return "--from needs --to, too: nobody has drawn yet";
+  if (has_begin) return "--from is after the last pixel, which is of " + std::to_string(source.last_ms());
+  if (source.is_complete()) {
+    return "--to is before the first pixel, which is of " + std::to_string(source.first_ms());
+  }
+  return "--to is before the log begins: the first moment is " + std::to_string(source.first_ms());
+}
+
 std::expected<Plan, Failure> plan_of(const CanvasExportArguments& arguments, const PictureSource& source) {
   Plan plan{.area = Area::whole(source.spec())};
   if (arguments.area) {
@@ -110,7 +124,7 @@ std::expected<Plan, Failure> plan_of(const CanvasExportArguments& arguments, con
     plan.moments = {*at};
     return plan;
   }
-  if (*first > *last) return wrong("--from is after --to");
+  if (*first > *last) return wrong(span_problem(arguments, source));
   std::int64_t every_ms = 0;
   if (arguments.every) {
     const auto every = gateway::parse_duration(*arguments.every);
@@ -140,10 +154,10 @@ bool write_file(const std::string& path, std::string_view bytes, std::ostream& o
 // SQLite's files of a room, and the mark beside them.
 bool is_of_room(const std::string& source, const std::string& output) {
   std::error_code ignored;
-  for (const std::string_view end : {"", "-wal", "-shm", "-mark"}) {
-    if (std::filesystem::equivalent(source + std::string(end), output, ignored)) return true;
-  }
-  return false;
+  if (std::filesystem::equivalent(source, output, ignored)) return true;
+  return std::ranges::any_of(canvasstore::kCompanionEndings, [&](std::string_view end) {
+    return std::filesystem::equivalent(source + std::string(end), output, ignored);
+  });
 }
 
 Failure cannot_write(const std::string& path) {
@@ -266,7 +280,9 @@ int run_canvas_export(const CanvasExportArguments& arguments, std::ostream& out,
         {.status = kStatusUsage,
          .text = "--output " + arguments.output + " is a file of the room itself: give another name"});
   }
-  const auto source = open_source(arguments.source, arguments.token);
+  // Over the line of the progress, which is written again after it.
+  const auto source = open_source(arguments.source, arguments.token,
+                                  [&](const std::string& text) { complaints << "\r" << text << "\n"; });
   if (!source) return fail({.text = source.error()});
   const auto plan = plan_of(arguments, **source);
   if (!plan) return fail(plan.error());

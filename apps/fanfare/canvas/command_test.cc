@@ -234,6 +234,19 @@ TEST_F(ExportTest, ALogThatWasCutIsExportedFromItsFirstMomentOn) {
   EXPECT_THAT(complaints_.str(), HasSubstr("--from is before the log begins: the first moment is 17000000"));
   EXPECT_EQ(run({.source = cut, .output = path("b.png"), .at = std::to_string(kStart)}), 2);
   EXPECT_THAT(complaints_.str(), HasSubstr("--at is before the log begins"));
+  EXPECT_EQ(run({.source = cut, .output = path("b.png"), .to_time = std::to_string(kStart), .frames = 3}), 2);
+  EXPECT_THAT(complaints_.str(), HasSubstr("--to is before the log begins: the first moment is 17000000"));
+}
+
+TEST(ExportRetry, ABusyServerIsAskedAgainForAWhile) {
+  using std::chrono::seconds;
+  EXPECT_EQ(retry_wait(429, seconds(7), seconds(0)), seconds(7));
+  EXPECT_EQ(retry_wait(503, seconds(0), seconds(0)), seconds(1)) << "at least a second";
+  EXPECT_EQ(retry_wait(429, seconds(20), seconds(100)), seconds(20)) << "kRetryWaitMax in all";
+  EXPECT_EQ(retry_wait(429, seconds(20), seconds(101)), std::nullopt);
+  EXPECT_EQ(retry_wait(429, seconds(121), seconds(0)), std::nullopt);
+  EXPECT_EQ(retry_wait(429, std::nullopt, seconds(0)), std::nullopt) << "it does not say when";
+  EXPECT_EQ(retry_wait(404, seconds(1), seconds(0)), std::nullopt);
 }
 
 TEST_F(ExportTest, WrongArgumentsSayWhatIsWrong) {
@@ -247,8 +260,12 @@ TEST_F(ExportTest, WrongArgumentsSayWhatIsWrong) {
   EXPECT_THAT(complaints_.str(), HasSubstr("the canvas has 20 x 10 pixels"));
   EXPECT_EQ(run({.output = "x", .at = "soon"}), 2);
   EXPECT_EQ(run({.output = "x", .at = "5", .frames = 2}), 2);
-  EXPECT_EQ(run({.output = "x", .from_time = "2030-01-01", .frames = 2}), 2);
+  EXPECT_EQ(run({.output = "x", .from_time = "2030-01-01", .to_time = "2029-01-01", .frames = 2}), 2);
   EXPECT_THAT(complaints_.str(), HasSubstr("--from is after --to"));
+  EXPECT_EQ(run({.output = "x", .from_time = "2030-01-01", .frames = 2}), 2);
+  EXPECT_THAT(complaints_.str(), HasSubstr("--from is after the last pixel, which is of 17000000"));
+  EXPECT_EQ(run({.output = "x", .to_time = "1970-01-02", .frames = 2}), 2);
+  EXPECT_THAT(complaints_.str(), HasSubstr("--to is before the first pixel, which is of 17000000"));
   EXPECT_EQ(run({.output = "x", .every = "5"}), 2);
   EXPECT_EQ(run({.output = path("no/such/folder.png")}), 1);
   EXPECT_THAT(complaints_.str(), HasSubstr("cannot write"));

@@ -3,8 +3,9 @@
 #include <curl/curl.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <charconv>
-#include <optional>
+#include <thread>
 #include <utility>
 
 #include "canvasstore/room_file.h"
@@ -45,7 +46,8 @@ std::size_t append_body(char* data, std::size_t size, std::size_t count, void* t
 // GET; the error is what the server says.
 class HttpGet {
  public:
-  explicit HttpGet(const std::string& token) : curl_(curl_easy_init()) {
+  HttpGet(const std::string& token, std::function<void(const std::string&)> note)
+      : note_(std::move(note)), curl_(curl_easy_init()) {
     curl_easy_setopt(curl_, CURLOPT_WRITEFUNCTION, &append_body);
     curl_easy_setopt(curl_, CURLOPT_TIMEOUT, 60L);
     if (token.empty()) return;
@@ -58,20 +60,43 @@ class HttpGet {
     curl_slist_free_all(headers_);
     curl_easy_cleanup(curl_);
   }
+  // A server that is busy is asked again.
   std::expected<std::string, std::string> get(const std::string& url) {
-    std::string body;
-    curl_easy_setopt(curl_, CURLOPT_URL, url.c_str());
-    curl_easy_setopt(curl_, CURLOPT_WRITEDATA, &body);
-    const CURLcode done = curl_easy_perform(curl_);
-    if (done != CURLE_OK) return std::unexpected(url + ": " + curl_easy_strerror(done));
-    long status = 0;
-    curl_easy_getinfo(curl_, CURLINFO_RESPONSE_CODE, &status);
-    if (status == 200) return body;
-    while (body.ends_with('\n')) body.pop_back();
-    return std::unexpected(url + " was answered " + std::to_string(status) + ": " + body);
+    std::chrono::seconds waited{};
+    for (;;) {
+      std::string body;
+      curl_easy_setopt(curl_, CURLOPT_URL, url.c_str());
+      curl_easy_setopt(curl_, CURLOPT_WRITEDATA, &body);
+      const CURLcode done = curl_easy_perform(curl_);
+      if (done != CURLE_OK) return std::unexpected(url + ": " + curl_easy_strerror(done));
+      long status = 0;
+      curl_easy_getinfo(curl_, CURLINFO_RESPONSE_CODE, &status);
+      if (status == 200) return body;
+      const auto wait = retry_wait(status, retry_after(), waited);
+      if (!wait) {
+        while (body.ends_with('\n')) body.pop_back();
+        return std::unexpected(url + " was answered " + std::to_string(status) + ": " + body);
+      }
+      if (note_) {
+        note_("the server is busy (" + std::to_string(status) + "), asking again in " +
+              std::to_string(wait->count()) + " s");
+      }
+      std::this_thread::sleep_for(*wait);
+      waited += *wait;
+    }
   }
 
  private:
+  std::optional<std::chrono::seconds> retry_after() const {
+    curl_header* header = nullptr;
+    if (curl_easy_header(curl_, "Retry-After", 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+      return std::nullopt;
+    curl_off_t wait = 0;
+    curl_easy_getinfo(curl_, CURLINFO_RETRY_AFTER, &wait);
+    return std::chrono::seconds(wait);
+  }
+
+  const std::function<void(const std::string&)> note_;
   CURL* curl_;
   curl_slist* headers_ = nullptr;
 };
@@ -100,7 +125,8 @@ std::uint32_t colour_of(std::string_view text) {
 
 class ServerSource final : public PictureSource {
  public:
-  ServerSource(std::string url, const std::string& token) : url_(std::move(url)), http_(token) {}
+  ServerSource(std::string url, const std::string& token, std::function<void(const std::string&)> note)
+      : url_(std::move(url)), http_(token, std::move(note)) {}
   std::expected<void, std::string> open() {
     const auto info = http_.get(url_ + "/info");
     if (!info) return std::unexpected(info.error());
@@ -179,15 +205,25 @@ std::expected<std::vector<std::uint8_t>, std::string> pixels_of_png(std::string_
   return pixels;
 }
 
+std::optional<std::chrono::seconds> retry_wait(long status, std::optional<std::chrono::seconds> retry_after,
+                                               std::chrono::seconds waited) {
+  constexpr long kTooManyRequests = 429;
+  constexpr long kUnavailable = 503;
+  if ((status != kTooManyRequests && status != kUnavailable) || !retry_after) return std::nullopt;
+  const auto wait = std::max(*retry_after, std::chrono::seconds(1));
+  if (wait > kRetryWaitMax - waited) return std::nullopt;
+  return wait;
+}
+
 bool is_url(std::string_view source) {
   return source.starts_with("http://") || source.starts_with("https://");
 }
 
-std::expected<std::unique_ptr<PictureSource>, std::string> open_source(const std::string& from,
-                                                                       const std::string& token) {
+std::expected<std::unique_ptr<PictureSource>, std::string> open_source(
+    const std::string& from, const std::string& token, std::function<void(const std::string&)> note) {
   if (is_url(from)) {
-    auto server =
-        std::make_unique<ServerSource>(from.ends_with('/') ? from.substr(0, from.size() - 1) : from, token);
+    auto server = std::make_unique<ServerSource>(from.ends_with('/') ? from.substr(0, from.size() - 1) : from,
+                                                 token, std::move(note));
     if (auto opened = server->open(); !opened) return std::unexpected(std::move(opened.error()));
     return server;
   }

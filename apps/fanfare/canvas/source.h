@@ -1,9 +1,12 @@
 #pragma once
 // Where the pictures of an export come from: the file of a room, or a server.
 
+#include <chrono>
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -31,11 +34,18 @@ class PictureSource {
   virtual Result<canvasserver::Picture> at(const canvas::Area& area, std::int64_t at_ms) = 0;
 };
 
+// How long an export waits before it asks again: what the server's Retry-After says, at least a second. Empty: the answer
+// is final, or the server wants more than kRetryWaitMax in all. `waited`: for this picture so far.
+inline constexpr std::chrono::seconds kRetryWaitMax{120};
+std::optional<std::chrono::seconds> retry_wait(long status, std::optional<std::chrono::seconds> retry_after,
+                                               std::chrono::seconds waited);
+
 // Whether it is a server, and not a file.
 bool is_url(std::string_view source);
-// `from`: the path of a file, or http://HOST/canvas/ROOM. `token`: for a server with access control; empty: none.
-std::expected<std::unique_ptr<PictureSource>, std::string> open_source(const std::string& from,
-                                                                       const std::string& token);
+// `from`: the path of a file, or http://HOST/canvas/ROOM. `token`: for a server with access control; empty: none. `note`: gets a line
+// for the user, without its newline, when a server asks to wait; empty: nobody does.
+std::expected<std::unique_ptr<PictureSource>, std::string> open_source(
+    const std::string& from, const std::string& token, std::function<void(const std::string&)> note = {});
 
 // The pixels of a PNG as a server's canvas makes it. The error: it is another one.
 std::expected<std::vector<std::uint8_t>, std::string> pixels_of_png(std::string_view png,
