@@ -204,6 +204,9 @@ std::expected<void, Error> parse_response_head(std::string_view bytes, Head& hea
   if (run(HTTP_RESPONSE, bytes, found) != HPE_OK) return refused("not an HTTP response");
   if (head.version_minor != 0 && head.version_minor != 1) return refused("unknown HTTP version");
   if (head.status < 100 || head.status > 599) return refused("invalid status");
+  for (const HeaderField& field : head.headers) {
+    if (!is_token(field.name)) return refused("invalid header");
+  }
   return {};
 }
 

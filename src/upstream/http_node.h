@@ -1,9 +1,10 @@
 #pragma once
-// A node behind HTTP: POSTs JSON-RPC texts over kept-alive connections, HTTP/2 where TLS offers it.
+// A node behind HTTP: POSTs JSON-RPC texts over kept-alive connections. Two clients can carry the calls: our own one
+// (builtin_client.h), which speaks HTTP/1.1 and costs least, and libcurl (curl_client.h), for HTTP/2 over TLS and a proxy.
 //
 // Redirects are not followed, environment proxies are not used, certificates are verified. A call that must
-// not be repeated gets a new connection: if a reused one turned out to be dead, curl would send the call
-// twice.
+// not be repeated gets a new connection: if a reused one turned out to be dead, nobody could tell whether the
+// call was executed.
 
 #include <cstddef>
 #include <memory>
@@ -15,6 +16,7 @@
 
 #include "base/time.h"
 #include "upstream/backend.h"
+#include "upstream/http_client_choice.h"
 #include "upstream/worker.h"
 
 namespace fanfare::upstream {
@@ -39,7 +41,17 @@ struct HttpOptions {
   bool http2 = true;    // only with https
   std::string ca_file;  // empty: the system's
   std::string proxy;    // empty: none, even if the environment names one
+  HttpClientChoice client = HttpClientChoice::automatic;
 };
+
+// The client that will carry the calls, and why, for the log.
+struct HttpClientDecision {
+  HttpClientChoice client = HttpClientChoice::builtin;  // never automatic
+  std::string reason;
+};
+HttpClientDecision decide_client(const HttpOptions& options);
+// Why our own client, if it is chosen, cannot carry these calls, for people and without secrets; empty: it can.
+std::optional<std::string> lacking_for_builtin(const HttpOptions& options);
 
 // The problem with the options, as text for people without secrets; empty if there is none.
 std::optional<std::string> problem_with(const HttpOptions& options);

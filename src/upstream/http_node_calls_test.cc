@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "base/byte_budget.h"
+#include "jsonrpc/value.h"
+#include "upstream/http_clients_for_tests.h"
 #include "upstream/http_node.h"
 #include "upstream/test_calls.h"
 #include "upstream/test_server.h"
@@ -20,13 +22,74 @@ namespace {
 using namespace std::chrono_literals;
 using testing::ask;
 using testing::expect_failure;
+using testing::HttpClientsTest;
 using testing::kAnswer;
 using testing::kRead;
 using testing::Peer;
 using testing::Request;
 using testing::TestServer;
 
-TEST(HttpEndpointCalls, CallsBeyondTheConnectionsWaitAndBeyondTheQueueAreRefused) {
+class HttpEndpointCalls : public HttpClientsTest {};
+INSTANTIATE_TEST_SUITE_P(Clients, HttpEndpointCalls, testing::kHttpSetups, testing::name_of_setup);
+
+// A node, or a proxy in front of it, that answers once more than it was asked.
+TEST_P(HttpEndpointCalls, AnAnswerToAnotherCallIsNeverDelivered) {
+  const auto answer_to = [](const std::string& request) {
+    return R"({"jsonrpc":"2.0","id":)" + std::string(*jsonrpc::member(request, "id")) + R"(,"result":)" +
+           std::string(*jsonrpc::member(request, "params")) + "}";
+  };
+  TestServer server([&](Peer& peer, const Request& request) {
+    peer.reply(answer_to(request.body));
+    peer.reply(answer_to(request.body));
+  });
+  Worker worker(on_loop());
+  HttpNode endpoint(worker, with_client({.url = server.url(), .connections_max = 1}));
+  std::vector<std::promise<Result>> results(50);
+  worker.run([&] {
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      endpoint.call(R"({"jsonrpc":"2.0","id":0,"method":"a","params":[)" + std::to_string(i) + "]}", kRead,
+                    [&results, i](Result result) { results[i].set_value(std::move(result)); });
+    }
+  });
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const Result result = results[i].get_future().get();
+    ASSERT_TRUE(result.has_value()) << result.error().message;
+    EXPECT_EQ(result->body, R"({"jsonrpc":"2.0","id":0,"result":[)" + std::to_string(i) + "]}");
+  }
+}
+
+TEST_P(HttpEndpointCalls, ANodeThatOnlyAnswersOthersIsABadReply) {
+  TestServer server([](Peer& peer, const Request&) { peer.reply(R"({"id":77,"result":1})"); });
+  Worker worker(on_loop());
+  HttpNode endpoint(worker, with_client({.url = server.url()}));
+  for (int i = 0; i < 3; ++i) {
+    expect_failure(ask(worker, endpoint, R"({"id":0,"method":"a"})", kRead), FailureKind::bad_reply);
+  }
+  // The first is asked once, on its new connection. Each further one is asked again, on another.
+  EXPECT_EQ(server.requests(), 5);
+  EXPECT_EQ(server.connections(), 3);
+}
+
+// RFC9110§15.5.9: the node closes an idle connection, and says why. A write got a connection of its own.
+TEST_P(HttpEndpointCalls, ATimeoutOfAKeptConnectionIsNotTheAnswerToARead) {
+  TestServer server([](Peer& peer, const Request& request) {
+    if (request.connection == 1 && request.body == R"({"id":2,"method":"a"})") {
+      peer.reply("", "408 Request Timeout", "Connection: close\r\n");
+    } else {
+      peer.reply(R"({"id":)" + std::string(*jsonrpc::member(request.body, "id")) + R"(,"result":1})");
+    }
+  });
+  Worker worker(on_loop());
+  HttpNode endpoint(worker, with_client({.url = server.url()}));
+  for (int i = 0; i < 2; ++i) {
+    const Result result = ask(worker, endpoint, R"({"id":0,"method":"a"})", kRead);
+    ASSERT_TRUE(result.has_value()) << result.error().message;
+    EXPECT_EQ(result->body, R"({"id":0,"result":1})");
+  }
+  EXPECT_EQ(server.requests(), 3);
+}
+
+TEST_P(HttpEndpointCalls, CallsBeyondTheConnectionsWaitAndBeyondTheQueueAreRefused) {
   std::latch release(1);
   std::promise<void> arrived;
   TestServer server([&](Peer& peer, const Request& request) {
@@ -34,8 +97,8 @@ TEST(HttpEndpointCalls, CallsBeyondTheConnectionsWaitAndBeyondTheQueueAreRefused
     release.wait();
     peer.reply("[" + request.body + "]");
   });
-  Worker worker;
-  HttpNode endpoint(worker, {.url = server.url(), .connections_max = 1, .queued_calls_max = 2});
+  Worker worker(on_loop());
+  HttpNode endpoint(worker, with_client({.url = server.url(), .connections_max = 1, .queued_calls_max = 2}));
   std::vector<std::promise<Result>> results(5);
   worker.run([&] {
     for (int i = 0; i < 4; ++i) {
@@ -55,13 +118,13 @@ TEST(HttpEndpointCalls, CallsBeyondTheConnectionsWaitAndBeyondTheQueueAreRefused
   EXPECT_EQ(server.connections(), 1);
 }
 
-TEST(HttpEndpointCalls, AnAnswerSaysWhetherItsConnectionIsNew) {
+TEST_P(HttpEndpointCalls, AnAnswerSaysWhetherItsConnectionIsNew) {
   TestServer server([](Peer& peer, const Request& request) {
     peer.reply(kAnswer);
     if (request.body == "last") peer.close();
   });
-  Worker worker;
-  HttpNode endpoint(worker, {.url = server.url()});
+  Worker worker(on_loop());
+  HttpNode endpoint(worker, with_client({.url = server.url()}));
   const auto is_new = [&](const char* body) { return ask(worker, endpoint, body, kRead)->new_connection; };
   EXPECT_TRUE(is_new("first"));
   EXPECT_FALSE(is_new("second"));
@@ -71,14 +134,14 @@ TEST(HttpEndpointCalls, AnAnswerSaysWhetherItsConnectionIsNew) {
   EXPECT_EQ(server.connections(), 2);
 }
 
-TEST(HttpEndpointCalls, ACallThatWaitsTooLongInTheQueueIsNeverSent) {
+TEST_P(HttpEndpointCalls, ACallThatWaitsTooLongInTheQueueIsNeverSent) {
   std::latch release(1);
   TestServer server([&](Peer& peer, const Request&) {
     release.wait();
     peer.reply(kAnswer);
   });
-  Worker worker;
-  HttpNode endpoint(worker, {.url = server.url(), .connections_max = 1});
+  Worker worker(on_loop());
+  HttpNode endpoint(worker, with_client({.url = server.url(), .connections_max = 1}));
   std::promise<Result> first;
   worker.run(
       [&] { endpoint.call("first", kRead, [&](Result result) { first.set_value(std::move(result)); }); });
@@ -90,7 +153,7 @@ TEST(HttpEndpointCalls, ACallThatWaitsTooLongInTheQueueIsNeverSent) {
   EXPECT_EQ(server.requests(), 1);
 }
 
-TEST(HttpEndpointCalls, StoppingTheWorkerEndsEveryCallOnce) {
+TEST_P(HttpEndpointCalls, StoppingTheWorkerEndsEveryCallOnce) {
   std::latch release(1);
   std::promise<void> arrived;
   TestServer server([&](Peer&, const Request&) {
@@ -99,8 +162,8 @@ TEST(HttpEndpointCalls, StoppingTheWorkerEndsEveryCallOnce) {
   });
   std::vector<FailureKind> ends;
   {
-    Worker worker;
-    HttpNode endpoint(worker, {.url = server.url(), .connections_max = 1});
+    Worker worker(on_loop());
+    HttpNode endpoint(worker, with_client({.url = server.url(), .connections_max = 1}));
     worker.run([&] {
       for (int i = 0; i < 3; ++i) {
         endpoint.call("{}", kRead, [&](Result result) {
@@ -120,11 +183,11 @@ TEST(HttpEndpointCalls, StoppingTheWorkerEndsEveryCallOnce) {
   EXPECT_EQ(ends.size(), 4U);
 }
 
-TEST(HttpEndpointCalls, EndsItsCallsWhenItGoesWhileTheWorkerStays) {
+TEST_P(HttpEndpointCalls, EndsItsCallsWhenItGoesWhileTheWorkerStays) {
   std::latch release(1);
   TestServer server([&](Peer&, const Request&) { release.wait(); });
-  Worker worker;
-  auto endpoint = std::make_unique<HttpNode>(worker, HttpOptions{.url = server.url()});
+  Worker worker(on_loop());
+  auto endpoint = std::make_unique<HttpNode>(worker, with_client({.url = server.url()}));
   std::promise<Result> result;
   worker.run([&] { endpoint->call("{}", kRead, [&](Result got) { result.set_value(std::move(got)); }); });
   endpoint.reset();
@@ -132,10 +195,10 @@ TEST(HttpEndpointCalls, EndsItsCallsWhenItGoesWhileTheWorkerStays) {
   release.count_down();
 }
 
-TEST(HttpEndpointCalls, MayBeDestroyedByItsOwnAnswer) {
+TEST_P(HttpEndpointCalls, MayBeDestroyedByItsOwnAnswer) {
   TestServer server([](Peer& peer, const Request&) { peer.reply(kAnswer); });
-  Worker worker;
-  auto endpoint = std::make_unique<HttpNode>(worker, HttpOptions{.url = server.url()});
+  Worker worker(on_loop());
+  auto endpoint = std::make_unique<HttpNode>(worker, with_client({.url = server.url()}));
   std::promise<bool> done;
   worker.run([&] {
     endpoint->call("{}", kRead, [&](const Result& result) {
@@ -147,7 +210,7 @@ TEST(HttpEndpointCalls, MayBeDestroyedByItsOwnAnswer) {
 }
 
 // Two answers arrive together, and there is room for one: the other must not keep its part until the turn ends.
-TEST(HttpEndpointCalls, ARefusedAnswerGivesItsMemoryBackAtOnce) {
+TEST_P(HttpEndpointCalls, ARefusedAnswerGivesItsMemoryBackAtOnce) {
   constexpr std::size_t kFirstPart = 45'000;
   constexpr std::size_t kShare = 100'000;
   const std::string answer = R"({"jsonrpc":"2.0","id":1,"result":")" + std::string(60'000, 'x') + "\"}";
@@ -161,8 +224,8 @@ TEST(HttpEndpointCalls, ARefusedAnswerGivesItsMemoryBackAtOnce) {
     all_sent.count_down();
   });
   ByteBudget budget(10 * kShare);
-  Worker worker;
-  HttpNode endpoint(worker, {.url = server.url()});
+  Worker worker(on_loop());
+  HttpNode endpoint(worker, with_client({.url = server.url()}));
   CallOptions options = kRead;
   options.payer = std::make_shared<ByteShare>(budget, kShare);
   std::array<std::promise<Result>, 2> promises;

@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "upstream/http_clients_for_tests.h"
 #include "upstream/test_calls.h"
 #include "upstream/test_server.h"
 
@@ -18,21 +19,25 @@ namespace {
 using namespace std::chrono_literals;
 using testing::ask;
 using testing::expect_failure;
+using testing::HttpClientsTest;
 using testing::kAnswer;
 using testing::kRead;
 using testing::Peer;
 using testing::Request;
 using testing::TestServer;
 
-TEST(HttpNode, SendsTheTextAsItIsAndReturnsTheBody) {
+class HttpNodeTest : public HttpClientsTest {};
+INSTANTIATE_TEST_SUITE_P(Clients, HttpNodeTest, testing::kHttpSetups, testing::name_of_setup);
+
+TEST_P(HttpNodeTest, SendsTheTextAsItIsAndReturnsTheBody) {
   std::promise<Request> seen;
   TestServer server([&](Peer& peer, const Request& request) {
     seen.set_value(request);
     peer.reply(kAnswer);
   });
-  Worker worker;
-  HttpNode endpoint(worker,
-                    {.url = server.url("/v2/secretkey"), .headers = {{"X-Token", "abc"}, {"X-Empty", ""}}});
+  Worker worker(on_loop());
+  HttpNode endpoint(worker, with_client({.url = server.url("/v2/secretkey"),
+                                         .headers = {{"X-Token", "abc"}, {"X-Empty", ""}}}));
   const std::string text = R"( {"id":1, "jsonrpc":"2.0","method":"eth_blockNumber"} )";
   const Result result = ask(worker, endpoint, text, kRead);
   ASSERT_TRUE(result.has_value());
@@ -50,25 +55,25 @@ TEST(HttpNode, SendsTheTextAsItIsAndReturnsTheBody) {
 }
 
 // RFC8259§8.2 leaves open what "\ud800" means. A name that a stranger chose must not make the answer unusable.
-TEST(HttpNode, ALoneSurrogateIsReplaced_RFC8259_8_2) {
+TEST_P(HttpNodeTest, ALoneSurrogateIsReplaced_RFC8259_8_2) {
   TestServer server([](Peer& peer, const Request&) { peer.reply(R"({"id":1,"result":["\ud800",1.50]})"); });
-  Worker worker;
-  HttpNode endpoint(worker, {.url = server.url("/")});
+  Worker worker(on_loop());
+  HttpNode endpoint(worker, with_client({.url = server.url("/")}));
   const Result result = ask(worker, endpoint, R"({"id":1,"jsonrpc":"2.0","method":"m"})", kRead);
   ASSERT_TRUE(result.has_value());
   EXPECT_EQ(result->body, R"({"id":1,"result":["\ufffd",1.50]})");
 }
 
-TEST(HttpNode, ReusesTheConnectionForReads) {
+TEST_P(HttpNodeTest, ReusesTheConnectionForReads) {
   TestServer server([](Peer& peer, const Request&) { peer.reply(kAnswer); });
-  Worker worker;
-  HttpNode endpoint(worker, {.url = server.url()});
+  Worker worker(on_loop());
+  HttpNode endpoint(worker, with_client({.url = server.url()}));
   for (int i = 0; i < 5; ++i) ASSERT_TRUE(ask(worker, endpoint, "{}", kRead).has_value());
   EXPECT_EQ(server.connections(), 1);
   EXPECT_EQ(server.requests(), 5);
 }
 
-TEST(HttpNode, ReadsSurviveAConnectionThatDiedWhileIdle) {
+TEST_P(HttpNodeTest, ReadsSurviveAConnectionThatDiedWhileIdle) {
   TestServer server([](Peer& peer, const Request& request) {
     if (request.connection == 1 && request.body == "second") {
       peer.close();  // as a node that closes the idle connection just as the request is written
@@ -76,14 +81,14 @@ TEST(HttpNode, ReadsSurviveAConnectionThatDiedWhileIdle) {
     }
     peer.reply(kAnswer);
   });
-  Worker worker;
-  HttpNode endpoint(worker, {.url = server.url()});
+  Worker worker(on_loop());
+  HttpNode endpoint(worker, with_client({.url = server.url()}));
   ASSERT_TRUE(ask(worker, endpoint, "first", kRead).has_value());
   ASSERT_TRUE(ask(worker, endpoint, "second", kRead).has_value());
   EXPECT_EQ(server.connections(), 2);
 }
 
-TEST(HttpNode, AWriteIsNeverSentTwice) {
+TEST_P(HttpNodeTest, AWriteIsNeverSentTwice) {
   TestServer server([](Peer& peer, const Request& request) {
     if (request.body == "write") {
       peer.close();
@@ -91,8 +96,8 @@ TEST(HttpNode, AWriteIsNeverSentTwice) {
     }
     peer.reply(kAnswer);
   });
-  Worker worker;
-  HttpNode endpoint(worker, {.url = server.url()});
+  Worker worker(on_loop());
+  HttpNode endpoint(worker, with_client({.url = server.url()}));
   ASSERT_TRUE(ask(worker, endpoint, "read", kRead).has_value());
   const Result result = ask(worker, endpoint, "write", {.method = "eth_sendTransaction"});
   expect_failure(result, FailureKind::closed);
@@ -100,62 +105,63 @@ TEST(HttpNode, AWriteIsNeverSentTwice) {
   EXPECT_EQ(server.requests(), 2);
 }
 
-TEST(HttpNode, ARefusedConnectionSentNothing) {
-  Worker worker;
-  HttpNode endpoint(
-      worker, {.url = "http://127.0.0.1:" + std::to_string(TestServer::closed_port()) + "/v2/secretkey"});
+TEST_P(HttpNodeTest, ARefusedConnectionSentNothing) {
+  Worker worker(on_loop());
+  HttpNode endpoint(worker,
+                    with_client({.url = "http://127.0.0.1:" + std::to_string(TestServer::closed_port()) +
+                                        "/v2/secretkey"}));
   const Result result = ask(worker, endpoint, "{}");
   expect_failure(result, FailureKind::connect);
   EXPECT_FALSE(result.error().sent);
   EXPECT_EQ(result.error().message.find("secretkey"), std::string::npos);
 }
 
-TEST(HttpNode, ANodeThatNeverAnswersTimesOut) {
+TEST_P(HttpNodeTest, ANodeThatNeverAnswersTimesOut) {
   std::latch release(1);
   TestServer server([&](Peer&, const Request&) { release.wait(); });
-  Worker worker;
-  HttpNode endpoint(worker, {.url = server.url()});
+  Worker worker(on_loop());
+  HttpNode endpoint(worker, with_client({.url = server.url()}));
   const Result result = ask(worker, endpoint, "{}", {.timeout = 300ms});
   release.count_down();
   expect_failure(result, FailureKind::timeout);
   EXPECT_TRUE(result.error().sent);
 }
 
-TEST(HttpNode, ACallerWithMoreTimeDoesNotGiveTheNodeMore) {
+TEST_P(HttpNodeTest, ACallerWithMoreTimeDoesNotGiveTheNodeMore) {
   std::latch release(1);
   TestServer server([&](Peer&, const Request&) { release.wait(); });
-  Worker worker;
-  HttpNode endpoint(worker, {.url = server.url(), .timeout = 300ms});
+  Worker worker(on_loop());
+  HttpNode endpoint(worker, with_client({.url = server.url(), .timeout = 300ms}));
   const Result result = ask(worker, endpoint, "{}", {.timeout = 1h});
   release.count_down();
   expect_failure(result, FailureKind::timeout);
 }
 
-TEST(HttpNode, ASlowBodyTimesOutToo) {
+TEST_P(HttpNodeTest, ASlowBodyTimesOutToo) {
   std::latch release(1);
   TestServer server([&](Peer& peer, const Request&) {
     peer.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{");
     release.wait();
   });
-  Worker worker;
-  HttpNode endpoint(worker, {.url = server.url()});
+  Worker worker(on_loop());
+  HttpNode endpoint(worker, with_client({.url = server.url()}));
   const Result result = ask(worker, endpoint, "{}", {.timeout = 300ms});
   release.count_down();
   expect_failure(result, FailureKind::timeout);
 }
 
-TEST(HttpNode, AnAnswerThatEndsEarlyIsNoAnswer) {
+TEST_P(HttpNodeTest, AnAnswerThatEndsEarlyIsNoAnswer) {
   TestServer server([](Peer& peer, const Request& request) {
     if (request.body == "half") peer.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{}");
     peer.close();
   });
-  Worker worker;
-  HttpNode endpoint(worker, {.url = server.url()});
+  Worker worker(on_loop());
+  HttpNode endpoint(worker, with_client({.url = server.url()}));
   expect_failure(ask(worker, endpoint, "half", kRead), FailureKind::closed);
   expect_failure(ask(worker, endpoint, "nothing", kRead), FailureKind::closed);
 }
 
-TEST(HttpNode, AStatusOtherThan2xxIsAFailureWithItsBody) {
+TEST_P(HttpNodeTest, AStatusOtherThan2xxIsAFailureWithItsBody) {
   TestServer server([](Peer& peer, const Request& request) {
     if (request.body == "429") {
       peer.reply(R"({"error":"slow down /v2/secretkey"})", "429 Too Many Requests", "Retry-After: 7\r\n");
@@ -165,8 +171,8 @@ TEST(HttpNode, AStatusOtherThan2xxIsAFailureWithItsBody) {
       peer.reply("", "302 Found", "Location: /elsewhere\r\n");
     }
   });
-  Worker worker;
-  HttpNode endpoint(worker, {.url = server.url("/v2/secretkey")});
+  Worker worker(on_loop());
+  HttpNode endpoint(worker, with_client({.url = server.url("/v2/secretkey")}));
   const Result limited = ask(worker, endpoint, "429", kRead);
   expect_failure(limited, FailureKind::http_status);
   EXPECT_EQ(limited.error().http_status, 429);
@@ -185,7 +191,7 @@ TEST(HttpNode, AStatusOtherThan2xxIsAFailureWithItsBody) {
   EXPECT_EQ(server.requests(), 3);  // no call was retried
 }
 
-TEST(HttpNode, WhatIsNotHttpOrNotJsonIsABadReply) {
+TEST_P(HttpNodeTest, WhatIsNotHttpOrNotJsonIsABadReply) {
   TestServer server([](Peer& peer, const Request& request) {
     if (request.body == "noise") {
       peer.send("\x16\x03\x01 what is this\r\n\r\n");
@@ -200,8 +206,8 @@ TEST(HttpNode, WhatIsNotHttpOrNotJsonIsABadReply) {
       peer.reply("", "204 No Content");
     }
   });
-  Worker worker;
-  HttpNode endpoint(worker, {.url = server.url()});
+  Worker worker(on_loop());
+  HttpNode endpoint(worker, with_client({.url = server.url()}));
   for (const char* body : {"noise", "page", "cut", "spaces", "empty"}) {
     SCOPED_TRACE(body);
     expect_failure(ask(worker, endpoint, body, kRead), FailureKind::bad_reply);
@@ -223,7 +229,7 @@ std::string gzip(const std::string& text) {
   return out;
 }
 
-TEST(HttpNode, TheSizeLimitHoldsAnnouncedStreamedAndCompressed) {
+TEST_P(HttpNodeTest, TheSizeLimitHoldsAnnouncedStreamedAndCompressed) {
   const std::string fits = "[" + std::string(998, ' ') + "]";
   const std::string over = "[" + std::string(999, ' ') + "]";
   TestServer server([&](Peer& peer, const Request& request) {
@@ -242,8 +248,8 @@ TEST(HttpNode, TheSizeLimitHoldsAnnouncedStreamedAndCompressed) {
                  "Content-Encoding: gzip\r\n");
     }
   });
-  Worker worker;
-  HttpNode endpoint(worker, {.url = server.url(), .response_bytes_max = 1000});
+  Worker worker(on_loop());
+  HttpNode endpoint(worker, with_client({.url = server.url(), .response_bytes_max = 1000}));
   for (const char* body : {"fits", "gzip fits"}) {
     const Result result = ask(worker, endpoint, body, kRead);
     ASSERT_TRUE(result.has_value()) << result.error().message;
@@ -272,13 +278,13 @@ struct Recorder final : Observer {
   std::vector<Entry> entries;  // used by the worker; read after run()
 };
 
-TEST(HttpNode, TellsTheObserverEveryCall) {
+TEST_P(HttpNodeTest, TellsTheObserverEveryCall) {
   TestServer server([](Peer& peer, const Request& request) {
     request.body == "bad" ? peer.reply("oops", "500 Internal Server Error") : peer.reply(kAnswer);
   });
   Recorder recorder;
-  Worker worker;
-  HttpNode endpoint(worker, {.url = server.url(), .name = "node-a"}, &recorder);
+  Worker worker(on_loop());
+  HttpNode endpoint(worker, with_client({.url = server.url(), .name = "node-a"}), &recorder);
   EXPECT_TRUE(ask(worker, endpoint, "good", kRead).has_value());
   EXPECT_FALSE(ask(worker, endpoint, "bad", {.method = "batch"}).has_value());
   worker.stop();
@@ -293,16 +299,16 @@ TEST(HttpNode, TellsTheObserverEveryCall) {
   EXPECT_EQ(recorder.entries[1].status, 500);
 }
 
-TEST(HttpNode, IgnoresTheProxyOfTheEnvironment) {
+TEST_P(HttpNodeTest, IgnoresTheProxyOfTheEnvironment) {
   ::setenv("http_proxy", ("http://127.0.0.1:" + std::to_string(TestServer::closed_port())).c_str(), 1);
   TestServer server([](Peer& peer, const Request&) { peer.reply(kAnswer); });
-  Worker worker;
-  HttpNode endpoint(worker, {.url = server.url()});
+  Worker worker(on_loop());
+  HttpNode endpoint(worker, with_client({.url = server.url()}));
   EXPECT_TRUE(ask(worker, endpoint, "{}", kRead).has_value());
   ::unsetenv("http_proxy");
 }
 
-TEST(HttpNode, OptionsAreCheckedWithoutTellingSecrets) {
+TEST(HttpOptions, AreCheckedWithoutTellingSecrets) {
   EXPECT_FALSE(problem_with({.url = "https://eth.example/v2/key"}).has_value());
   EXPECT_TRUE(problem_with({.url = "ftp://eth.example"}).has_value());
   EXPECT_TRUE(problem_with({.url = "eth.example"}).has_value());

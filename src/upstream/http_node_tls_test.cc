@@ -15,6 +15,7 @@
 #include <memory>
 #include <string>
 
+#include "upstream/http_clients_for_tests.h"
 #include "upstream/http_node.h"
 #include "upstream/test_calls.h"
 #include "upstream/test_server.h"
@@ -24,6 +25,7 @@ namespace {
 
 using testing::ask;
 using testing::expect_failure;
+using testing::HttpClientsTest;
 using testing::kAnswer;
 using testing::kRead;
 using testing::Peer;
@@ -71,13 +73,13 @@ struct CertificateFile {
   CertificateFile& operator=(const CertificateFile&) = delete;
 };
 
-struct HttpEndpointTls : ::testing::Test {
+struct HttpEndpointTls : HttpClientsTest {
   Identity identity;
   SSL_CTX* context = SSL_CTX_new(TLS_server_method());
   std::atomic<int> texts = 0;
   // Takes over each connection before a byte is read, and answers one request.
   std::unique_ptr<TestServer> server;
-  Worker worker;
+  Worker worker{on_loop()};
 
   HttpEndpointTls() {
     ::signal(SIGPIPE, SIG_IGN);  // the server writes with TLS; the worker blocks the signal itself
@@ -111,8 +113,10 @@ struct HttpEndpointTls : ::testing::Test {
   std::string url() const { return "https://127.0.0.1:" + std::to_string(server->port()) + "/v2/secretkey"; }
 };
 
-TEST_F(HttpEndpointTls, AnUnknownCertificateIsRefusedBeforeAnythingIsSent) {
-  HttpNode endpoint(worker, {.url = url()});
+INSTANTIATE_TEST_SUITE_P(Clients, HttpEndpointTls, testing::kHttpSetups, testing::name_of_setup);
+
+TEST_P(HttpEndpointTls, AnUnknownCertificateIsRefusedBeforeAnythingIsSent) {
+  HttpNode endpoint(worker, with_client({.url = url()}));
   const Result result = ask(worker, endpoint, "{}", kRead);
   expect_failure(result, FailureKind::tls);
   EXPECT_FALSE(result.error().sent);
@@ -122,19 +126,19 @@ TEST_F(HttpEndpointTls, AnUnknownCertificateIsRefusedBeforeAnythingIsSent) {
   EXPECT_EQ(texts, 0);
 }
 
-TEST_F(HttpEndpointTls, ACertificateOfOurOwnAuthorityIsAccepted) {
+TEST_P(HttpEndpointTls, ACertificateOfOurOwnAuthorityIsAccepted) {
   const CertificateFile authority(identity.certificate);
-  HttpNode endpoint(worker, {.url = url(), .ca_file = authority.path});
+  HttpNode endpoint(worker, with_client({.url = url(), .ca_file = authority.path}));
   const Result result = ask(worker, endpoint, "{}", kRead);
   ASSERT_TRUE(result.has_value()) << result.error().message;
   EXPECT_EQ(result->body, kAnswer);
 }
 
-TEST_F(HttpEndpointTls, APlainServerIsNotMistakenForASecureOne) {
+TEST_P(HttpEndpointTls, APlainServerIsNotMistakenForASecureOne) {
   TestServer plain(
       [](Peer& peer, const Request&) { peer.reply(kAnswer); },
       [](int fd) { static_cast<void>(::send(fd, "HTTP/1.1 200 OK\r\n\r\n", 19, MSG_NOSIGNAL)); });
-  HttpNode endpoint(worker, {.url = "https://127.0.0.1:" + std::to_string(plain.port())});
+  HttpNode endpoint(worker, with_client({.url = "https://127.0.0.1:" + std::to_string(plain.port())}));
   const Result result = ask(worker, endpoint, "{}", kRead);
   expect_failure(result, FailureKind::tls);
   EXPECT_FALSE(result.error().sent);

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "upstream/builtin_request.h"
 #include "upstream/http_node.h"
 
 namespace fanfare::upstream {
@@ -33,7 +34,23 @@ std::optional<std::string> problem_with(const HttpOptions& options) {
   }
   if (has_line_break(options.user_agent)) return "the user agent breaks the line";
   if (options.connections_max == 0) return "connections_max is at least 1";
+  if (const auto lacking = lacking_for_builtin(options))
+    return "the built-in client does not support " + *lacking;
   return std::nullopt;
+}
+
+std::optional<std::string> lacking_for_builtin(const HttpOptions& options) {
+  if (options.client != HttpClientChoice::builtin) return std::nullopt;
+  return beyond_builtin_client(options);
+}
+
+HttpClientDecision decide_client(const HttpOptions& options) {
+  if (options.client != HttpClientChoice::automatic)
+    return {.client = options.client, .reason = "configured"};
+  if (const auto lacking = beyond_builtin_client(options))
+    return {.client = HttpClientChoice::libcurl,
+            .reason = "the built-in client does not support " + *lacking};
+  return {.client = HttpClientChoice::builtin, .reason = "the default"};
 }
 
 }  // namespace fanfare::upstream

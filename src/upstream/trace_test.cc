@@ -7,6 +7,7 @@
 
 #include "trace/recorder_for_tests.h"
 #include "upstream/coalescer.h"
+#include "upstream/http_clients_for_tests.h"
 #include "upstream/http_node.h"
 #include "upstream/pool_world_for_tests.h"
 #include "upstream/test_server.h"
@@ -20,7 +21,7 @@ using testing::kRead;
 
 trace::CallPtr call_in(trace::TestRecorder& recorder) {
   return trace::begin_call(
-      std::make_shared<trace::Request>(trace::Request{.recorder = recorder, .id = "req"}),
+      std::make_shared<trace::Request>(trace::Request{.recorder = recorder.shared(), .id = "req"}),
       {.method = "eth_call", .principal = {}});
 }
 
@@ -83,7 +84,10 @@ TEST(CoalescerTrace, TheSecondCallerKnowsWhomItWaitsFor) {
   coalescer.finish(*ticket, Reply{.body = testing::kAnswer});
 }
 
-TEST(HttpNodeTrace, TheNodeGetsTheHeadersOfThisCallAndTheNextOneHasNoneOfThem) {
+using HttpNodeTrace = testing::HttpClientsTest;
+INSTANTIATE_TEST_SUITE_P(Clients, HttpNodeTrace, testing::kHttpSetups, testing::name_of_setup);
+
+TEST_P(HttpNodeTrace, TheNodeGetsTheHeadersOfThisCallAndTheNextOneHasNoneOfThem) {
   std::mutex mutex;
   std::vector<std::string> heads;
   testing::TestServer server([&](testing::Peer& peer, const testing::Request& request) {
@@ -94,8 +98,8 @@ TEST(HttpNodeTrace, TheNodeGetsTheHeadersOfThisCallAndTheNextOneHasNoneOfThem) {
     peer.reply(testing::kAnswer);
   });
   trace::TestRecorder recorder;
-  Worker worker;
-  HttpNode node(worker, {.url = server.url(), .headers = {{"X-Own", "kept"}}});
+  Worker worker(on_loop());
+  HttpNode node(worker, with_client({.url = server.url(), .headers = {{"X-Own", "kept"}}}));
   const trace::CallPtr call = call_in(recorder);
   CallOptions options = traced(call);
   options.attempt_record = std::make_shared<trace::Attempt>(options.traced, "n", "eth_call");

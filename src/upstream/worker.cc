@@ -22,6 +22,8 @@ namespace {
 
 // How long the loop sleeps when idle; a wake-up or a socket ends it at once.
 constexpr auto kIdleWait = std::chrono::seconds(60);
+// The expected number of connections to nodes; more work too.
+constexpr std::size_t kConnectionsMax = 256;
 // Rounds of posted work after the stop request. More would mean that a callback answers `shutdown` with a new
 // call.
 constexpr int kStopRoundsMax = 1000;
@@ -36,27 +38,34 @@ void init_curl_once() {
 struct Worker::Impl {
   explicit Impl(WorkerOptions given) : options(std::move(given)) {}
 
-  void loop();
+  void loop(std::promise<void>& ready);
+  void create_loop();
   // Runs the tasks posted before the call. While the worker stops, only until its time is over.
   void run_posted();
   bool is_stop_time_over() const { return stop_asked && system_clock().now() >= stop_by; }
   void run_due_timers();
+  void transfer();
   void deliver_finished();
-  void wait();
+  // Handles the connections' events. Waits for them if there is nothing else to do.
+  void turn();
+  Duration time_to_wait();
   void end_everything();
 
   WorkerOptions options;
   CURLM* multi = nullptr;
+  std::unique_ptr<net::Loop> net;  // exists while the thread runs
 
   // Used by the worker thread only.
+  std::size_t transfers = 0;  // curl's
   std::map<TimerId, Task> timers;
   std::uint64_t timer_serial = 0;
   std::vector<StopListener*> listeners;
   std::size_t dropped = 0;  // tasks that were destroyed unrun
 
-  std::mutex mutex;  // guards the two below
+  std::mutex mutex;  // guards the three below, and the end of `net`
   std::vector<Task> posted;
   bool accepting = true;
+  bool waiting = false;  // the thread sleeps, or is about to
 
   std::atomic<bool> stop_asked = false;
   Instant stop_by{};  // set before stop_asked
@@ -72,7 +81,9 @@ Worker::Worker(WorkerOptions options) {
   FANFARE_CHECK(impl_->multi != nullptr);
   curl_multi_setopt(impl_->multi, CURLMOPT_MAXCONNECTS, impl_->options.idle_connections_max);
   curl_multi_setopt(impl_->multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
-  impl_->thread = std::thread([impl = impl_.get()] { impl->loop(); });
+  std::promise<void> ready;
+  impl_->thread = std::thread([impl = impl_.get(), &ready] { impl->loop(ready); });
+  ready.get_future().wait();
   pthread_setname_np(impl_->thread.native_handle(), impl_->options.thread_name.substr(0, 15).c_str());
 }
 
@@ -82,13 +93,11 @@ Worker::~Worker() {
 }
 
 void Worker::begin_stop() {
-  {
-    const std::scoped_lock lock(impl_->mutex);
-    if (impl_->stop_asked) return;
-    impl_->stop_by = now() + impl_->options.stop_limit;
-    impl_->stop_asked = true;
-  }
-  curl_multi_wakeup(impl_->multi);
+  const std::scoped_lock lock(impl_->mutex);
+  if (impl_->stop_asked) return;
+  impl_->stop_by = now() + impl_->options.stop_limit;
+  impl_->stop_asked = true;
+  if (impl_->accepting) impl_->net->wake();
 }
 
 void Worker::stop() {
@@ -99,14 +108,11 @@ void Worker::stop() {
 }
 
 bool Worker::post(Task task) {
-  {
-    const std::scoped_lock lock(impl_->mutex);
-    if (!impl_->accepting) return false;
-    impl_->posted.push_back(std::move(task));
-    // The loop looks at the queue before it sleeps.
-    if (impl_->posted.size() > 1 || on_thread()) return true;
-  }
-  curl_multi_wakeup(impl_->multi);
+  const std::scoped_lock lock(impl_->mutex);
+  if (!impl_->accepting) return false;
+  impl_->posted.push_back(std::move(task));
+  // Otherwise the thread looks at the queue before it sleeps.
+  if (std::exchange(impl_->waiting, false)) impl_->net->wake();
   return true;
 }
 
@@ -155,9 +161,13 @@ bool Worker::stopping() const {
   return impl_->stop_asked;
 }
 
-bool Worker::start(void* easy, Transfer& transfer) {
+net::Loop& Worker::loop() {
   FANFARE_CHECK(on_thread());
-  if (stopping()) return false;
+  return *impl_->net;
+}
+
+void Worker::start(void* easy, Transfer& transfer) {
+  FANFARE_CHECK(on_thread());
   curl_easy_setopt(easy, CURLOPT_PRIVATE, &transfer);
 #if LIBCURL_VERSION_NUM >= 0x075700
   // Abandoning a transfer whose name does not resolve would block the thread: curl waits for the resolver
@@ -165,11 +175,12 @@ bool Worker::start(void* easy, Transfer& transfer) {
   curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 #endif
   FANFARE_CHECK(curl_multi_add_handle(impl_->multi, easy) == CURLM_OK);
-  return true;
+  ++impl_->transfers;
 }
 
 void Worker::abandon(void* easy) {
   curl_multi_remove_handle(impl_->multi, easy);
+  --impl_->transfers;
 }
 void Worker::attach(StopListener& listener) {
   impl_->listeners.push_back(&listener);
@@ -178,22 +189,49 @@ void Worker::detach(StopListener& listener) {
   std::erase(impl_->listeners, &listener);
 }
 
-void Worker::Impl::loop() {
+void Worker::Impl::create_loop() {
+  net::LoopOptions made{.kind = options.loop_kind, .streams_max = kConnectionsMax};
+  auto loop = net::Loop::create(made);
+  FANFARE_CHECK(loop.has_value());
+  net = std::move(*loop);
+}
+
+void Worker::Impl::loop(std::promise<void>& ready) {
   // Signals of the process are handled elsewhere. TLS writes to a closed connection, which CURLOPT_NOSIGNAL
   // leaves unprotected, must not end the process with SIGPIPE.
   sigset_t all;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, nullptr);
   thread_id = std::this_thread::get_id();
+  create_loop();
+  ready.set_value();
   while (!stop_asked) {
     run_posted();
     run_due_timers();
-    int running = 0;
-    curl_multi_perform(multi, &running);
-    deliver_finished();
-    wait();
+    if (transfers > 0) transfer();
+    turn();
   }
   end_everything();
+}
+
+void Worker::Impl::transfer() {
+  int running = 0;
+  curl_multi_perform(multi, &running);
+  deliver_finished();
+}
+
+void Worker::Impl::turn() {
+  net->send_queued();
+  Duration wait = std::min(time_to_wait(), net->may_wait(kIdleWait));
+  if (transfers > 0 && wait > Duration::zero()) {
+    // Curl's sockets and those of the loop at once.
+    curl_waitfd loop_fd{.fd = net->prepare_to_wait(), .events = CURL_WAIT_POLLIN, .revents = 0};
+    // Rounded up, or the thread would spin through the last fraction of a millisecond.
+    const auto wait_ms = std::chrono::ceil<std::chrono::milliseconds>(wait).count();
+    curl_multi_poll(multi, &loop_fd, 1, static_cast<int>(wait_ms), nullptr);
+    wait = Duration::zero();
+  }
+  net->run_once(wait);
 }
 
 void Worker::Impl::run_posted() {
@@ -201,6 +239,7 @@ void Worker::Impl::run_posted() {
   {
     const std::scoped_lock lock(mutex);
     batch.swap(posted);
+    waiting = false;
   }
   for (Task& task : batch) {
     if (is_stop_time_over()) {
@@ -236,21 +275,17 @@ void Worker::Impl::deliver_finished() {
     void* transfer = nullptr;
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
     curl_multi_remove_handle(multi, easy);
+    --transfers;
     run_guarded("the worker", [&] { static_cast<Transfer*>(transfer)->finished(code); });
   }
 }
 
-void Worker::Impl::wait() {
-  {
-    const std::scoped_lock lock(mutex);
-    if (!posted.empty()) return;
-  }
-  Duration delay = kIdleWait;
-  if (!timers.empty()) delay = std::min(delay, timers.begin()->first.at - system_clock().now());
-  if (delay <= Duration::zero() || stop_asked) return;
-  // Rounded up, or the loop would spin through the last fraction of a millisecond.
-  const auto wait_ms = std::chrono::ceil<std::chrono::milliseconds>(delay).count();
-  curl_multi_poll(multi, nullptr, 0, static_cast<int>(wait_ms), nullptr);
+Duration Worker::Impl::time_to_wait() {
+  const std::scoped_lock lock(mutex);
+  if (!posted.empty() || stop_asked) return Duration::zero();
+  const Duration left = timers.empty() ? kIdleWait : timers.begin()->first.at - system_clock().now();
+  waiting = left > Duration::zero();
+  return std::max(left, Duration::zero());
 }
 
 void Worker::Impl::end_everything() {
@@ -275,6 +310,7 @@ void Worker::Impl::end_everything() {
   if (dropped > 0) log::error("upstream_work_dropped_at_stop", {{"tasks", dropped}});
   left.clear();
   while (!timers.empty()) timers.extract(timers.begin());
+  net.reset();
 }
 
 }  // namespace fanfare::upstream

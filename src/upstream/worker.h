@@ -1,6 +1,6 @@
 #pragma once
-// One thread for all communication with a network's nodes: curl's multi loop, timers, and tasks posted from
-// other threads. Each network has its own, up to a limit (gateway/upstream_threads.h). The network's pollers
+// One thread for all communication with a network's nodes: an event loop for our own HTTP client, curl's multi
+// loop while it has transfers, timers, and tasks posted from other threads. Each network has its own, up to a limit (gateway/upstream_threads.h). The network's pollers
 // and pools run on it too, and so need no lock.
 //
 // A Worker must outlive the endpoints made on it: declare it before them.
@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/time.h"
+#include "net/loop.h"
 #include "upstream/executor.h"
 
 namespace fanfare::upstream {
@@ -16,8 +17,9 @@ namespace fanfare::upstream {
 struct WorkerOptions {
   // As `top -H` shows it; at most 15 characters.
   std::string thread_name = "upstream";
-  // Connections kept open between calls, for all endpoints together.
+  // Connections that curl keeps open between calls, for all endpoints together.
   long idle_connections_max = 256;
+  net::LoopKind loop_kind = net::LoopKind::automatic;
   // The time limit after stop(), for ending calls and running tasks posted before.
   Duration stop_limit = std::chrono::milliseconds(500);
 };
@@ -45,7 +47,10 @@ class Worker final : public Executor {
   void attach(StopListener& listener) override;
   void detach(StopListener& listener) override;
 
-  // For this room's endpoints; worker thread only. A transfer is a curl easy handle; its type is void* so
+  // For this room's endpoints; worker thread only. The loop ends with the thread, after StopListener was called:
+  // nothing may use it later.
+  net::Loop& loop();
+  // A transfer is a curl easy handle; its type is void* so
   // that curl's header stays in the .cc files.
   class Transfer {
    public:
@@ -53,8 +58,8 @@ class Worker final : public Executor {
     // The transfer is over and no longer in the loop; `curl_code` is a CURLcode.
     virtual void finished(int curl_code) = 0;
   };
-  // False if the worker is stopping: the transfer was not accepted.
-  bool start(void* easy, Transfer& transfer);
+  // Also if a stop was asked for a moment ago: StopListener then ends it with the others.
+  void start(void* easy, Transfer& transfer);
   void abandon(void* easy);
 
  private:
