@@ -121,10 +121,9 @@ struct ChainSourceWorld {
   void publish() {
     for (SourceEvent& event : source.take_events()) {
       manager.publish(event);
-      const SubscriptionManager::Aftermath aftermath = manager.take_aftermath();
-      for (const auto& missing : aftermath.missing) ask_history(missing);
-      closed.insert(closed.end(), aftermath.closing.begin(), aftermath.closing.end());
-      if (const auto* missing = std::get_if<LogsMissing>(&event); missing && !aftermath.closing.empty()) {
+      const std::size_t closed_before = closed.size();
+      take_aftermath();
+      if (const auto* missing = std::get_if<LogsMissing>(&event); missing && closed.size() > closed_before) {
         missed_logs.push_back(missing->header->number);
       }
       events.push_back(std::move(event));
@@ -132,7 +131,13 @@ struct ChainSourceWorld {
     for (const History::Answer& answer : source.take_history()) {
       const auto [key, id] = resuming.extract(answer.job).mapped();
       if (const auto missing = manager.replay(key, id, answer.batch)) ask_history(*missing);
+      take_aftermath();
     }
+  }
+  void take_aftermath() {
+    const SubscriptionManager::Aftermath aftermath = manager.take_aftermath();
+    for (const auto& missing : aftermath.missing) ask_history(missing);
+    closed.insert(closed.end(), aftermath.closing.begin(), aftermath.closing.end());
   }
   // Answers calls until none are outstanding.
   void settle() {

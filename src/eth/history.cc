@@ -25,7 +25,8 @@ History::History(const HistoryOptions& options, jsonrpc::CallIds& call_ids, Rand
     : options_(options),
       // A position at the end of the window names ancestors that may be requested too.
       chain_(std::size_t{options.window_blocks} + 1 + Position::kAncestorsMax, options.branch_blocks_max),
-      fetches_(options_, chain_, call_ids, random) {
+      fetches_(options_, chain_, call_ids, random),
+      forks_(options_, chain_, fetches_) {
   FANFARE_CHECK(options.window_blocks > 0 && options.batch_blocks_max > 0 && options.calls_in_flight_max > 0);
 }
 
@@ -87,7 +88,7 @@ void History::pump(Instant now) {
   status_.receipts_late = receipts_late();
   if (jobs_.empty() && fetches_.is_idle() && !receipts_wanted_) return;
   fetches_.begin_round(now);
-  reached_for_.reset();
+  forks_.begin_round();
   tell_receipts(now);
   std::erase_if(jobs_, [&](Job& job) {
     job.waits_for_head = !chain_.is_empty() && must_wait_for_head(job, now);
@@ -158,32 +159,31 @@ std::uint64_t History::receipts_late() const {
 std::optional<HistoryBatch> History::advance(const Job& job, Instant now) {
   const Position& from = job.from;
   if (chain_.is_empty() || job.waits_for_head) return std::nullopt;
-  if (options_.waits_ahead && may_be_ahead(from)) {
+  if (options_.waits_ahead && chain_.may_be_below(from)) {
     return HistoryBatch{.from = {}, .events = {}, .reached = from, .live = false};
   }
   if (from.number + options_.window_blocks < chain_.tip()) {
-    return skip_to_tip(from.number, MissedBecause::window);
+    return skip_to_tip(from, MissedBecause::window, now);
   }
   if (from.number <= chain_.tip()) {
-    switch (reach_down(from.number, now)) {
+    switch (forks_.reach_down(from.number, now)) {
       case Have::not_yet:
         return std::nullopt;
       case Have::never:
-        return skip_to_tip(from.number, MissedBecause::unavailable);
+        return skip_to_tip(from, MissedBecause::unavailable, now);
       case Have::yes:
         break;
     }
   }
   HistoryBatch batch;
+  if (append_aside(job, batch, now) == Have::not_yet) return std::nullopt;
   std::uint64_t last_told = from.number;
   if (!chain_.contains(from.number, from.hash)) {
     const Have have =
-        job.needs.logs ? append_removed(job, last_told, batch, now) : find_fork(from, last_told, now);
+        job.needs.logs ? append_removed(job, last_told, batch, now) : forks_.find_fork(from, last_told, now);
     if (have == Have::not_yet) return std::nullopt;
-    if (have == Have::never) {
-      const std::uint64_t lowest = from.number - std::min<std::uint64_t>(from.number, from.ancestors.size());
-      return skip_to_tip(std::min(lowest, chain_.tip()), MissedBecause::unknown_block);
-    }
+    retract_once(batch);
+    if (have == Have::never) return skip_to_tip(from, MissedBecause::unknown_block, now);
   } else if ((job.needs.logs || job.needs.receipts) && from.logs_told != Position::kAll) {
     const HistoryEvent rest{.kind = HistoryEvent::Kind::rest, .logs_told = from.logs_told};
     if (append_block(job, chain_.at(from.number), rest, batch, now) == Have::not_yet) return std::nullopt;
@@ -194,57 +194,15 @@ std::optional<HistoryBatch> History::advance(const Job& job, Instant now) {
 // The reader has seen more than we have: our node is behind the reader's last node, or the chain went back.
 // The chain certainly went back if our head differs from the ancestor that the reader names for its height.
 bool History::must_wait_for_head(const Job& job, Instant now) const {
-  return now < job.give_up_waiting && may_be_ahead(job.from);
-}
-
-bool History::may_be_ahead(const Position& from) const {
-  if (from.number <= chain_.tip()) return false;
-  const std::uint64_t distance = from.number - chain_.tip();
-  if (distance > from.ancestors.size()) return true;
-  return from.ancestors[distance - 1] == prefix_of(chain_.back().header->hash);
-}
-
-// The last common block of the reader's branch and the chain, as far as the position itself shows it.
-std::optional<std::uint64_t> History::named_ancestor(const Position& from) const {
-  for (std::uint64_t i = 0; i < from.ancestors.size(); ++i) {
-    const std::uint64_t number = from.number - 1 - i;
-    if (number < chain_.first() || number > chain_.tip()) continue;
-    if (prefix_of(chain_.at(number).header->hash) == from.ancestors[i]) return number;
-  }
-  return std::nullopt;
-}
-
-// The same, but without the logs of removed blocks.
-Have History::find_fork(const Position& from, std::uint64_t& fork, Instant now) {
-  const std::uint64_t lowest = from.number - std::min<std::uint64_t>(from.number, from.ancestors.size());
-  if (const Have have = reach_down(std::min(lowest, chain_.tip()), now); have != Have::yes) return have;
-  if (const auto named = named_ancestor(from)) {
-    fork = *named;
-    return Have::yes;
-  }
-  // Below the named ancestors: uses the removed blocks, if they are known or a node has them.
-  Hash256 hash = from.hash;
-  for (std::uint64_t number = from.number;; --number) {
-    if (chain_.contains(number, hash)) {
-      fork = number;
-      return Have::yes;
-    }
-    if (number == 0 || number + options_.window_blocks < chain_.tip()) return Have::never;
-    const Block* const block = chain_.find_removed(hash);
-    if (block == nullptr) {
-      return fetches_.want({.what = BlockPart::What::header_by_hash, .hash = hash},
-                           options_.branch_attempts_max, now);
-    }
-    if (block->header->number != number) return Have::never;
-    hash = block->header->parent_hash;
-    if (number - 1 > chain_.tip()) continue;
-    if (const Have have = reach_down(number - 1, now); have != Have::yes) return have;
-  }
+  return now < job.give_up_waiting &&
+         (chain_.may_be_below(job.from) ||
+          std::ranges::any_of(
+              job.needs.may_have, [this](const Position& one) { return chain_.may_be_below(one); }));
 }
 
 // Walks the reader's branch down to the chain, block by block, with the logs that the reader was sent.
 Have History::append_removed(const Job& job, std::uint64_t& fork, HistoryBatch& batch, Instant now) {
-  if (const Have have = find_fork(job.from, fork, now); have != Have::yes) return have;
+  if (const Have have = forks_.find_fork(job.from, fork, now); have != Have::yes) return have;
   Have all = Have::yes;
   Hash256 hash = job.from.hash;
   for (std::uint64_t number = job.from.number; number > fork && all != Have::never; --number) {
@@ -286,6 +244,7 @@ std::optional<HistoryBatch> History::continue_from(const Job& job, std::uint64_t
   }
   if (!complete) return std::nullopt;
   batch.reached = chain_.position_at(last);
+  std::erase_if(batch.ahead, [last](const Position& one) { return one.number <= last; });
   // Live only at the head, with few blocks left to send, and when no earlier logs or receipts are
   // outstanding.
   const bool is_short = last + 1 - next <= options_.live_blocks_max;
@@ -315,28 +274,19 @@ Have History::append_block(const Job& job, const Block& block, HistoryEvent even
   return Have::yes;
 }
 
-HistoryBatch History::skip_to_tip(std::uint64_t first, MissedBecause because) const {
-  return {.from = {},
-          .events = {{.kind = HistoryEvent::Kind::missed,
-                      .first = first,
-                      .last = chain_.tip(),
-                      .because = because}},
-          .reached = chain_.position_at(chain_.tip()),
-          .live = false};
-}
-
-// Whether the chain is known from this block on.
-Have History::reach_down(std::uint64_t number, Instant now) {
-  chain_.link_older();
-  if (number >= chain_.first()) return Have::yes;
-  if (reached_for_ && *reached_for_ <= number) return Have::not_yet;
-  for (std::uint64_t next = chain_.first(); next-- > number;) {
-    if (chain_.has_older(next)) continue;
-    const BlockPart part{.what = BlockPart::What::header_by_number, .number = next};
-    if (fetches_.want(part, options_.attempts_max, now) == Have::never) return Have::never;
-  }
-  reached_for_ = number;
-  return Have::not_yet;
+std::optional<HistoryBatch> History::skip_to_tip(const Position& from, MissedBecause because, Instant now) {
+  std::uint64_t first = 0;
+  if (forks_.find_first_missing(from, first, now) == Have::not_yet) return std::nullopt;
+  if (because == MissedBecause::unknown_block && first > 0) because = MissedBecause::window;
+  if (because == MissedBecause::window && first == 0) because = MissedBecause::unknown_block;
+  return HistoryBatch{.from = {},
+                      .events = {{.kind = HistoryEvent::Kind::missed,
+                                  .first = std::min(first, chain_.tip()),
+                                  .last = chain_.tip(),
+                                  .because = because}},
+                      .reached = chain_.position_at(chain_.tip()),
+                      .ahead = {},
+                      .live = false};
 }
 
 // --- calls and timers ------------------------------------------------------------------------------

@@ -29,6 +29,7 @@
 #include "eth/chain_view.h"
 #include "eth/cursor.h"
 #include "eth/feeds/subscription_type.h"
+#include "eth/fork_finder.h"
 #include "eth/interest.h"
 #include "eth/known_chain.h"
 #include "jsonrpc/upstream_call.h"
@@ -56,6 +57,8 @@ struct HistoryNeeds {
   bool logs = false;
   bool receipts = false;
   SubscriptionType of = SubscriptionType::new_heads;  // whose history; the chain's own if the type has none
+  // With `logs`: the reader has everything up to its position, and may have what it was sent up to these, on whatever branch.
+  std::vector<Position> may_have = {};
 };
 
 // Why something is missing, as reported to clients.
@@ -71,6 +74,7 @@ struct HistoryEvent {
     reorged,  // the sent blocks `first` to `last` are removed, and their logs are unknown
   };
   Kind kind = Kind::added;
+  bool is_aside = false;  // of HistoryNeeds::may_have: the reader's position stays
   HeaderPtr header = {};
   BlockLogsPtr logs = {};          // if they were needed
   BlockReceiptsPtr receipts = {};  // if they were needed
@@ -83,7 +87,8 @@ struct HistoryEvent {
 struct HistoryBatch {
   Position from;  // the position in the request
   std::vector<HistoryEvent> events;
-  Position reached;  // the position of a reader after all events
+  Position reached;             // the position of a reader after all events
+  std::vector<Position> ahead;  // of HistoryNeeds::may_have: part of the chain, above `reached`
   bool live = false;
 };
 using HistoryBatchPtr = std::shared_ptr<const HistoryBatch>;
@@ -98,6 +103,9 @@ struct ReceiptsMissing {
   HeaderPtr header;
 };
 using ReceiptsEvent = std::variant<ReceiptsKnown, ReceiptsMissing>;
+
+// A reader still leaves the blocks of its own branch, but logs that events aside retract are not retracted again.
+void retract_once(HistoryBatch& batch);
 
 class History {
  public:
@@ -117,20 +125,19 @@ class History {
   // `call_ids` and `random` must outlive the history.
   History(const HistoryOptions& options, jsonrpc::CallIds& call_ids, Random& random);
 
-  // Takes the events of the chain view, in order. A removed block whose logs the view never reported gets the
-  // logs that were sent from here.
+  // Takes the events of the chain view, in order. A removed block whose logs the view never reported gets the logs that
+  // were sent from here.
   void on_event(ChainEvent& event);
-  // Whether logs of announced blocks are still outstanding for live subscribers, and whether an empty answer
-  // that contradicts a block's bloom filter is doubted.
+  // Whether logs of announced blocks are still outstanding for live subscribers, and whether an empty answer that
+  // contradicts a block's bloom filter is doubted.
   void set_view_state(bool logs_are_late, bool bloom_trusted);
 
-  // A loop that has published the chain up to `after` (empty: nothing of it) needs receipts. From now on the
-  // receipts of every block are reported, in block order, from the first block that this loop has not
-  // published. Other loops may so get receipts again; they drop them by block number
-  // (SubscriptionManager::publish_receipts).
+  // A loop that has published the chain up to `after` (empty: nothing of it) needs receipts. From now on the receipts of
+  // every block are reported, in block order, from the first block that this loop has not published. Other loops may so get
+  // receipts again; they drop them by block number (SubscriptionManager::publish_receipts).
   void want_receipts_after(const std::optional<BlockId>& after);
-  // The first block of the chain that a loop which published it up to `after` has not published. `after` may
-  // be on a removed branch.
+  // The first block of the chain that a loop which published it up to `after` has not published. `after` may be on a
+  // removed branch.
   std::uint64_t first_after(const std::optional<BlockId>& after) const;
   // No loop needs receipts any more.
   void stop_receipts() { receipts_wanted_ = false; }
@@ -141,8 +148,8 @@ class History {
   bool on_reply(std::uint64_t call_id, const jsonrpc::CallResult& result, Instant now) {
     return fetches_.on_reply(call_id, result, now);
   }
-  // Call after each of the functions above, but only once all events of the chain view were passed to the
-  // loops. Checks which jobs can make progress.
+  // Call after each of the functions above, but only once all events of the chain view were passed to the loops. Checks
+  // which jobs can make progress.
   void pump(Instant now);
 
   std::vector<jsonrpc::UpstreamCall> take_calls() { return fetches_.take_calls(); }
@@ -166,31 +173,29 @@ class History {
   std::uint64_t receipts_late() const;
   std::optional<HistoryBatch> advance(const Job& job, Instant now);
   bool must_wait_for_head(const Job& job, Instant now) const;
-  bool may_be_ahead(const Position& from) const;
-  Have find_fork(const Position& from, std::uint64_t& fork, Instant now);
-  std::optional<std::uint64_t> named_ancestor(const Position& from) const;
   Have append_removed(const Job& job, std::uint64_t& fork, HistoryBatch& batch, Instant now);
+  Have append_aside(const Job& job, HistoryBatch& batch, Instant now);
   std::optional<HistoryBatch> continue_from(const Job& job, std::uint64_t next, HistoryBatch batch,
                                             Instant now);
   Have append_block(const Job& job, const Block& block, HistoryEvent event, HistoryBatch& batch, Instant now);
-  HistoryBatch skip_to_tip(std::uint64_t first, MissedBecause because) const;
+  // Empty: not known yet from which block on.
+  std::optional<HistoryBatch> skip_to_tip(const Position& from, MissedBecause because, Instant now);
 
-  Have reach_down(std::uint64_t number, Instant now);
   void push(const HeaderPtr& header, const BlockLogsPtr& logs);
   void remove_tip();
 
   const HistoryOptions options_;
   KnownChain chain_;
   BlockFetches fetches_;
+  ForkFinder forks_;
   bool logs_are_late_ = false;
-  // While receipts are needed: the next block to report. Each removed block lowers it, so that the replacing
-  // blocks are reported for every live subscriber.
+  // While receipts are needed: the next block to report. Each removed block lowers it, so that the replacing blocks are
+  // reported for every live subscriber.
   bool receipts_wanted_ = false;
   std::uint64_t receipts_next_ = 0;
   std::vector<ReceiptsEvent> receipts_events_;
   std::vector<Job> jobs_;
   JobId last_job_ = 0;
-  std::optional<std::uint64_t> reached_for_;  // in this pump: all from this block up is requested
   std::vector<Answer> answers_;
   Status status_;
 };

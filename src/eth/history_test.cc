@@ -116,7 +116,7 @@ TEST(History, APositionOnAnotherChainIsAnExplicitMiss) {
   world.resume(1, client);
   world.until_live();
   EXPECT_EQ(client.notices.front(),
-            R"({"type":"missed","fromBlock":"0x10","toBlock":"0x14","reason":"unknownBlock"})");
+            R"({"type":"missed","fromBlock":"0x0","toBlock":"0x14","reason":"unknownBlock"})");
   world.mine(1);
   EXPECT_EQ(blocks_of(client.results), Texts{"0x15"});
 }
@@ -143,6 +143,64 @@ TEST(History, BeyondTheWindowIsAnExplicitMissAndThenLive) {
   EXPECT_EQ(at_the_limit.results.size(), 9U);
   world.mine(1);
   EXPECT_EQ(blocks_of(past_it.results), (Texts{"0x1", "0xb"}));
+}
+
+// Which blocks a reader misses that cannot be replayed. While it was away, `replaced` of its blocks were replaced.
+std::string missed_after(std::uint64_t replaced, std::uint32_t window, bool is_seen) {
+  ChainSourceOptions options;
+  options.chain.window_blocks = 64;
+  options.history.window_blocks = window;
+  HistoryWorld world(options);
+  RecordingSubscriber client;
+  world.resume(1, client);
+  world.mine(40);
+  world.drop(1);
+  world.node.reorg(replaced, replaced + 1);
+  world.node.forget_branches();
+  world.catch_up();
+  HistoryWorld other(options, 6, &world.node);
+  HistoryWorld& asked = is_seen ? world : other;
+  asked.resume(1, client);
+  asked.until_live();
+  return client.notices.at(1);
+}
+
+std::string missed_from(std::uint64_t first, std::string_view reason) {
+  return R"({"type":"missed","fromBlock":")" + to_quantity(first) + R"(","toBlock":"0x29","reason":")" +
+         std::string(reason) + "\"}";
+}
+
+TEST(History, AMissBeginsWhereTheBranchesDiffer) {
+  EXPECT_EQ(missed_after(30, 16, true), missed_from(11, "window"));
+  EXPECT_EQ(missed_after(20, 16, true), missed_from(21, "window"));
+  // Below what a cursor names, and nobody has the branch.
+  EXPECT_EQ(missed_after(13, 64, false), missed_from(0, "unknownBlock"));
+  EXPECT_EQ(missed_after(12, 64, false), R"({"type":"reorged","fromBlock":"0x1d","toBlock":"0x28"})");
+}
+
+TEST(History, BeyondTheWindowTheMissBeginsAtAnAncestorIfTheBlockIsReplaced) {
+  ChainSourceOptions options;
+  options.history.window_blocks = 8;
+  for (const std::uint64_t replaced : {0U, 3U, 12U, 13U}) {
+    HistoryWorld world(options);
+    RecordingSubscriber client;
+    world.resume(1, client);
+    world.mine(20);
+    world.drop(1);
+    world.node.reorg(replaced, replaced);
+    world.node.mine(30);
+    world.node.forget_branches();
+    HistoryWorld other(options, 6, &world.node);
+    const std::uint64_t calls = other.source.history_status().calls;
+    other.resume(1, client);
+    other.until_live();
+    const std::uint64_t first = replaced == 0 ? 20 : replaced <= 12 ? 9 : 0;
+    EXPECT_EQ(client.notices.at(1), R"({"type":"missed","fromBlock":")" + to_quantity(first) +
+                                        R"(","toBlock":"0x32","reason":")" +
+                                        (first == 0 ? "unknownBlock" : "window") + "\"}")
+        << replaced << " replaced";
+    EXPECT_LE(other.source.history_status().calls - calls, 6U);
+  }
 }
 
 TEST(History, AnInstanceThatIsBehindTellsNothingTwice) {

@@ -9,6 +9,12 @@ bool KnownChain::contains(std::uint64_t number, const Hash256& hash) const {
   return !chain_.empty() && number >= first() && number <= tip() && at(number).header->hash == hash;
 }
 
+const Header* KnownChain::header_at(std::uint64_t number) const {
+  if (!chain_.empty() && number >= first() && number <= tip()) return at(number).header.get();
+  const auto found = older_.find(number);
+  return found == older_.end() ? nullptr : found->second.get();
+}
+
 Position KnownChain::position_at(std::uint64_t number) const {
   Trail trail;
   const std::uint64_t behind = std::min<std::uint64_t>(number - first(), Position::kAncestorsMax);
@@ -39,6 +45,8 @@ void KnownChain::remove_tip() {
 bool KnownChain::add_older(HeaderPtr header) {
   const bool is_next = !chain_.empty() && header->number + 1 == first();
   if (is_next && header->hash != chain_.front().header->parent_hash) return false;
+  // Readers come back with positions of any age. One that still needs a block asks again.
+  if (older_.size() >= 2 * blocks_max_) older_.clear();
   older_.insert_or_assign(header->number, std::move(header));
   return true;
 }
@@ -77,6 +85,23 @@ KnownChain::Block* KnownChain::find(const Hash256& hash) {
   if (removed != removed_.end()) return &removed->second;
   const auto block = std::ranges::find_if(chain_, [&](const Block& one) { return one.header->hash == hash; });
   return block == chain_.end() ? nullptr : &*block;
+}
+
+bool KnownChain::may_be_below(const Position& from) const {
+  if (from.number <= tip()) return false;
+  const std::uint64_t distance = from.number - tip();
+  if (distance > from.ancestors.size()) return true;
+  return from.ancestors[distance - 1] == prefix_of(back().header->hash);
+}
+
+// The last common block of the reader's branch and the chain, as far as the position itself shows it.
+std::optional<std::uint64_t> KnownChain::named_ancestor(const Position& from) const {
+  for (std::uint64_t i = 0; i < from.ancestors.size(); ++i) {
+    const std::uint64_t number = from.number - 1 - i;
+    if (number < first() || number > tip()) continue;
+    if (prefix_of(at(number).header->hash) == from.ancestors[i]) return number;
+  }
+  return std::nullopt;
 }
 
 }  // namespace fanfare::eth

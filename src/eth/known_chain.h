@@ -39,6 +39,10 @@ class KnownChain {
   bool contains(std::uint64_t number, const Hash256& hash) const;
   // The position of a reader that has everything up to this block.
   Position position_at(std::uint64_t number) const;
+  // Whether a reader at `from` may have seen more of this chain. Not of an empty chain.
+  bool may_be_below(const Position& from) const;
+  // The last common block of the reader's branch and the chain, as far as the position itself shows it.
+  std::optional<std::uint64_t> named_ancestor(const Position& from) const;
 
   // The block is the child of the last one, or the chain is empty.
   void push(const HeaderPtr& header, const BlockLogsPtr& logs);
@@ -52,6 +56,8 @@ class KnownChain {
   // Puts those that link in front of the chain.
   void link_older();
   bool has_older(std::uint64_t number) const { return older_.contains(number); }
+  // The chain's block of this number, also one below that does not link yet. Null: unknown. Valid until the next change.
+  const Header* header_at(std::uint64_t number) const;
   void forget_older() { older_.clear(); }
 
   // --- removed blocks ---

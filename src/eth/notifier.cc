@@ -11,11 +11,12 @@ std::size_t Notifier::publish(const SubscriptionTable::Group& group, const Notif
   // A delivery may drop connections, and the group with the last of them: its index is then used for another.
   const std::uint32_t generation = group.generation;
   const SubscriptionType type = group.type;
+  const bool is_tracked = group.is_tracked;
   std::size_t taken = 0;
   for (std::size_t i = 0; group.generation == generation && i < group.ids.size(); ++i) {
     const SubscriptionId id = group.ids[i].id;
     if (group.ids[i].holders == 0 || topics_.subscribers(id) == 0) continue;
-    const SharedBytes frame = encode(id, text);
+    const SharedBytes frame = is_tracked ? encode_tracked(id, text) : encode(id, text);
     if (group.ids[i].log != nullptr) group.ids[i].log->append(frame);
     taken += topics_.publish(id, frame);
     if (group.generation == generation && group.ids[i].log != nullptr) group.ids[i].log->settle();
@@ -23,6 +24,14 @@ std::size_t Notifier::publish(const SubscriptionTable::Group& group, const Notif
   counters_.delivered += taken;
   if (text.member == "result") counters_.results[static_cast<std::size_t>(type)] += taken;
   return taken;
+}
+
+SharedBytes Notifier::encode_tracked(const SubscriptionId& id, const Notification& text) {
+  const bool is_same = step_.position && *step_.position.cursor == text.cursor;
+  if (!is_same) step_.position = mark_of(text.cursor);
+  step_.retracts = text.retracts;
+  if (text.member == "notice") return {};
+  return encode(id, {.member = text.member, .json = text.json});
 }
 
 SharedBytes Notifier::encode(const SubscriptionId& id, const Notification& text) {

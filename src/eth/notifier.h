@@ -11,6 +11,7 @@
 
 #include "base/shared_bytes.h"
 #include "eth/feeds/feed.h"
+#include "eth/resume_link.h"
 #include "eth/subscription_id.h"
 #include "eth/subscription_table.h"
 #include "pubsub/topic_table.h"
@@ -50,11 +51,21 @@ class Notifier {
   // connections, and the group with the last of them.
   std::size_t publish(const SubscriptionTable::Group& group, const Notification& text);
 
+  // For a subscriber of a tracked group: the frame of a notification for it, empty for a notice. While it is delivered,
+  // step() is where it leads.
+  SharedBytes encode_tracked(const SubscriptionId& id, const Notification& text);
+  SharedBytes encode(const SubscriptionId& id, const SubscriptionTable::Subscription& holder,
+                     const Notification& text) {
+    return holder.tracked != nullptr ? encode_tracked(id, text) : encode(id, text);
+  }
+  const Step& step() const { return step_; }
+
  private:
   pubsub::TopicTable& topics_;
   Framer framer_;
   SubscriptionCounters& counters_;
   std::string scratch_;
+  Step step_;
 };
 
 }  // namespace fanfare::eth

@@ -45,12 +45,14 @@ std::optional<Replay::Message> Replay::next(Feed& feed, GroupIndex group) {
   if (batch_ == nullptr) return std::nullopt;
   for (; event_ < batch_->events.size(); ++event_, step_ = 0) {
     const HistoryEvent& event = batch_->events[event_];
-    if (!std::exchange(is_begun_, true) && event.header != nullptr) trail_.move_to(*event.header);
+    const bool moves = event.header != nullptr && !event.is_aside;
+    if (!std::exchange(is_begun_, true) && moves) trail_.move_to(*event.header);
     if (auto message = next_of(event, feed, group)) return message;
     is_begun_ = false;
-    if (event.kind == HistoryEvent::Kind::removed) trail_.move_to_parent_of(*event.header);
+    if (event.kind == HistoryEvent::Kind::removed && moves) trail_.move_to_parent_of(*event.header);
   }
   position_ = batch_->reached;
+  may_have_ = batch_->ahead;
   trail_ = Trail(position_);
   if (std::exchange(batch_, nullptr)->live) {
     return Message{.is_notice = true, .json = live_notice(position_.number), .after = position_};
@@ -60,25 +62,35 @@ std::optional<Replay::Message> Replay::next(Feed& feed, GroupIndex group) {
 
 std::optional<Replay::Message> Replay::next_of(const HistoryEvent& event, Feed& feed, GroupIndex group) {
   switch (event.kind) {
-    case HistoryEvent::Kind::removed:
-      return message_of(feed.replay_removed(group, event, step_));
+    case HistoryEvent::Kind::removed: {
+      auto message = message_of(feed.replay_removed(group, event, step_));
+      if (message) message->retracts = true;
+      if (message) message->is_aside = event.is_aside;
+      return message;
+    }
     case HistoryEvent::Kind::rest:
     case HistoryEvent::Kind::added:
       return message_of(feed.replay_added(group, event, step_));
     case HistoryEvent::Kind::missed:
       if (step_++ > 0) return std::nullopt;
-      is_incomplete_ = true;
-      return Message{.is_notice = true,
-                     .json = missed_notice(event.first, event.last, event.because),
-                     .after = batch_->events.size() == 1 ? batch_->reached : trail_.position(Position::kAll)};
+      return gap_message(event,
+                         batch_->events.size() == 1 ? batch_->reached : trail_.position(Position::kAll));
     case HistoryEvent::Kind::reorged:
       break;
   }
   if (step_++ > 0) return std::nullopt;
+  return gap_message(event, event.is_aside ? position_ : trail_.position(Position::kAll));
+}
+
+Replay::Message Replay::gap_message(const HistoryEvent& event, const Position& after) {
   is_incomplete_ = true;
-  return Message{.is_notice = true,
-                 .json = reorged_notice(event.first, event.last),
-                 .after = trail_.position(Position::kAll)};
+  const bool is_reorg = event.kind == HistoryEvent::Kind::reorged;
+  return {
+      .is_notice = true,
+      .json = is_reorg ? reorged_notice(event.first, event.last)
+                       : missed_notice(event.first, event.last, event.because),
+      .after = after,
+      .gap = Gap{.first = event.first, .last = event.last, .is_reorg = is_reorg, .because = event.because}};
 }
 
 std::optional<Replay::Message> Replay::message_of(std::optional<Feed::Replayed> replayed) const {

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "eth/cursor.h"
 #include "eth/feeds/feed.h"
@@ -22,16 +24,28 @@ std::string reorged_notice(std::uint64_t first, std::uint64_t last);
 
 class Replay {
  public:
+  struct Gap {
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
+    bool is_reorg = false;  // what was sent of these blocks is void; else events of them were missed
+    MissedBecause because = MissedBecause::window;
+  };
   struct Message {
     bool is_notice = false;
     std::string json;  // of the member `result` or `notice`
     Position after;
+    bool retracts = false;
+    bool is_aside = false;        // the client's position stays where it is
+    std::optional<Gap> gap = {};  // the notice says that
   };
 
-  explicit Replay(const Position& from) : position_(from), trail_(from) {}
+  // `may_have`: HistoryNeeds::may_have.
+  explicit Replay(const Position& from, std::vector<Position> may_have = {})
+      : position_(from), may_have_(std::move(may_have)), trail_(from) {}
 
   // The position to request from History once next() returns nothing more.
   const Position& position() const { return position_; }
+  const std::vector<Position>& may_have() const { return may_have_; }
 
   // Call only between batches.
   void start(HistoryBatchPtr batch);
@@ -46,8 +60,10 @@ class Replay {
  private:
   std::optional<Message> next_of(const HistoryEvent& event, Feed& feed, GroupIndex group);
   std::optional<Message> message_of(std::optional<Feed::Replayed> replayed) const;
+  Message gap_message(const HistoryEvent& event, const Position& after);
 
   Position position_;
+  std::vector<Position> may_have_;
   Trail trail_;
   HistoryBatchPtr batch_;
   std::size_t event_ = 0;

@@ -28,7 +28,10 @@
 #include "eth/history.h"
 #include "eth/interest.h"
 #include "eth/notifier.h"
+#include "eth/resume_link.h"
+#include "eth/session_subscriptions.h"
 #include "eth/source_event.h"
+#include "eth/subscription_aftermath.h"
 #include "eth/subscription_table.h"
 #include "pubsub/topic_table.h"
 
@@ -45,70 +48,64 @@ class SubscriptionManager final : private FeedLoop, private SubscriptionTable::G
   SubscriptionManager& operator=(const SubscriptionManager&) = delete;
   ~SubscriptionManager();
 
-  // `params_json` is the raw `params` of the request; empty if it has none. Returns the id as text.
-  // `subscriber` belongs to the connection and must stay valid until drop(). Errors: -32601 unknown type,
-  // -32602 bad parameters, -32005 too many subscriptions, or too many alternatives in their filters.
+  // `params_json` is the raw `params` of the request; empty if it has none. Returns the id as text. `subscriber` belongs to
+  // the connection and must stay valid until drop(). Errors: -32601 unknown type,
+  // -32602 bad parameters, -32005 too many subscriptions, or too many alternatives in their filters. `session`: null, or what
+  // the connection continues (session_subscriptions.h); it must outlive the subscription.
   std::expected<std::string, RpcError> subscribe(ConnectionKey connection, pubsub::Subscriber& subscriber,
-                                                 std::string_view params_json, IdScope ids = IdScope::shared);
+                                                 std::string_view params_json, IdScope ids = IdScope::shared,
+                                                 ResumeLink* session = nullptr);
+  // Whether activate() will send what it missed. Only of a session: one with a cursor of its own has asked for that.
+  bool continues(ConnectionKey connection, std::string_view id) {
+    return sessions_.continues(connection, id);
+  }
+
+  // Of a connection, from its next one on.
+  void set_subscriptions_max(std::uint32_t max) { table_.set_subscriptions_max(max); }
 
   // Empty: the connection has no such subscription.
   std::optional<SubscriptionType> type_of(ConnectionKey connection, std::string_view id) {
     return table_.type_of(connection, id);
   }
-
-  // What History must deliver to a subscription that is not live yet.
-  struct Missing {
-    ConnectionKey connection = 0;
-    std::string id;
-    Position from;
-    HistoryNeeds needs;
-  };
-  // The subscription is served from now on. One with a cursor of its own first gets what it missed, which is
-  // returned. In the middle of an event this happens at its end. Does nothing if the subscription is gone.
+  using Missing = MissingHistory;
+  // The subscription is served from now on. One with a cursor of its own first gets what it missed, which is returned. In
+  // the middle of an event this happens at its end. Does nothing if the subscription is gone.
   std::optional<Missing> activate(ConnectionKey connection, std::string_view id);
-  // Takes History's answer to that, and delivers it as far as the subscriber's congestion allows. At the end
-  // of a batch the subscription is live, or its next missing part is returned. A batch that is `live` must be
-  // passed at its position among the published events.
+  // Takes History's answer to that, and delivers it as far as the subscriber's congestion allows. At the end of a batch the
+  // subscription is live, or its next missing part is returned. A batch that is `live` must be passed at its position among
+  // the published events.
   std::optional<Missing> replay(ConnectionKey connection, std::string_view id, HistoryBatchPtr batch);
   // The subscriber is no longer congested: continues to deliver.
   std::vector<Missing> drained(ConnectionKey connection);
 
-  // Takes the source's next event. The caller calls step() until it returns true, before anything else is
-  // passed in. A step checks or notifies at most `work_max` filters, but handles at least one log.
+  // Takes the source's next event. The caller calls step() until it returns true, before anything else is passed in. A step
+  // checks or notifies at most `work_max` filters, but handles at least one log.
   void begin(const SourceEvent& event);
   bool step(std::size_t work_max);
-  // Both, in one go.
-  void publish(const SourceEvent& event);
+  void publish(const SourceEvent& event);  // both, in one go
   // The event could not be published, or not wholly. Subscriptions with cursors replay; others end, with `why`.
   void lose_event(const std::string& why);
-  // The work that events left for the caller.
-  struct Aftermath {
-    std::vector<Missing> missing;  // to request from the history
-    // Connections to close: their streams have missed something and have no notice for it.
-    struct Closing {
-      std::vector<ConnectionKey> connections;
-      std::string why;
-    };
-    std::vector<Closing> closing;
-    // A connection for each of its subscriptions that a notice has ended.
-    std::vector<ConnectionKey> ended;
-  };
-  Aftermath take_aftermath() { return std::exchange(aftermath_, {}); }
+  using Aftermath = SubscriptionAftermath;
+  Aftermath take_aftermath();
   // The number of the last head published here.
   std::optional<std::uint64_t> head() const { return last_head_; }
-
-  // True, or an error: -32602 bad parameters, -32000 no such subscription of this connection.
-  std::expected<bool, RpcError> unsubscribe(ConnectionKey connection, std::string_view params_json);
+  // True, or an error: -32602 bad parameters, -32000 no such subscription of this connection or its session.
+  std::expected<bool, RpcError> unsubscribe(ConnectionKey connection, std::string_view params_json,
+                                            const ResumeLink* session = nullptr);
 
   // Revokes an id of subscribe() for which activate() was not called.
-  void withdraw(ConnectionKey connection, std::string_view id);
+  void withdraw(ConnectionKey connection, std::string_view id) {
+    if (sessions_.withdraw(connection, id)) ++counters_.refused;
+  }
 
   // The connection is closed or closing: removes all of its subscriptions. May be called from deliver().
-  void drop(ConnectionKey connection) { counters_.dropped += table_.drop(connection); }
+  void drop(ConnectionKey connection) {
+    sessions_.drop(connection);
+    counters_.dropped += table_.drop(connection);
+  }
 
   // What the subscriptions of this loop need. Check after subscribe, unsubscribe and drop.
   Interest interest() const;
-
   std::size_t connections() const { return table_.connection_count(); }
   std::size_t subscriptions() const { return table_.size(); }
   std::size_t subscriptions(SubscriptionType type) const { return table_.size(type); }
@@ -128,9 +125,10 @@ class SubscriptionManager final : private FeedLoop, private SubscriptionTable::G
   using Group = SubscriptionTable::Group;
 
   // SubscriptionTable::GroupObserver
-  void on_group_added(GroupIndex group, SubscriptionRequest& wanted) override;
-  void on_group_removed(GroupIndex group) override;
-
+  void on_group_added(GroupIndex group, SubscriptionRequest& wanted) override {
+    feed(wanted.type).add(group, wanted);
+  }
+  void on_group_removed(GroupIndex group) override { feed(table_.group(group).type).remove(group); }
   // FeedLoop
   const Salt& salt() const override { return table_.options().salt; }
   const Trail& trail() const override { return trail_; }
@@ -155,6 +153,7 @@ class SubscriptionManager final : private FeedLoop, private SubscriptionTable::G
   Counters counters_;
   Notifier notifier_;
   SubscriptionTable table_;
+  SessionSubscriptions sessions_;
   std::array<std::unique_ptr<Feed>, kSubscriptionTypes> feeds_;  // destroyed before the groups they use
   std::optional<std::uint64_t> last_head_;
   Trail trail_;  // the chain as published here

@@ -8,6 +8,44 @@
 #include "eth/subscription_manager.h"
 
 namespace fanfare::eth {
+namespace {
+
+using Fits = FeedLoop::Fits;
+
+std::vector<ConnectionKey> connections_with(SubscriptionTable& table, const Fits& fits) {
+  std::vector<ConnectionKey> found;
+  for (const auto& [key, connection] : table.connections()) {
+    const bool has = std::ranges::any_of(connection.subscriptions, [&](const auto& subscription) {
+      return subscription.is_live() && fits(subscription.group);
+    });
+    if (has) found.push_back(key);
+  }
+  return found;
+}
+
+std::vector<SubscriptionId> ids_of(SubscriptionTable& table, ConnectionKey key) {
+  std::vector<SubscriptionId> ids;
+  const SubscriptionTable::Connection* const connection = table.find(key);
+  if (connection == nullptr) return ids;
+  for (const auto& one : connection->subscriptions) ids.push_back(table.id_of(one));
+  return ids;
+}
+
+// Those that a notice can end.
+std::vector<std::pair<ConnectionKey, SubscriptionId>> subscriptions_with_notices(SubscriptionTable& table,
+                                                                                 const Fits& fits) {
+  std::vector<std::pair<ConnectionKey, SubscriptionId>> found;
+  for (const auto& [key, connection] : table.connections()) {
+    for (const auto& one : connection.subscriptions) {
+      if (one.is_live() && one.tracked == nullptr && fits(one.group)) {
+        found.emplace_back(key, table.id_of(one));
+      }
+    }
+  }
+  return found;
+}
+
+}  // namespace
 
 // --- events ----------------------------------------------------------------------------------------
 
@@ -68,9 +106,18 @@ void SubscriptionManager::break_off() {
   for (const auto& feed : feeds_) feed->on_break();
 }
 
+SubscriptionManager::Aftermath SubscriptionManager::take_aftermath() {
+  sessions_.take_closings(aftermath_.closing);
+  return std::exchange(aftermath_, {});
+}
+
 // --- for the feeds ---------------------------------------------------------------------------------
 
 std::size_t SubscriptionManager::publish(GroupIndex group, const Notification& text) {
+  if (text.is_gap && table_.group(group).is_tracked) {
+    close([group](GroupIndex one) { return one == group; }, std::string(text.json));
+    return 0;
+  }
   return notifier_.publish(table_.group(group), text);
 }
 
@@ -86,27 +133,17 @@ void SubscriptionManager::replay(SubscriptionType type) {
 }
 
 void SubscriptionManager::close(const Fits& fits, std::string why) {
-  Aftermath::Closing closing{.connections = {}, .why = std::move(why)};
-  for (const auto& [key, connection] : table_.connections()) {
-    const bool has = std::ranges::any_of(connection.subscriptions, [&](const Subscription& subscription) {
-      return subscription.is_live() && fits(subscription.group);
-    });
-    if (has) closing.connections.push_back(key);
-  }
+  Aftermath::Closing closing{.connections = connections_with(table_, fits), .why = std::move(why)};
+  for (const ConnectionKey key : closing.connections) SessionSubscriptions::freeze(*table_.find(key));
   if (!closing.connections.empty()) aftermath_.closing.push_back(std::move(closing));
 }
 
 // A delivery may end a connection and, with it, others in this list: ids are collected first, then looked up
 // again.
 void SubscriptionManager::end(const Fits& fits, std::string_view why) {
-  std::vector<std::pair<ConnectionKey, SubscriptionId>> ended;
-  for (const auto& [key, connection] : table_.connections()) {
-    for (const Subscription& one : connection.subscriptions) {
-      if (one.is_live() && fits(one.group)) ended.emplace_back(key, table_.id_of(one));
-    }
-  }
+  close([&](GroupIndex group) { return table_.group(group).is_tracked && fits(group); }, std::string(why));
   const std::string notice = ended_notice(why);
-  for (const auto& [key, id] : ended) {
+  for (const auto& [key, id] : subscriptions_with_notices(table_, fits)) {
     const Subscription* const one = table_.find(key, id);
     if (one == nullptr) continue;
     const auto type = static_cast<std::size_t>(table_.group(one->group).type);
@@ -141,8 +178,8 @@ std::optional<SubscriptionManager::Missing> SubscriptionManager::go_live_or_ask(
                                                                                 const SubscriptionId& id) {
   const Connection& connection = *table_.find(connection_key);
   Subscription& subscription = *table_.find(connection_key, id);
+  if (sessions_.halt_if_uncertain(connection_key, subscription, last_head_)) return std::nullopt;
   if (subscription.replay != nullptr) return missing(connection_key, id, subscription);
-  pubsub::Subscriber& subscriber = *connection.subscriber;
   const Group& group = table_.group(subscription.group);
   Feed& its_feed = feed(group.type);
   if (!subscription.has_waited && its_feed.must_wait(connection_key, to_text(id))) {
@@ -152,9 +189,11 @@ std::optional<SubscriptionManager::Missing> SubscriptionManager::go_live_or_ask(
   go_live(connection, subscription);
   const auto greeting = its_feed.greeting(group);
   if (!greeting) return std::nullopt;
-  subscriber.deliver(notifier_.encode(id, {.member = greeting->is_notice ? "notice" : "result",
-                                           .json = greeting->json,
-                                           .cursor = greeting->cursor}));
+  SessionSubscriptions::subscriber_of(connection, subscription)
+      .deliver(notifier_.encode(id, subscription,
+                                {.member = greeting->is_notice ? "notice" : "result",
+                                 .json = greeting->json,
+                                 .cursor = greeting->cursor}));
   return std::nullopt;
 }
 
@@ -164,8 +203,8 @@ std::optional<SubscriptionManager::Missing> SubscriptionManager::replay(Connecti
   const auto id = parse_subscription_id(id_text);
   Subscription* const subscription = id ? table_.find(connection, *id) : nullptr;
   // It may have been cancelled, or even subscribed again, while the answer was on its way.
-  if (subscription == nullptr || subscription->replay == nullptr || subscription->replay->has_batch() ||
-      subscription->replay->position() != batch->from) {
+  if (subscription == nullptr || subscription->replay == nullptr || subscription->is_halted ||
+      subscription->replay->has_batch() || subscription->replay->position() != batch->from) {
     return std::nullopt;
   }
   subscription->replay->start(std::move(batch));
@@ -174,17 +213,11 @@ std::optional<SubscriptionManager::Missing> SubscriptionManager::replay(Connecti
 
 std::vector<SubscriptionManager::Missing> SubscriptionManager::drained(ConnectionKey connection_key) {
   std::vector<Missing> all;
-  std::vector<SubscriptionId> waiting;
-  std::vector<SubscriptionId> latest;
-  const Connection* const connection = table_.find(connection_key);
-  if (connection == nullptr) return all;
-  for (const Subscription& one : connection->subscriptions) {
-    const SubscriptionId& id = table_.id_of(one);
-    if (one.replay != nullptr && one.replay->has_batch()) waiting.push_back(id);
-    if (one.latest != nullptr) latest.push_back(id);
-  }
-  for (const SubscriptionId& id : latest) send_latest(connection_key, id);
-  for (const SubscriptionId& id : waiting) {
+  const std::vector<SubscriptionId> ids = ids_of(table_, connection_key);
+  for (const SubscriptionId& id : ids) send_latest(connection_key, id);
+  for (const SubscriptionId& id : ids) {
+    const Subscription* const one = table_.find(connection_key, id);
+    if (one == nullptr || !one->can_continue()) continue;
     if (auto next = continue_replay(connection_key, id)) all.push_back(std::move(*next));
   }
   return all;
@@ -220,10 +253,12 @@ SubscriptionManager::Missing SubscriptionManager::rewind(ConnectionKey connectio
 
 SubscriptionManager::Missing SubscriptionManager::missing(ConnectionKey connection, const SubscriptionId& id,
                                                           const Subscription& subscription) const {
+  HistoryNeeds needs = feed(table_.group(subscription.group).type).history_needs();
+  needs.may_have = subscription.replay->may_have();
   return {.connection = connection,
           .id = to_text(id),
           .from = subscription.replay->position(),
-          .needs = feed(table_.group(subscription.group).type).history_needs()};
+          .needs = std::move(needs)};
 }
 
 // A delivery may end the connection and with it the subscription: look it up again each time.
@@ -234,12 +269,21 @@ std::optional<SubscriptionManager::Missing> SubscriptionManager::continue_replay
     Subscription* const subscription = table_.find(connection_key, id);
     if (subscription == nullptr || subscription->replay == nullptr) return std::nullopt;
     Replay& replay = *subscription->replay;
-    pubsub::Subscriber& subscriber = *connection->subscriber;
+    pubsub::Subscriber& subscriber = SessionSubscriptions::subscriber_of(*connection, *subscription);
     // The last batch is sent completely: published events follow it.
     const bool is_last = replay.is_last();
     if (!is_last && subscriber.is_congested()) return std::nullopt;
+    const std::size_t had_more = replay.may_have().size();
     const auto message = replay.next(feed(table_.group(subscription->group).type), subscription->group);
+    if (replay.may_have().size() < had_more) {
+      subscription->tracked->link().settle(subscription->tracked->slot(), replay.may_have());
+    }
     if (!message) return missing(connection_key, id, *subscription);
+    if (message->gap && subscription->tracked != nullptr) {
+      sessions_.halt(connection_key, *subscription, *message->gap, message->after);
+      return std::nullopt;
+    }
+    const std::string cursor = message->is_aside ? std::string() : to_cursor(message->after);
     if (is_last && !replay.has_batch()) {
       // The message knows more ancestors than a loop that has just started.
       if (trail_.hash() == message->after.hash) trail_ = Trail(message->after);
@@ -249,9 +293,11 @@ std::optional<SubscriptionManager::Missing> SubscriptionManager::continue_replay
       go_live(*connection, *subscription);
     }
     ++counters_.replayed;
-    subscriber.deliver(notifier_.encode(id, {.member = message->is_notice ? "notice" : "result",
-                                             .json = message->json,
-                                             .cursor = to_cursor(message->after)}));
+    subscriber.deliver(notifier_.encode(id, *subscription,
+                                        {.member = message->is_notice ? "notice" : "result",
+                                         .json = message->json,
+                                         .cursor = cursor,
+                                         .retracts = message->retracts}));
   }
 }
 

@@ -34,6 +34,7 @@ struct SubscriptionRequest {
   bool has_cursors = false;
   // For types without positions: at a gap the stream ends with a notice, and the connection stays open.
   bool ends_with_notice = false;
+  bool is_tracked = false;  // it belongs to a session: set by whoever subscribes
   std::optional<Position> resume_from;
   // For heads: a slow reader is sent the latest one and a notice, and its connection is not closed.
   bool latest_if_slow = false;

@@ -87,6 +87,7 @@ GroupIndex SubscriptionTable::group_for(SubscriptionRequest& wanted) {
   group.alternatives = wanted.alternatives;
   group.has_cursors = wanted.has_cursors;
   group.ends_with_notice = wanted.ends_with_notice;
+  group.is_tracked = wanted.is_tracked;
   group.topic = std::move(wanted.topic);
   by_topic_.emplace(group.topic, index);
   observer_.on_group_added(index, wanted);
@@ -124,9 +125,10 @@ std::uint32_t SubscriptionTable::own_id(GroupIndex group_index) {
 }
 
 void SubscriptionTable::go_live(const Connection& connection, Subscription& subscription) {
-  pubsub::Subscriber& direct = *connection.subscriber;
-  subscription.ticket =
-      topics_.subscribe(id_of(subscription), subscription.latest != nullptr ? *subscription.latest : direct);
+  pubsub::Subscriber* subscriber = connection.subscriber;
+  if (subscription.tracked != nullptr) subscriber = subscription.tracked.get();
+  if (subscription.latest != nullptr) subscriber = subscription.latest.get();
+  subscription.ticket = topics_.subscribe(id_of(subscription), *subscriber);
 }
 
 void SubscriptionTable::suspend(Subscription& subscription) {

@@ -25,6 +25,7 @@
 #include "eth/filter_budget.h"
 #include "eth/latest_head.h"
 #include "eth/replay.h"
+#include "eth/resume_link.h"
 #include "eth/subscription_id.h"
 #include "eth/subscription_params.h"
 #include "pubsub/event_log.h"
@@ -75,9 +76,14 @@ class SubscriptionTable {
     pubsub::Ticket ticket;               // of generation 0 until it is live
     std::unique_ptr<Replay> replay;      // until it is live
     std::unique_ptr<LatestHead> latest;  // in front of the connection, if the client asked for it
-    bool has_waited = false;             // because its feed held it back
+    std::unique_ptr<TrackedSubscriber> tracked = {};  // in front of it, if it belongs to a session
+    bool has_waited = false;                          // because its feed held it back
+    bool may_hold_removed = false;  // of a session: not all that its client may have to retract is known
+    bool is_halted = false;         // of a session: it has missed something, so its connection will be closed
 
     bool is_live() const { return ticket.generation != 0; }
+    // A batch of its replay is not sent completely.
+    bool can_continue() const { return replay != nullptr && replay->has_batch() && !is_halted; }
   };
   struct Connection {
     pubsub::Subscriber* subscriber = nullptr;
@@ -103,6 +109,8 @@ class SubscriptionTable {
   ~SubscriptionTable();
 
   const SubscriptionManagerOptions& options() const { return options_; }
+  // Of a connection; it keeps those that it has.
+  void set_subscriptions_max(std::uint32_t max) { options_.subscriptions_per_connection_max = max; }
 
   // Adds a subscription that is not live. -32005: the connection has too many, or too many alternatives in
   // their filters, or all connections together have. Valid until the connection's next one is added or removed.
@@ -148,7 +156,7 @@ class SubscriptionTable {
   std::uint32_t own_id(GroupIndex group);
   void release(Subscription& subscription);
 
-  const SubscriptionManagerOptions options_;
+  SubscriptionManagerOptions options_;
   pubsub::TopicTable& topics_;
   GroupObserver& observer_;
   std::unordered_map<ConnectionKey, Connection> connections_;

@@ -90,7 +90,7 @@ std::size_t Feed::publish(Whom whom, const Notification& text) {
 
 void Feed::publish_missed(std::uint64_t first, std::uint64_t last, MissedBecause because) {
   const std::string notice = missed_notice(first, last, because);
-  publish(Whom::with_cursors, {.member = "notice", .json = notice});
+  publish(Whom::with_cursors, {.member = "notice", .json = notice, .is_gap = true});
 }
 
 void Feed::publish_position_to_silent_groups(const Header& header, const Trail& at) {

@@ -45,6 +45,7 @@ struct FeedGroup {
   std::uint32_t generation = 0;  // differs for each topic that uses the index
   bool has_cursors = false;
   bool ends_with_notice = false;
+  bool is_tracked = false;  // of sessions: it has cursors, but its clients are sent neither those nor notices
   std::uint64_t last_told = 0;  // for the feed: the block of the last notification
 };
 
@@ -53,6 +54,8 @@ struct Notification {
   std::string_view member;  // "result" or "notice"
   std::string_view json;
   std::string_view cursor = {};  // may be empty
+  bool retracts = false;         // a reorg removes what was sent before
+  bool is_gap = false;           // a notice that something was missed
 };
 
 // What a feed may use of its loop. A delivery may end connections, and so remove groups, this one included.

@@ -206,7 +206,8 @@ class LogsFeed final : public Feed {
     group.last_told = pass.header->number;
     const std::string_view its_cursor =
         group.has_cursors ? std::string_view(pass.cursor) : std::string_view();
-    loop_.publish(group_index, {.member = "result", .json = pass.result, .cursor = its_cursor});
+    loop_.publish(group_index,
+                  {.member = "result", .json = pass.result, .cursor = its_cursor, .retracts = pass.removed});
   }
   void end_pass() {
     const Pass pass = *std::exchange(pass_, std::nullopt);

@@ -47,7 +47,7 @@ class NewFinalizedHeadsFeed final : public SourcedFeed<FinalizedEvent> {
                        [this](const NewHead& head) { publish_head(*head.header); },
                        [this](const FinalizedUndone& undone) {
                          const std::string notice = reorged_notice(undone.first, undone.last);
-                         publish(Whom::with_cursors, {.member = "notice", .json = notice});
+                         publish(Whom::with_cursors, {.member = "notice", .json = notice, .is_gap = true});
                          close_without_notices(blocks_of(undone.first, undone.last) + " were replaced");
                          next_ = undone.first;
                        },

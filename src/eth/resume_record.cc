@@ -1,0 +1,299 @@
+#include "eth/resume_record.h"
+
+#include <algorithm>
+#include <ranges>
+#include <utility>
+
+namespace fanfare::eth {
+namespace {
+
+bool is_below(const Mark& one, const Mark& other) {
+  return one.number < other.number || (one.number == other.number && one.logs_told < other.logs_told);
+}
+
+// Where the client certainly is if it has received nothing since then: after a log was retracted, or before it was added.
+// Other positions come with no logs.
+std::optional<Mark> certain(const Mark& sent, bool retracts) {
+  if (retracts) return sent;
+  if (sent.logs_told == 0 || sent.logs_told == Position::kAll) return std::nullopt;
+  Mark before = sent;
+  --before.logs_told;
+  return before;
+}
+
+// The text of a cursor with its counter, as the allocator gives them.
+constexpr std::size_t kMarkBytes = 272;
+
+// Sets `lowest` to `to` if that is lower. An empty `lowest` counts as `base`.
+void lower(Mark& lowest, const Mark& base, const Mark& to) {
+  const Mark& now = lowest ? lowest : base;
+  if (!now || !is_below(to, now)) return;
+  auto position = parse_cursor(*to.cursor);
+  if (!position) return;
+  position->logs_told = to.logs_told;
+  lowest = mark_of(to_cursor(*position));
+}
+
+}  // namespace
+
+Mark mark_of(std::string_view cursor) {
+  const auto position = parse_cursor(cursor);
+  if (!position) return {};
+  return {.cursor = std::make_shared<const std::string>(cursor),
+          .number = position->number,
+          .logs_told = position->logs_told};
+}
+
+// Every instance must compute the same; a client that finds two topics with one hash harms only itself.
+TopicHash hash_of_topic(std::string_view topic) {
+  constexpr Salt kPublic{'f', 'a', 'n', 'f', 'a', 'r', 'e', ' ', 's', 'e', 's', 's', 'i', 'o', 'n', 's'};
+  return siphash128(kPublic, as_bytes(topic));
+}
+
+ResumeRecord::Owner ResumeRecord::take() {
+  const std::scoped_lock lock(mutex_);
+  for (Kept& one : kept_) {
+    if (one.is_claimed) one.left = owner_;
+    one.is_claimed = false;
+    one.pinged = one.after_gap = {};
+  }
+  return ++owner_;
+}
+
+bool ResumeRecord::is_owner(Owner owner) const {
+  const std::scoped_lock lock(mutex_);
+  return owns(owner);
+}
+
+std::size_t ResumeRecord::size() const {
+  const std::scoped_lock lock(mutex_);
+  return static_cast<std::size_t>(
+      std::ranges::count_if(kept_, [](const Kept& one) { return one.made != 0; }));
+}
+
+// --- subscriptions ---------------------------------------------------------------------------------
+
+std::expected<ResumeRecord::Claim, ResumeRecord::Refusal> ResumeRecord::claim(Owner owner,
+                                                                              const TopicHash& topic,
+                                                                              const SubscriptionId& id) {
+  const std::scoped_lock lock(mutex_);
+  if (!owns(owner)) return std::unexpected(Refusal::not_owner);
+  Kept* found = nullptr;
+  for (Kept& one : kept_) {
+    const bool fits = one.made != 0 && !one.is_claimed && one.topic == topic;
+    if (fits && (found == nullptr || one.made < found->made)) found = &one;
+  }
+  if (found == nullptr) {
+    const auto slot = free_slot();
+    if (!slot) return std::unexpected(Refusal::no_room);
+    kept_[*slot] = Kept{.made = ++made_, .is_claimed = true, .topic = topic, .id = id};
+    give_back_memory();
+    return Claim{.slot = *slot};
+  }
+  found->is_claimed = true;
+  found->id = id;
+  Claim claim{.slot = static_cast<Slot>(found - kept_.data()), .point = begin(*found)};
+  give_back_memory();
+  return claim;
+}
+
+std::optional<ResumeRecord::Slot> ResumeRecord::free_slot() {
+  const auto free = std::ranges::find(kept_, std::uint64_t{0}, &Kept::made);
+  if (free != kept_.end()) return static_cast<Slot>(free - kept_.begin());
+  if (kept_.size() < limits_.subscriptions_max) {
+    // One that is about to be made again must not go for it.
+    if (!memory_.grow(kResumeSubscriptionBytes)) return std::nullopt;
+    kept_.emplace_back();
+    return static_cast<Slot>(kept_.size() - 1);
+  }
+  const Kept* oldest = nullptr;
+  for (const Kept& one : kept_) {
+    if (!one.is_claimed && (oldest == nullptr || one.left < oldest->left)) oldest = &one;
+  }
+  if (oldest == nullptr) return std::nullopt;
+  return static_cast<Slot>(oldest - kept_.data());
+}
+
+std::optional<ResumeRecord::Point> ResumeRecord::begin(Kept& one) {
+  if (one.lowest) {
+    add_turn(one, one.confirmed);
+    std::ranges::rotate(one.turns, one.turns.empty() ? one.turns.end() : one.turns.end() - 1);
+  }
+  if (one.latest && one.latest != one.confirmed) add_turn(one, one.latest);
+  if (one.lowest) {
+    one.confirmed = std::exchange(one.lowest, {});
+  }
+  one.lowest_pinged = {};
+  one.latest = one.confirmed;
+  for (Turn& turn : one.turns) turn = {.at = turn.at, .is_held = true};
+  one.is_retracting = false;
+  const auto from = one.confirmed ? parse_cursor(*one.confirmed.cursor) : std::nullopt;
+  if (!from) {
+    one.turns.clear();
+    return std::nullopt;
+  }
+  Point point{.from = *from, .may_have = {}, .is_incomplete = one.is_incomplete};
+  for (const Turn& turn : std::views::reverse(one.turns)) {
+    if (auto position = parse_cursor(*turn.at.cursor)) point.may_have.push_back(*std::move(position));
+  }
+  return point;
+}
+
+void ResumeRecord::forget(Owner owner, Slot slot) {
+  const std::scoped_lock lock(mutex_);
+  if (Kept* const one = find(owner, slot)) *one = Kept{};
+  give_back_memory();
+}
+
+void ResumeRecord::give_back(Owner owner, Slot slot) {
+  const std::scoped_lock lock(mutex_);
+  Kept* const one = find(owner, slot);
+  if (one == nullptr) return;
+  if (!one->confirmed) {
+    *one = Kept{};
+    give_back_memory();
+  } else {
+    one->is_claimed = false;
+    one->left = owner;
+  }
+}
+
+bool ResumeRecord::remembers(Owner owner, const SubscriptionId& id) const {
+  const std::scoped_lock lock(mutex_);
+  return owns(owner) && std::ranges::any_of(kept_, [&](const Kept& one) {
+           return one.made != 0 && !one.is_claimed && one.id == id;
+         });
+}
+
+ResumeRecord::Kept* ResumeRecord::find(Owner owner, Slot slot) {
+  return owns(owner) && kept_[slot].is_claimed ? &kept_[slot] : nullptr;
+}
+
+// --- positions -------------------------------------------------------------------------------------
+
+bool ResumeRecord::note(Owner owner, Slot slot, const Mark& position, bool retracts) {
+  const std::scoped_lock lock(mutex_);
+  Kept* const one = find(owner, slot);
+  if (one == nullptr) return false;
+  const bool turns = retracts && !one->is_retracting && one->latest != one->confirmed;
+  one->has_turned = turns && add_turn(*one, one->latest);
+  if (const auto there = certain(position, retracts)) {
+    lower(one->lowest, one->confirmed, *there);
+    if (one->pinged) lower(one->lowest_pinged, one->pinged, *there);
+  }
+  one->is_retracting = retracts;
+  one->before = std::exchange(one->latest, position);
+  if (!one->confirmed) one->confirmed = position;
+  return true;
+}
+
+// Returns whether there is one more.
+bool ResumeRecord::add_turn(Kept& one, const Mark& at) {
+  const auto known =
+      std::ranges::find_if(one.turns, [&](const Turn& turn) { return *turn.at.cursor == *at.cursor; });
+  if (known != one.turns.end()) {
+    known->is_pinged = false;  // the client may have it from what follows that ping
+    std::rotate(known, known + 1, one.turns.end());
+    return false;
+  }
+  if (one.turns.size() >= limits_.turns_max || !memory_.grow(kResumeTurnBytes)) {
+    one.is_incomplete = true;
+    if (one.turns.empty()) return false;
+    one.turns.erase(one.turns.begin());
+  }
+  one.turns.push_back({.at = at});
+  return true;
+}
+
+void ResumeRecord::take_back(Owner owner, Slot slot) {
+  const std::scoped_lock lock(mutex_);
+  Kept* const one = find(owner, slot);
+  if (one == nullptr) return;
+  if (!one->before) one->confirmed = {};  // it had no beginning yet
+  one->latest = std::exchange(one->before, {});
+  if (std::exchange(one->has_turned, false)) {
+    one->turns.pop_back();
+    one->is_retracting = false;
+    give_back_memory();
+  }
+}
+
+void ResumeRecord::settle(Owner owner, Slot slot, const std::vector<Position>& rest) {
+  const std::scoped_lock lock(mutex_);
+  Kept* const one = find(owner, slot);
+  if (one == nullptr) return;
+  for (Turn& turn : one->turns) {
+    if (!turn.is_held) continue;
+    const auto position = parse_cursor(*turn.at.cursor);
+    turn.is_held = position && std::ranges::find(rest, *position) != rest.end();
+  }
+}
+
+void ResumeRecord::note_gap(Owner owner, Slot slot, const Mark& position) {
+  const std::scoped_lock lock(mutex_);
+  if (Kept* const one = find(owner, slot)) one->after_gap = position;
+}
+
+bool ResumeRecord::ping(Owner owner) {
+  const std::scoped_lock lock(mutex_);
+  if (!owns(owner)) return false;
+  bool any = false;
+  for (Kept& one : kept_) {
+    if (!one.is_claimed) continue;
+    bool has_turns = false;
+    for (Turn& turn : one.turns) {
+      turn.is_pinged = !turn.is_held;
+      has_turns = has_turns || turn.is_pinged;
+    }
+    if (one.latest == one.confirmed && !has_turns) continue;
+    one.pinged = one.latest;
+    one.lowest_pinged = {};
+    any = true;
+  }
+  return any;
+}
+
+void ResumeRecord::pong(Owner owner) {
+  const std::scoped_lock lock(mutex_);
+  if (!owns(owner)) return;
+  for (Kept& one : kept_) {
+    if (!one.is_claimed || !one.pinged) continue;
+    Mark lowest = one.lowest_pinged;
+    confirm(one, Mark(one.pinged));
+    one.lowest = std::move(lowest);
+  }
+  give_back_memory();
+}
+
+void ResumeRecord::confirm(Kept& one, const Mark& position) {
+  one.confirmed = position;
+  one.pinged = one.lowest = one.lowest_pinged = {};
+  std::erase_if(one.turns, [](const Turn& turn) { return turn.is_pinged; });
+  if (!one.turns.empty()) return;
+  one.is_incomplete = false;
+  std::vector<Turn>().swap(one.turns);
+}
+
+void ResumeRecord::confirm_all(Owner owner) {
+  const std::scoped_lock lock(mutex_);
+  if (!owns(owner)) return;
+  for (Kept& one : kept_) {
+    const bool has_gap = static_cast<bool>(one.after_gap);
+    if (!one.is_claimed || !one.latest) continue;
+    if (has_gap) one.latest = std::exchange(one.after_gap, {});
+    for (Turn& turn : one.turns) turn.is_pinged = has_gap || !turn.is_held;
+    confirm(one, one.latest);
+  }
+  give_back_memory();
+}
+
+// What the session counts for after something of it has gone. Slots stay for the next subscriptions.
+void ResumeRecord::give_back_memory() {
+  static_assert(2 * sizeof(Kept) + 7 * kMarkBytes <= kResumeSubscriptionBytes);
+  static_assert(2 * sizeof(Turn) + kMarkBytes <= kResumeTurnBytes);
+  std::size_t bytes = base_bytes_ + kept_.size() * kResumeSubscriptionBytes;
+  for (const Kept& one : kept_) bytes += one.turns.size() * kResumeTurnBytes;
+  memory_.shrink_to(bytes);
+}
+
+}  // namespace fanfare::eth

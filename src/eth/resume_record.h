@@ -1,0 +1,151 @@
+#pragma once
+// What a session of an unmodified client remembers: its subscriptions, and for each the positions in the chain that
+// were sent and that the client has confirmed (docs/decisions/0500-sessions-of-unmodified-clients.md).
+//
+//   confirmed            the client has received everything up to here: it has answered a ping that came after it
+//     .. may have it ..  sent since then, on one branch or, after reorgs, on several: `latest` and the turns
+//   latest               the last position that was sent
+//
+// A reorg may have gone back behind `confirmed` since then. The client has everything up to the lowest such position, and may
+// have everything up to `confirmed`.
+//
+// A connection owns the session until another one takes it. Any thread.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/byte_budget.h"
+#include "eth/cursor.h"
+#include "eth/resume_limits.h"
+#include "eth/subscription_id.h"
+
+namespace fanfare::eth {
+
+// A position as a cursor (cursor.h). All subscriptions that reach it share the text.
+struct Mark {
+  std::shared_ptr<const std::string> cursor = {};  // null: none
+  std::uint64_t number = 0;                        // of its block
+  std::uint32_t logs_told = 0;
+
+  explicit operator bool() const { return cursor != nullptr; }
+  // The same text, not only an equal one.
+  friend bool operator==(const Mark& one, const Mark& other) { return one.cursor == other.cursor; }
+};
+// Of the text of a valid cursor.
+Mark mark_of(std::string_view cursor);
+
+// Identifies a type with its canonical parameters, on every instance.
+using TopicHash = pubsub::TopicKey;
+TopicHash hash_of_topic(std::string_view topic);
+
+class ResumeRecord {
+ public:
+  using Owner = std::uint64_t;
+  using Slot = std::uint32_t;
+
+  // `memory`: what the session holds; it grows with its subscriptions (resume_limits.h). Without a share it is not limited.
+  explicit ResumeRecord(const ResumeRecordLimits& limits, ByteHold memory = {})
+      : limits_(limits), base_bytes_(memory.bytes()), memory_(std::move(memory)) {}
+
+  // A connection takes the session: what earlier owners do from now on is refused.
+  Owner take();
+  bool is_owner(Owner owner) const;
+  // Remembered subscriptions.
+  std::size_t size() const;
+
+  // Where a subscription that is made again continues.
+  struct Point {
+    Position from;  // the client has everything up to here
+    std::vector<Position>
+        may_have;                // it may have everything up to here, on whatever branch; the last one first
+    bool is_incomplete = false;  // there were more of these
+  };
+  struct Claim {
+    Slot slot = 0;
+    std::optional<Point> point = {};  // empty: it is new
+  };
+  enum class Refusal : std::uint8_t {
+    not_owner,  // another connection owns the session
+    no_room,    // it has subscriptions_max on this connection, or no memory is left
+  };
+  // Of equal subscriptions, the one made first is claimed first.
+  std::expected<Claim, Refusal> claim(Owner owner, const TopicHash& topic, const SubscriptionId& id);
+  // The client does not want it any more.
+  void forget(Owner owner, Slot slot);
+  // It could not be made: as before its claim.
+  void give_back(Owner owner, Slot slot);
+  // Whether a subscription with this id was made on an earlier connection, and not again on this one.
+  bool remembers(Owner owner, const SubscriptionId& id) const;
+
+  // Call before something is sent after which the client is at `position`. The first call states where the
+  // subscription begins. `retracts`: a reorg removes what was sent before. False: another connection owns the session, and
+  // nothing may be sent.
+  bool note(Owner owner, Slot slot, const Mark& position, bool retracts);
+  // What was noted last for the slot could not be sent.
+  void take_back(Owner owner, Slot slot);
+  // What the client may have had beyond its point, when the slot was claimed, is retracted or sent again, except up to these
+  // positions: the next confirmation covers that.
+  void settle(Owner owner, Slot slot, const std::vector<Position>& rest);
+  // The client is being notified that it has missed what comes before `position`, by the end of the connection.
+  void note_gap(Owner owner, Slot slot, const Mark& position);
+
+  // A ping is being sent. False: there is nothing to confirm.
+  bool ping(Owner owner);
+  // The client has received that ping.
+  void pong(Owner owner);
+  // The client has received everything.
+  void confirm_all(Owner owner);
+
+ private:
+  // A position from which a reorg went back.
+  struct Turn {
+    Mark at;
+    bool is_held = false;    // it is not settled: no confirmation covers it
+    bool is_pinged = false;  // the confirmation of the last ping covers it
+  };
+  struct Kept {
+    std::uint64_t made = 0;  // when it was made first; 0: free
+    std::uint64_t left = 0;  // the last owner that had it
+    bool is_claimed = false;
+    bool is_retracting = false;
+    bool is_incomplete = false;
+    TopicHash topic{};
+    SubscriptionId id{};
+    Mark confirmed = {};
+    Mark pinged = {};
+    Mark latest = {};
+    // To where reorgs have gone back since `confirmed`, and since `pinged`. Null: not behind it.
+    Mark lowest = {};
+    Mark lowest_pinged = {};
+    Mark before = {};         // `latest` before the last note
+    bool has_turned = false;  // the last note has added a turn
+    Mark after_gap = {};
+    std::vector<Turn> turns = {};
+  };
+  bool owns(Owner owner) const { return owner == owner_; }
+  Kept* find(Owner owner, Slot slot);
+  std::optional<Slot> free_slot();
+  std::optional<Point> begin(Kept& one);
+  bool add_turn(Kept& one, const Mark& at);
+  static void confirm(Kept& one, const Mark& position);
+  void give_back_memory();
+
+  const ResumeRecordLimits limits_;
+  const std::size_t base_bytes_;
+  mutable std::mutex mutex_;  // guards all below
+  Owner owner_ = 0;
+  std::uint64_t made_ = 0;
+  std::vector<Kept> kept_;
+  ByteHold memory_;
+};
+
+}  // namespace fanfare::eth

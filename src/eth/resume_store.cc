@@ -1,0 +1,161 @@
+#include "eth/resume_store.h"
+
+#include <cstring>
+#include <utility>
+
+namespace fanfare::eth {
+
+ResumeLease::~ResumeLease() {
+  if (store_ != nullptr) store_->close(key_, owner_);
+}
+
+bool ResumeLease::watch(std::function<void()> on_taken) {
+  return store_->watch(key_, owner_, std::move(on_taken));
+}
+
+// The key is a digest: any part of it is one, too.
+std::size_t MemoryResumeStore::KeyHash::operator()(const ResumeKey& key) const noexcept {
+  std::size_t hash = 0;
+  std::memcpy(&hash, key.data(), sizeof(hash));
+  return hash;
+}
+
+std::expected<ResumeLease, ResumeRefusal> MemoryResumeStore::open(const ResumeKey& key,
+                                                                  const std::string& counts_for,
+                                                                  std::shared_ptr<const void> identity,
+                                                                  Instant now) {
+  std::function<void()> on_taken;
+  std::unique_lock lock(mutex_);
+  expire(now);
+  const auto found = sessions_.find(key);
+  if (found == sessions_.end()) return make(key, counts_for, std::move(identity));
+  Session& session = found->second;
+  const bool was_open = std::exchange(session.is_open, true);
+  if (!was_open) idle_.erase(session.place);
+  on_taken = std::exchange(session.on_taken, nullptr);
+  session.identity = std::move(identity);
+  session.owner = session.record->take();
+  ResumeLease lease(shared_from_this(), key, session.record, session.owner, true);
+  report({.resumed = 1, .taken_over = was_open ? 1U : 0U});
+  lock.unlock();
+  if (on_taken) on_taken();
+  return lease;
+}
+
+// For one more session of this owner.
+std::expected<ByteHold, ResumeRefusal> MemoryResumeStore::take_room(const std::string& counts_for) {
+  if (limits_.sessions_max == 0) return std::unexpected(ResumeRefusal::off);
+  if (sessions_.size() >= limits_.sessions_max) return std::unexpected(ResumeRefusal::total);
+  const bool is_limited = !counts_for.empty();
+  const std::size_t bytes_max = is_limited ? limits_.bytes_per_owner_max : limits_.bytes_max;
+  const auto known = owners_.find(counts_for);
+  const Owner owner = known != owners_.end()
+                          ? known->second
+                          : Owner{.sessions = 0, .memory = std::make_shared<ByteShare>(memory_, bytes_max)};
+  if (is_limited && owner.sessions >= limits_.sessions_per_owner_max) {
+    return std::unexpected(ResumeRefusal::per_owner);
+  }
+  ByteHold room(owner.memory);
+  if (!room.grow(kResumeSessionBytes)) {
+    const bool is_its_own = owner.memory->held() + kResumeSessionBytes > bytes_max;
+    return std::unexpected(is_its_own ? ResumeRefusal::per_owner : ResumeRefusal::total);
+  }
+  owners_.try_emplace(counts_for, owner);
+  return room;
+}
+
+std::expected<ResumeLease, ResumeRefusal> MemoryResumeStore::make(const ResumeKey& key,
+                                                                  const std::string& counts_for,
+                                                                  std::shared_ptr<const void> identity) {
+  auto room = take_room(counts_for);
+  if (!room) {
+    report({.refused = 1});
+    return std::unexpected(room.error());
+  }
+  ++owners_[counts_for].sessions;
+  auto record = std::make_shared<ResumeRecord>(limits_.record, *std::move(room));
+  const ResumeRecord::Owner owner = record->take();
+  sessions_.emplace(
+      key,
+      Session{.record = record, .counts_for = counts_for, .identity = std::move(identity), .owner = owner});
+  report({.created = 1});
+  return ResumeLease(shared_from_this(), key, std::move(record), owner, false);
+}
+
+bool MemoryResumeStore::watch(const ResumeKey& key, ResumeRecord::Owner owner,
+                              std::function<void()> on_taken) {
+  const std::scoped_lock lock(mutex_);
+  const auto found = sessions_.find(key);
+  if (found == sessions_.end() || found->second.owner != owner) return false;
+  found->second.on_taken = std::move(on_taken);
+  return true;
+}
+
+void MemoryResumeStore::close(const ResumeKey& key, ResumeRecord::Owner owner) {
+  const std::scoped_lock lock(mutex_);
+  const Instant now = clock_.now();
+  const auto found = sessions_.find(key);
+  if (found != sessions_.end() && found->second.owner == owner) {
+    Session& session = found->second;
+    session.record->take();  // the connection is gone, whatever it still tries
+    session.owner = 0;
+    session.is_open = false;
+    session.on_taken = nullptr;
+    session.left = now;
+    session.place = idle_.insert(idle_.end(), key);
+    if (session.record->size() == 0) erase(found);  // there is nothing to resume
+  }
+  expire(now);
+  report({});
+}
+
+void MemoryResumeStore::drop_if(const std::function<bool(const void* identity)>& is_gone) {
+  const std::scoped_lock lock(mutex_);
+  std::uint64_t dropped = 0;
+  for (auto one = sessions_.begin(); one != sessions_.end();) {
+    if (!is_gone(one->second.identity.get())) {
+      ++one;
+      continue;
+    }
+    one->second.record->take();
+    one = erase(one);
+    ++dropped;
+  }
+  report({.revoked = dropped});
+}
+
+std::size_t MemoryResumeStore::size() const {
+  const std::scoped_lock lock(mutex_);
+  return sessions_.size();
+}
+
+void MemoryResumeStore::set_limits(const ResumeLimits& limits) {
+  const std::scoped_lock lock(mutex_);
+  limits_ = limits;
+  memory_.set_bytes_max(limits.bytes_max);
+}
+
+void MemoryResumeStore::expire(Instant now) {
+  std::uint64_t expired = 0;
+  while (!idle_.empty()) {
+    const auto oldest = sessions_.find(idle_.front());
+    if (now - oldest->second.left < limits_.idle_max) break;
+    erase(oldest);
+    ++expired;
+  }
+  if (expired > 0) report({.expired = expired});
+}
+
+MemoryResumeStore::Sessions::iterator MemoryResumeStore::erase(Sessions::iterator session) {
+  Session& gone = session->second;
+  if (!gone.is_open) idle_.erase(gone.place);
+  const auto owner = owners_.find(gone.counts_for);
+  if (--owner->second.sessions == 0) owners_.erase(owner);
+  return sessions_.erase(session);
+}
+
+void MemoryResumeStore::report(ResumeCounters since) const {
+  if (count_) count_(sessions_.size(), since);
+}
+
+}  // namespace fanfare::eth

@@ -1,0 +1,227 @@
+#include "eth/resume_store.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace fanfare::eth {
+namespace {
+
+using namespace std::chrono_literals;
+
+ResumeKey key_of(std::uint8_t number) {
+  return {number};
+}
+
+struct StoreWorld {
+  explicit StoreWorld(const ResumeLimits& limits = {})
+      : store(std::make_shared<MemoryResumeStore>(limits, clock,
+                                                  [this](std::size_t now, const ResumeCounters& since) {
+                                                    live = now;
+                                                    counted.created += since.created;
+                                                    counted.resumed += since.resumed;
+                                                    counted.taken_over += since.taken_over;
+                                                    counted.refused += since.refused;
+                                                    counted.expired += since.expired;
+                                                    counted.revoked += since.revoked;
+                                                  })) {}
+  auto open(std::uint8_t number, const std::string& owner = "") {
+    return store->open(key_of(number), owner, std::make_shared<const std::string>(owner), clock.now());
+  }
+  // A session of which something is remembered.
+  ResumeLease subscribed(std::uint8_t number, const std::string& owner = "") {
+    auto lease = open(number, owner);
+    EXPECT_TRUE(lease->record().claim(lease->owner(), hash_of_topic("newHeads"), {}).has_value());
+    return *std::move(lease);
+  }
+
+  ManualClock clock;
+  std::size_t live = 0;
+  ResumeCounters counted;
+  std::shared_ptr<MemoryResumeStore> store;
+};
+
+TEST(ResumeStore, KnowsASessionThatHasSubscriptions) {
+  StoreWorld world;
+  EXPECT_FALSE(world.subscribed(1).is_known());
+  EXPECT_EQ(world.live, 1U);
+  EXPECT_TRUE(world.open(1)->is_known());
+  EXPECT_FALSE(world.open(2)->is_known());
+  EXPECT_EQ(world.counted.created, 2U);
+  EXPECT_EQ(world.counted.resumed, 1U);
+  EXPECT_EQ(world.counted.taken_over, 0U);
+}
+
+TEST(ResumeStore, ForgetsASessionWithoutSubscriptions) {
+  StoreWorld world;
+  EXPECT_TRUE(world.open(1).has_value());
+  EXPECT_EQ(world.live, 0U);
+  EXPECT_FALSE(world.open(1)->is_known());
+}
+
+TEST(ResumeStore, TheNewestConnectionHasTheSession) {
+  StoreWorld world;
+  ResumeLease first = world.subscribed(1);
+  int taken = 0;
+  EXPECT_TRUE(first.watch([&] { ++taken; }));
+  ResumeLease second = *world.open(1);
+  EXPECT_EQ(taken, 1);
+  EXPECT_EQ(world.counted.taken_over, 1U);
+  EXPECT_FALSE(first.record().is_owner(first.owner()));
+  EXPECT_TRUE(second.record().is_owner(second.owner()));
+  // One that learns of it late, too.
+  EXPECT_FALSE(first.watch([] {}));
+  // Its end changes nothing for the second.
+  {
+    const ResumeLease gone = std::move(first);
+  }
+  EXPECT_TRUE(second.record().is_owner(second.owner()));
+  EXPECT_EQ(world.live, 1U);
+}
+
+TEST(ResumeStore, SessionsWithoutAConnectionExpire) {
+  StoreWorld world({.idle_max = 10s});
+  {
+    const ResumeLease one = world.subscribed(1);
+  }
+  world.clock.advance(10s - 1ns);
+  {
+    EXPECT_TRUE(world.open(1)->is_known());
+  }
+  world.clock.advance(10s);
+  EXPECT_FALSE(world.open(1)->is_known());
+  EXPECT_EQ(world.counted.expired, 1U);
+}
+
+TEST(ResumeStore, ASessionWithAConnectionDoesNotExpire) {
+  StoreWorld world({.idle_max = 10s});
+  const ResumeLease one = world.subscribed(1);
+  world.clock.advance(1h);
+  EXPECT_TRUE(world.open(1)->is_known());
+}
+
+TEST(ResumeStore, HasALimitOfItsOwnAndOnePerOwner) {
+  StoreWorld world({.sessions_max = 3, .sessions_per_owner_max = 2});
+  std::vector<ResumeLease> leases;
+  leases.push_back(world.subscribed(1, "a"));
+  leases.push_back(world.subscribed(2, "a"));
+  EXPECT_EQ(world.open(3, "a").error(), ResumeRefusal::per_owner);
+  leases.push_back(world.subscribed(4, "b"));
+  EXPECT_EQ(world.open(5, "b").error(), ResumeRefusal::total);
+  EXPECT_EQ(world.counted.refused, 2U);
+  // Continuing a known session does not count as another one.
+  EXPECT_TRUE(world.open(1, "a")->is_known());
+  // One that is forgotten makes room.
+  leases.front().record().forget(leases.front().owner(), 0);
+  leases.clear();
+  world.store->drop_if([](const void*) { return true; });
+  EXPECT_EQ(world.live, 0U);
+  EXPECT_TRUE(world.open(3, "a").has_value());
+}
+
+constexpr std::size_t kOneSubscription = kResumeSessionBytes + kResumeSubscriptionBytes;
+
+TEST(ResumeStore, HasALimitOfMemoryPerOwner) {
+  StoreWorld world({.bytes_per_owner_max = 2 * kOneSubscription});
+  std::vector<ResumeLease> leases;
+  leases.push_back(world.subscribed(1, "a"));
+  leases.push_back(world.subscribed(2, "a"));
+  EXPECT_EQ(world.open(3, "a").error(), ResumeRefusal::per_owner);
+  EXPECT_EQ(leases[0].record().claim(leases[0].owner(), hash_of_topic("logs"), {}).error(),
+            ResumeRecord::Refusal::no_room);
+  // Others notice nothing, nor does a known session.
+  leases.push_back(world.subscribed(4, "b"));
+  leases.push_back(*world.open(2, "a"));
+  EXPECT_TRUE(leases.back().is_known());
+  // The connection's end keeps the memory; the session's end gives it back.
+  leases.clear();
+  EXPECT_EQ(world.open(3, "a").error(), ResumeRefusal::per_owner);
+  world.store->drop_if([](const void*) { return true; });
+  leases.push_back(world.subscribed(3, "a"));
+  leases.push_back(world.subscribed(5, "a"));
+}
+
+TEST(ResumeStore, HasALimitOfMemoryOfWhichEachOwnerHasAShare) {
+  StoreWorld world({.bytes_max = 4 * kOneSubscription});
+  std::vector<ResumeLease> leases;
+  leases.push_back(world.subscribed(1, ""));
+  leases.push_back(world.subscribed(2, ""));
+  EXPECT_EQ(world.open(3, "").error(), ResumeRefusal::total);  // it has as much as is free
+  leases.push_back(world.subscribed(4, "b"));
+  EXPECT_EQ(world.open(5, "b").error(), ResumeRefusal::total);
+  EXPECT_EQ(world.counted.refused, 2U);
+}
+
+TEST(ResumeStore, ProgramsOfThisMachineHaveNoLimitOfTheirOwn) {
+  StoreWorld world({.sessions_max = 3, .sessions_per_owner_max = 1});
+  const ResumeLease one = world.subscribed(1);
+  EXPECT_TRUE(world.open(2).has_value());
+}
+
+TEST(ResumeStore, OtherLimitsApplyToSessionsThatFollow) {
+  StoreWorld world({.sessions_max = 4, .sessions_per_owner_max = 2});
+  std::vector<ResumeLease> leases;
+  leases.push_back(world.subscribed(1, "a"));
+  leases.push_back(world.subscribed(2, "a"));
+  EXPECT_EQ(world.open(3, "a").error(), ResumeRefusal::per_owner);
+  world.store->set_limits({.sessions_max = 3, .sessions_per_owner_max = 3});
+  leases.push_back(world.subscribed(3, "a"));
+  EXPECT_EQ(world.open(4, "b").error(), ResumeRefusal::total);
+  // Those that are there stay, also beyond a lower limit.
+  world.store->set_limits({.sessions_max = 1, .bytes_max = kResumeSessionBytes, .idle_max = 5s});
+  EXPECT_TRUE(world.open(1, "a")->is_known());
+  EXPECT_EQ(world.open(4, "b").error(), ResumeRefusal::total);
+  leases.clear();
+  world.clock.advance(5s);
+  EXPECT_FALSE(world.open(1, "a")->is_known()) << "forgotten after the new time";
+}
+
+TEST(ResumeStore, CanBeTurnedOff) {
+  StoreWorld world({.sessions_max = 0});
+  EXPECT_EQ(world.open(1).error(), ResumeRefusal::off);
+}
+
+TEST(ResumeStore, DropsTheSessionsOfRevokedIdentities) {
+  StoreWorld world;
+  const ResumeLease open = world.subscribed(1, "a");
+  {
+    const ResumeLease left = world.subscribed(2, "a");
+  }
+  const ResumeLease other = world.subscribed(3, "b");
+  world.store->drop_if(
+      [](const void* identity) { return *static_cast<const std::string*>(identity) == "a"; });
+  EXPECT_EQ(world.live, 1U);
+  EXPECT_EQ(world.counted.revoked, 2U);
+  EXPECT_FALSE(open.record().is_owner(open.owner()));
+  EXPECT_FALSE(world.open(1, "a")->is_known());
+  EXPECT_TRUE(world.open(3, "b")->is_known());
+}
+
+// Connections of several loops that take the session from one another: one of them has it at the end, and every other one
+// was notified, or is at its watch().
+TEST(ResumeStore, ConnectionsOfSeveralThreadsTakeItInTurn) {
+  StoreWorld world;
+  const ResumeLease kept = world.subscribed(1);
+  std::atomic<int> told = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (int turn = 0; turn < 200; ++turn) {
+        ResumeLease lease = *world.open(1);
+        if (!lease.watch([&told] { ++told; })) ++told;
+        lease.record().note(lease.owner(), 0, Mark{}, false);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_LE(told, 800);
+  EXPECT_EQ(world.live, 1U);
+  EXPECT_EQ(world.counted.resumed, 800U);
+}
+
+}  // namespace
+}  // namespace fanfare::eth

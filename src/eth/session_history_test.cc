@@ -1,0 +1,381 @@
+// Random chains behind a faulty node, and clients of sessions whose connections are cut at random, silently or not. Frames
+// and pongs that are under way are lost. What each client has at the end is what the final chain says, and nothing that
+// it had confirmed is sent again. Replayed from a seed.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <deque>
+#include <functional>
+#include <iterator>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "eth/chain_source_world.h"
+#include "eth/resume_link.h"
+
+namespace fanfare::eth {
+namespace {
+
+struct Ping {};
+using Item = std::variant<std::string, Ping>;  // a result, or a ping
+
+// One connection: both ends of it, and what is under way.
+struct Wire final : ResumeLink, pubsub::Subscriber {
+  Wire(ResumeRecord& record, std::function<void(const std::string&)> sending)
+      : ResumeLink(record, record.take()), on_sending(std::move(sending)) {}
+
+  bool deliver(const SharedBytes& frame) override {
+    const std::string_view text = as_text(frame.view());
+    const auto params = jsonrpc::member(text, "params").value_or("");
+    EXPECT_FALSE(jsonrpc::member(params, "cursor") || jsonrpc::member(params, "notice")) << text;
+    std::string result(jsonrpc::member(params, "result").value_or(""));
+    on_sending(result);
+    down.emplace_back(std::move(result));
+    return true;
+  }
+  bool is_congested() const override { return congested; }
+  void on_noted() override { is_dirty = true; }
+  // The server's side.
+  void flush() {
+    if (!is_dirty || is_pinged) return;
+    is_dirty = false;
+    if (!record().ping(owner())) return;
+    is_pinged = true;
+    down.emplace_back(Ping{});
+  }
+  void confirm_all() { record().confirm_all(owner()); }
+  void take_pong() {
+    record().pong(owner());
+    is_pinged = false;
+    flush();
+  }
+
+  std::function<void(const std::string&)> on_sending;
+  ConnectionKey key = 0;
+  std::string id;
+  bool is_active = false;
+  bool is_dirty = false;
+  bool is_pinged = false;
+  bool congested = false;
+  std::deque<Item> down;
+  std::deque<std::size_t> up;  // pongs: how much the client had received before
+};
+
+struct Seen {
+  bool is_removed = false;
+  std::size_t at = 0;
+  ConnectionKey on = 0;
+  bool is_safe = false;  // the server knows that it was received
+};
+
+struct HistoryClient {
+  bool is_of_heads = false;
+  std::string params;
+  LogFilter filter = {};
+  ResumeRecord record{ResumeRecordLimits{.turns_max = 100}};
+  std::unique_ptr<Wire> wire = {};
+  std::vector<std::string> results = {};  // with what came twice
+  std::map<std::string, Seen> seen = {};  // by the text without `removed`
+  std::size_t repeated = 0;
+
+  // The text without `removed`, and that.
+  std::pair<std::string, bool> parts_of(const std::string& result) const {
+    static constexpr std::string_view kAdded = ",\"removed\":false}";
+    static constexpr std::string_view kRemoved = ",\"removed\":true}";
+    const bool is_removed = result.ends_with(kRemoved);
+    const std::size_t end = is_of_heads ? 0 : (is_removed ? kRemoved : kAdded).size();
+    return {result.substr(0, result.size() - end), is_removed};
+  }
+  // Once the server tries to change what the client knows, it does not know any more what the client knows.
+  void note_sending(const std::string& result) {
+    if (is_of_heads) {
+      // A head replaces those of its height and above.
+      const std::uint64_t number = parse_header(result).value().number;
+      for (auto& [text, state] : seen) {
+        if (text != result && parse_header(text).value().number >= number) state.is_safe = false;
+      }
+      return;
+    }
+    const auto [text, is_removed] = parts_of(result);
+    const auto found = seen.find(text);
+    if (found != seen.end() && found->second.is_removed != is_removed) found->second.is_safe = false;
+  }
+  void receive(const std::string& result) {
+    results.push_back(result);
+    const auto [text, is_removed] = parts_of(result);
+    Seen& last = seen[text];
+    if (last.at > 0 && last.is_removed == is_removed) {
+      EXPECT_FALSE(last.is_safe) << "sent twice: " << result;
+      ++repeated;
+    }
+    last = {.is_removed = is_removed, .at = results.size(), .on = wire->key};
+  }
+  void take_pong(std::size_t received) {
+    for (auto& [text, state] : seen) {
+      if (state.on == wire->key && state.at <= received) state.is_safe = true;
+    }
+    wire->take_pong();
+  }
+  std::vector<std::string> logs() const {
+    std::vector<std::string> held;
+    for (const auto& [text, state] : seen) {
+      if (!state.is_removed) held.push_back(text);
+    }
+    return held;
+  }
+};
+
+struct SessionWorld {
+  explicit SessionWorld(std::uint64_t seed) : random(seed) {
+    ChainSourceOptions options;
+    options.heads.stuck_rounds_max = 100'000;
+    options.chain.logs_attempts_max = 100'000;
+    options.history.attempts_max = 100'000;
+    options.history.branch_attempts_max = 100'000;
+    options.history.batch_blocks_max = 1 + static_cast<std::uint32_t>(random.below(8));
+    options.history.live_blocks_max = 1 + static_cast<std::uint32_t>(random.below(2));
+    instance = std::make_unique<ChainSourceWorld>(options, random.next_u64());
+    node().mine(random.below(4));
+    instance->start();
+    first = instance->source.tip()->number;
+    const std::string topic = R"(["logs",{"topics":[")" + simulated_topic(1) + "\"]}]";
+    for (const std::string& params : {std::string(R"(["newHeads"])"), std::string(R"(["logs",{}])"), topic,
+                                      std::string(R"(["logs",{}])")}) {
+      auto client = std::make_unique<HistoryClient>();
+      client->is_of_heads = params.starts_with(R"(["newHeads")");
+      client->params = params;
+      if (!client->is_of_heads) client->filter = parse_log_filter(*jsonrpc::element(params, 1)).value();
+      clients.push_back(std::move(client));
+    }
+  }
+  SimulatedNode& node() { return instance->node; }
+
+  void connect(HistoryClient& client) {
+    auto wire = std::make_unique<Wire>(client.record,
+                                       [&client](const std::string& result) { client.note_sending(result); });
+    wire->key = ++last_key;
+    wire->id =
+        instance->manager.subscribe(wire->key, *wire, client.params, IdScope::shared, wire.get()).value();
+    instance->source.set_interest(0, instance->manager.interest(), instance->now);
+    // The former connection may not know yet that it is one.
+    if (client.wire != nullptr) orphans.push_back(std::move(client.wire));
+    client.wire = std::move(wire);
+    if (!instance->manager.continues(client.wire->key, client.wire->id)) activate(*client.wire);
+  }
+  void activate(Wire& wire) {
+    wire.is_active = true;
+    if (const auto missing = instance->manager.activate(wire.key, wire.id)) instance->ask_history(*missing);
+  }
+  void end(std::unique_ptr<Wire> wire) {
+    instance->manager.drop(wire->key);
+    instance->source.set_interest(0, instance->manager.interest(), instance->now);
+  }
+  void receive(HistoryClient& client, std::uint64_t most) {
+    Wire& wire = *client.wire;
+    for (; most > 0 && !wire.down.empty(); --most) {
+      if (const auto* result = std::get_if<std::string>(&wire.down.front())) {
+        client.receive(*result);
+      } else {
+        wire.up.push_back(client.results.size());
+      }
+      wire.down.pop_front();
+    }
+  }
+  void take_pongs(HistoryClient& client, std::uint64_t most) {
+    Wire& wire = *client.wire;
+    for (; most > 0 && !wire.up.empty(); --most) {
+      const std::size_t received = wire.up.front();
+      wire.up.pop_front();
+      client.take_pong(received);
+    }
+  }
+  // The server learns of it, or not.
+  void cut(HistoryClient& client) {
+    receive(client, random.below(4));
+    take_pongs(client, random.below(3));
+    orphans.push_back(std::move(client.wire));
+    ++cuts;
+    if (random.below(2) == 0) end_orphan();
+  }
+  void end_orphan() {
+    if (orphans.empty()) return;
+    end(std::move(orphans.front()));
+    orphans.pop_front();
+  }
+  void collect() {
+    publish();
+    for (jsonrpc::UpstreamCall& call : instance->source.take_calls()) pending.push_back(std::move(call));
+  }
+  void publish() {
+    instance->publish();
+    for (auto& client : clients) {
+      if (client->wire != nullptr) client->wire->flush();
+    }
+    for (auto& wire : orphans) wire->flush();
+    for (const auto& closing : std::exchange(instance->closed, {})) {
+      for (const ConnectionKey key : closing.connections) end_closed(key);
+    }
+  }
+  // The server closes the connection: its client reads the rest, and answers.
+  void end_closed(ConnectionKey key) {
+    for (auto& client : clients) {
+      if (client->wire == nullptr || client->wire->key != key) continue;
+      receive(*client, UINT64_MAX);
+      client->wire->confirm_all();
+      client->take_pong(client->results.size());
+      end(std::move(client->wire));
+    }
+  }
+  void answer_one() {
+    const std::size_t which = random.below(pending.size());
+    const jsonrpc::UpstreamCall call = pending[which];
+    pending.erase(pending.begin() + static_cast<std::ptrdiff_t>(which));
+    if (random.below(16) == 0) {
+      instance->source.on_reply(call.id, std::unexpected(jsonrpc::CallFailure{.message = "502"}),
+                                instance->now);
+    } else {
+      instance->reply(call.id, node().answer(call));
+    }
+  }
+  void move_chain() {
+    const std::uint64_t above = node().head().number - std::min(first, node().head().number);
+    const std::uint64_t move = random.below(12);
+    if (move < 2) node().mine(1 + random.below(3));
+    if (move == 2 && above > 2) {
+      node().reorg(1 + random.below(std::min<std::uint64_t>(above - 1, 10)), random.below(6));
+    }
+  }
+  void move_clients() {
+    HistoryClient& client = *clients[random.below(clients.size())];
+    if (random.below(20) == 0) end_orphan();
+    const std::uint64_t move = random.below(24);
+    if (client.wire == nullptr) {
+      if (move < 8) connect(client);
+    } else if (move == 0) {
+      cut(client);
+    } else if (move == 1) {
+      receive(client, random.below(4));
+      connect(client);
+    } else if (!client.wire->is_active) {
+      activate(*client.wire);
+    } else if (move < 4) {
+      client.wire->congested = !client.wire->congested;
+      if (!client.wire->congested) drained(*client.wire);
+    } else if (move < 12) {
+      receive(client, 1 + random.below(4));
+    } else {
+      take_pongs(client, 1);
+    }
+  }
+  void drained(const Wire& wire) {
+    for (const auto& missing : instance->manager.drained(wire.key)) instance->ask_history(missing);
+  }
+  void step() {
+    move_chain();
+    move_clients();
+    if (pending.empty() || random.below(5) == 0) {
+      instance->now = std::max(instance->now, instance->source.next_timer().value());
+      instance->source.on_timer(instance->now);
+    } else {
+      answer_one();
+    }
+    collect();
+  }
+  void finish() {
+    for (auto& client : clients) {
+      if (client->wire == nullptr) connect(*client);
+      client->wire->congested = false;
+      if (!client->wire->is_active) activate(*client->wire);
+      drained(*client->wire);
+    }
+    node().mine(20);
+    pending.clear();
+    for (int i = 0; i < 1000; ++i) {
+      instance->catch_up();
+      publish();
+      const bool was_closed =
+          std::ranges::any_of(clients, [](auto& client) { return client->wire == nullptr; });
+      if (instance->resuming.empty() && !was_closed) break;
+      for (auto& client : clients) {
+        if (client->wire != nullptr) continue;
+        connect(*client);
+        if (!client->wire->is_active) activate(*client->wire);
+      }
+      instance->tick();
+    }
+    for (auto& client : clients) receive(*client, UINT64_MAX);
+  }
+
+  SeededRandom random;
+  std::unique_ptr<ChainSourceWorld> instance;
+  std::vector<jsonrpc::UpstreamCall> pending;
+  std::vector<std::unique_ptr<HistoryClient>> clients;
+  std::deque<std::unique_ptr<Wire>> orphans;  // connections whose client is gone
+  std::uint64_t first = 0;
+  ConnectionKey last_key = 0;
+  std::size_t cuts = 0;
+};
+
+// The final chain of a client that follows heads by their parents.
+std::vector<Hash256> folded_heads(const std::vector<std::string>& results) {
+  std::vector<Header> chain;
+  for (const std::string& result : results) {
+    Header head = parse_header(result).value();
+    while (!chain.empty() && chain.back().number >= head.number) chain.pop_back();
+    EXPECT_TRUE(chain.empty() || chain.back().hash == head.parent_hash) << "a gap before " << head.number;
+    chain.push_back(std::move(head));
+  }
+  std::vector<Hash256> hashes;
+  for (const Header& head : chain) hashes.push_back(head.hash);
+  return hashes;
+}
+
+class SessionHistory : public testing::TestWithParam<std::uint64_t> {};
+
+TEST_P(SessionHistory, WhoeverReconnectsHasWhatTheFinalChainSays) {
+  SCOPED_TRACE("seed " + std::to_string(GetParam()));
+  SessionWorld world(GetParam());
+  for (auto& client : world.clients) world.connect(*client);
+  world.collect();
+  for (int step = 0; step < 500; ++step) world.step();
+  world.finish();
+  ASSERT_EQ(world.instance->source.tip()->hash, world.node().head().hash);
+  ASSERT_TRUE(world.instance->resuming.empty());
+  for (const auto& client : world.clients) {
+    if (client->is_of_heads) {
+      std::vector<Hash256> expected;
+      for (const SimulatedBlock& block : world.node().chain()) {
+        if (block.number > world.first) expected.push_back(block.hash);
+      }
+      EXPECT_EQ(folded_heads(client->results), expected);
+      continue;
+    }
+    std::vector<std::string> expected = expected_logs(world.node(), world.first, client->filter);
+    std::ranges::sort(expected);
+    const std::vector<std::string> held = client->logs();
+    std::vector<std::string> missing;
+    std::ranges::set_difference(expected, held, std::back_inserter(missing));
+    std::vector<std::string> extra;
+    std::ranges::set_difference(held, expected, std::back_inserter(extra));
+    EXPECT_TRUE(missing.empty()) << missing.size() << " lost, such as " << missing.front();
+    EXPECT_TRUE(extra.empty()) << extra.size() << " not removed, such as " << extra.front();
+  }
+  for (auto& wire : world.orphans) world.end(std::move(wire));
+}
+
+// FANFARE_HISTORY_SEEDS=2000 runs the seeds 1 to 2000.
+std::uint64_t seeds() {
+  const char* wanted = std::getenv("FANFARE_HISTORY_SEEDS");
+  return wanted == nullptr ? 20 : std::strtoull(wanted, nullptr, 10);
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, SessionHistory, testing::Range<std::uint64_t>(1, 1 + seeds()));
+
+}  // namespace
+}  // namespace fanfare::eth
