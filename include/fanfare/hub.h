@@ -49,13 +49,14 @@ struct HubTopicOptions {
   // The events go to all instances of the program, through the hub's relay (fanfare/relay.h). Needs `encode`: the
   // payload is what travels, and each instance builds its own message. Not with `stored` or `presence`.
   bool relayed = false;
+  WhenRelayDown when_relay_down = WhenRelayDown::refuse;  // of a relayed topic
   // Members are counted: each subscriber gives a member name (JoinOptions::member).
   bool presence = false;
   // Presence changes are reported together, at most once per interval. More than zero.
   std::chrono::milliseconds presence_interval = std::chrono::seconds(1);
   // Builds the message of an event for all subscribers. Called once per event, on the topic's home loop, in
   // event order. Must not block. If it throws, the event has no position (TopicMetrics::failed); that of a relayed
-  // topic is lost on this instance. Not set: the message is the published payload; clients then count from
+  // topic is lost on this instance. Older events of a relayed topic may be built again, on a subscriber's loop. Not set: the message is the published payload; clients then count from
   // Joined::position.
   std::function<Frame(Position position, std::string_view payload)> encode = {};
   // Builds the payload of the event that reports a presence change. Called on the home loop. Not set, or an

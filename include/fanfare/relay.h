@@ -61,7 +61,8 @@ class Relay {
   virtual void close(std::string_view topic) = 0;
   // Any thread, several at once; must not block. The payload is valid during the call. False: the event is refused,
   // because the broker is unreachable or a limit of the relay is reached. Otherwise call the receipt once, on any thread,
-  // after publish() has returned. A receipt that is destroyed counts as one without a position.
+  // after publish() has returned. A receipt that is destroyed counts as one without a position. While the relay is down, it is called
+  // only for topics with WhenRelayDown::keep.
   virtual bool publish(std::string_view topic, Bytes payload, RelayReceipt receipt) = 0;
 };
 

@@ -97,7 +97,7 @@ struct Joined {
   // names those that do not. Gaps within the history are reported at their position.
   bool recovered = true;
   std::optional<Missed> missing = {};
-  // The position before the first event that follows.
+  // The position before the first event that follows. At a relayed topic whose broker has not answered yet: or before that.
   Position position = {};
   // A relayed topic whose relay is down: events of other instances arrive later.
   bool is_degraded = false;
@@ -110,6 +110,12 @@ enum class JoinError : std::uint8_t {
   removed,         // the topic was removed, or belongs to another server
   presence_full,   // TopicLimits::presence_connections_max
   bad_member,      // a topic with presence needs a member name of 1 to 256 bytes
+};
+
+// What publishing to a relayed topic does while the relay is down.
+enum class WhenRelayDown : std::uint8_t {
+  refuse,  // PublishResult::relay_unavailable; what was accepted before is sent again when the relay is back
+  keep,    // accepts up to the topic's, the hub's and the relay's limits, and sends it when the relay is back
 };
 
 enum class TopicNotice : std::uint8_t {

@@ -30,6 +30,7 @@ pubsub::TopicSetup to_setup(HubTopicOptions options) {
                            .presence = options.presence,
                            .presence_interval = saturating_duration(options.presence_interval),
                            .relayed = options.relayed,
+                           .when_relay_down = options.when_relay_down,
                            .stored = options.stored};
   const bool has_encode = options.encode != nullptr;
   if (has_encode) {

@@ -36,24 +36,41 @@ class Handover {
 
 }  // namespace
 
+HubRelay::HubRelay(std::shared_ptr<fanfare::Relay> relay) : relay_(std::move(relay)) {
+  if (auto* const found = dynamic_cast<pubsub::NativeRelay*>(relay_.get())) native_ = &found->native();
+}
+
 void HubRelay::start(pubsub::RelaySink& sink) {
+  if (native_ != nullptr) return native_->start(sink);
   sink_ = &sink;
   call_handler("relay start", [this] { relay_->start(*this); });
 }
 
 void HubRelay::stop() {
+  if (native_ != nullptr) return native_->stop();
   call_handler("relay stop", [this] { relay_->stop(); });
 }
 
-void HubRelay::open(std::string_view topic) {
+void HubRelay::open(std::string_view topic, const pubsub::RelayStart& from) {
+  if (native_ != nullptr) return native_->open(topic, from);
   call_handler("relay open", [&] { relay_->open(topic); });
 }
 
-void HubRelay::close(std::string_view topic) {
+void HubRelay::close(std::string_view topic, std::uint64_t opening) {
+  if (native_ != nullptr) return native_->close(topic, opening);
   call_handler("relay close", [&] { relay_->close(topic); });
 }
 
-bool HubRelay::publish(std::string_view topic, const SharedBytes& payload, Done done) {
+bool HubRelay::publish(std::string_view topic, const SharedBytes& payload, Done done,
+                       std::optional<Position> after) {
+  if (native_ != nullptr) {
+    auto marked = [done = std::move(done)](std::optional<Position> position) mutable {
+      const HandlerThread mark;
+      done(position);
+    };
+    return native_->publish(topic, payload, std::move(marked), after);
+  }
+  if (after) return false;  // fanfare::Relay has no such promise
   const auto handover = std::make_shared<Handover>(std::move(done));
   bool taken = false;
   call_handler("relay publish", [&] {
@@ -61,6 +78,10 @@ bool HubRelay::publish(std::string_view topic, const SharedBytes& payload, Done 
                             [handover](std::optional<Position> position) { handover->tell(position); });
   });
   return taken || !handover->refuse();
+}
+
+void HubRelay::read(std::string_view topic, Position after, std::size_t bytes_max, Read done) {
+  if (native_ != nullptr) native_->read(topic, after, bytes_max, std::move(done));
 }
 
 bool HubRelay::on_message(std::string_view topic, Position position, Bytes payload) {

@@ -2,6 +2,7 @@
 // A program's relay (fanfare/relay.h), as the hub uses it. Its exceptions end here, and a receipt counts at most once.
 
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -12,13 +13,16 @@ namespace fanfare::api {
 
 class HubRelay final : public pubsub::Relay, private RelaySink {
  public:
-  explicit HubRelay(std::shared_ptr<fanfare::Relay> relay) : relay_(std::move(relay)) {}
+  explicit HubRelay(std::shared_ptr<fanfare::Relay> relay);
 
   void start(pubsub::RelaySink& sink) override;
   void stop() override;
-  void open(std::string_view topic) override;
-  void close(std::string_view topic) override;
-  bool publish(std::string_view topic, const SharedBytes& payload, Done done) override;
+  void open(std::string_view topic, const pubsub::RelayStart& from) override;
+  void close(std::string_view topic, std::uint64_t opening) override;
+  bool reads_on_demand() const override { return native_ != nullptr && native_->reads_on_demand(); }
+  void read(std::string_view topic, Position after, std::size_t bytes_max, Read done) override;
+  bool publish(std::string_view topic, const SharedBytes& payload, Done done,
+               std::optional<Position> after) override;
 
  private:
   bool on_message(std::string_view topic, Position position, Bytes payload) override;
@@ -27,6 +31,7 @@ class HubRelay final : public pubsub::Relay, private RelaySink {
   void on_back() override { sink_->on_back(); }
 
   const std::shared_ptr<fanfare::Relay> relay_;
+  pubsub::Relay* native_ = nullptr;    // null: the program's own
   pubsub::RelaySink* sink_ = nullptr;  // from start() on
 };
 

@@ -5,9 +5,9 @@ namespace fanfare {
 // Both counters are raised before the check, so that two threads that take concurrently see each other.
 bool ByteBudget::take(std::size_t bytes, std::size_t held_after, std::size_t holder_max) {
   const std::size_t used_before = used_.fetch_add(bytes, std::memory_order_relaxed);
-  const bool fits = used_before <= bytes_max_ && held_after <= holder_max &&
-                    held_after <= bytes_max_ - used_before &&
-                    (parent_ == nullptr || parent_->take(bytes, used_before + bytes, bytes_max_));
+  const std::size_t most = bytes_max();
+  const bool fits = used_before <= most && held_after <= holder_max && held_after <= most - used_before &&
+                    (parent_ == nullptr || parent_->take(bytes, used_before + bytes, most));
   if (!fits) used_.fetch_sub(bytes, std::memory_order_relaxed);
   return fits;
 }
@@ -23,7 +23,7 @@ void ByteBudget::count_refusal() {
 }
 
 bool ByteShare::take(std::size_t bytes) {
-  if (bytes <= budget_.bytes_max_) {
+  if (bytes <= budget_.bytes_max()) {
     const std::size_t held_after = held_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
     if (budget_.take(bytes, held_after, bytes_max_)) return true;
     held_.fetch_sub(bytes, std::memory_order_relaxed);

@@ -30,7 +30,9 @@ class ByteBudget {
   ByteBudget(const ByteBudget&) = delete;
   ByteBudget& operator=(const ByteBudget&) = delete;
 
-  std::size_t bytes_max() const { return bytes_max_; }
+  std::size_t bytes_max() const { return bytes_max_.load(std::memory_order_relaxed); }
+  // For what is taken from now on. What is held already stays, also beyond a lower limit.
+  void set_bytes_max(std::size_t bytes_max) { bytes_max_.store(bytes_max, std::memory_order_relaxed); }
   std::size_t used() const { return used_.load(std::memory_order_relaxed); }
   // Number of rejections, including those in nested budgets.
   std::uint64_t refusals() const { return refusals_.load(std::memory_order_relaxed); }
@@ -42,7 +44,7 @@ class ByteBudget {
   void give_back(std::size_t bytes);
   void count_refusal();
 
-  const std::size_t bytes_max_;
+  std::atomic<std::size_t> bytes_max_;
   ByteBudget* const parent_;
   std::atomic<std::size_t> used_ = 0;
   std::atomic<std::uint64_t> refusals_ = 0;

@@ -113,6 +113,22 @@ TEST(ByteBudget, AHoldWithoutAShareRefusesNothing) {
   EXPECT_EQ(hold.bytes(), 0U);
 }
 
+TEST(ByteBudget, ALowerLimitTakesNothingAwayAndRefusesUntilEnoughWasGivenBack) {
+  ByteBudget budget(1000);
+  ByteHold hold(std::make_shared<ByteShare>(budget, 1000));
+  EXPECT_TRUE(hold.grow(400));
+  budget.set_bytes_max(300);
+  ByteHold other(std::make_shared<ByteShare>(budget, 1000));
+  EXPECT_FALSE(other.grow(1));
+  EXPECT_EQ(hold.bytes(), 400U);
+  hold.shrink_to(100);
+  EXPECT_FALSE(other.grow(201));
+  EXPECT_TRUE(other.grow(200));
+  budget.set_bytes_max(1000);
+  EXPECT_TRUE(hold.grow(100));
+  EXPECT_EQ(budget.used(), 400U);
+}
+
 TEST(ByteBudget, ThreadsNeverTakeMoreThanThereIs) {
   ByteBudget budget(10'000);
   std::atomic<bool> too_much = false;

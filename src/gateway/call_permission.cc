@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "gateway/named_contracts.h"
+#include "gateway/session_token.h"
 #include "http/headers.h"
 #include "jsonrpc/value.h"
 
@@ -45,6 +46,11 @@ bool names(const Principal& principal, const Action& action) {
   return principal.names(action, is_common ? space + 1 : space);
 }
 
+// Of the caller's own connection: nothing that a rule or a role would grant.
+bool asks_for_session(const jsonrpc::Request& request, const rpc::Caller& caller) {
+  return request.method == kSessionMethod && caller.transport == rpc::Transport::websocket;
+}
+
 }  // namespace
 
 CallPermission::CallPermission(const NetworkPlan& plan, AccessGate* gate)
@@ -57,6 +63,7 @@ CallPermission::CallPermission(const NetworkPlan& plan, AccessGate* gate)
 std::optional<rpc::Refusal> CallPermission::refusal(const jsonrpc::Request& request,
                                                     const rpc::Caller& caller) const {
   if (gate_ == nullptr || caller.principal == nullptr) {
+    if (asks_for_session(request, caller)) return std::nullopt;
     if (rules_.allows(request.method, caller.is_local && local_nodes_)) return std::nullopt;
     return rpc::Refusal{.code = jsonrpc::ErrorCode::method_not_found,
                         .message = MethodRules::refusal(request.method)};
@@ -102,6 +109,7 @@ std::optional<rpc::Refusal> CallPermission::refuse_method(const jsonrpc::Request
     return rpc::Refusal{.code = rpc::kNotPermitted,
                         .message = std::string(access::text_of(access::Denial::missing))};
   }
+  if (asks_for_session(request, caller)) return std::nullopt;
   Action action{.method = request.method, .project = project_, .network = network_};
   std::string topic;
   if (request.method == "eth_subscribe") {

@@ -250,6 +250,19 @@ TEST_F(CallPermissionTest, AConnectionThatHasYetToAuthenticateIsAskedForCredenti
   caller_.principal = std::make_shared<const access::Principal>(std::move(waiting));
   EXPECT_EQ(refusal_of("eth_blockNumber"), "-32001 credentials are required");
   EXPECT_EQ(refusal_of("fanfare_authenticate", R"(["x"])"), "");
+  EXPECT_EQ(refusal_of("fanfare_session"), "-32001 credentials are required");
+}
+
+TEST_F(CallPermissionTest, EveryWebSocketMayAskForItsSession) {
+  become(0);
+  for (const bool has_access : {true, false}) {
+    if (!has_access) caller_.principal = nullptr;
+    caller_.transport = rpc::Transport::websocket;
+    EXPECT_EQ(refusal_of("fanfare_session"), "");
+    EXPECT_NE(refusal_of("fanfare_sessions"), "");
+    caller_.transport = rpc::Transport::http;
+    EXPECT_NE(refusal_of("fanfare_session"), "");
+  }
 }
 
 TEST_F(CallPermissionTest, WithoutAPrincipalOnlyTheProjectDecides) {

@@ -1,22 +1,35 @@
 #include "gateway/canvas_files.h"
 
 #include <algorithm>
-#include <array>
-#include <filesystem>
 #include <string_view>
+#include <vector>
 
 #include "canvasstore/file_checks.h"
 
 namespace fanfare::gateway {
 namespace {
 
-constexpr std::array<std::string_view, 4> kEndings{"", "-wal", "-shm", "-mark"};
+struct RoomFiles {
+  std::vector<std::string> paths;
+  std::vector<canvasstore::FileIdentity> there;  // of those that exist
+};
 
-std::array<std::string, 4> files_of(const canvasserver::RoomPlan& room) {
-  std::array<std::string, 4> files;
+RoomFiles files_of(const canvasserver::RoomPlan& room) {
   const std::string file = canvasstore::resolved_path(room.file);
-  for (std::size_t i = 0; i < files.size(); ++i) files[i] = file + std::string(kEndings[i]);
+  RoomFiles files{.paths = {file}, .there = {}};
+  for (const std::string_view ending : canvasstore::kCompanionEndings) {
+    files.paths.push_back(canvasstore::resolved_path(file + std::string(ending)));
+  }
+  for (const std::string& path : files.paths) {
+    if (const auto identity = canvasstore::identity_of(path)) files.there.push_back(*identity);
+  }
   return files;
+}
+
+bool has(const RoomFiles& files, const std::string& path) {
+  if (std::ranges::find(files.paths, path) != files.paths.end()) return true;
+  const auto identity = canvasstore::identity_of(path);
+  return identity && std::ranges::find(files.there, *identity) != files.there.end();
 }
 
 }  // namespace
@@ -24,11 +37,11 @@ std::array<std::string, 4> files_of(const canvasserver::RoomPlan& room) {
 std::optional<FileCollision> collision_of(const canvasserver::RoomPlan& room,
                                           std::span<const canvasserver::RoomPlan> others) {
   if (room.file.empty()) return std::nullopt;
-  const auto files = files_of(room);
+  const RoomFiles files = files_of(room);
   for (const canvasserver::RoomPlan& other : others) {
     if (other.file.empty()) continue;
-    for (const std::string& file : files_of(other)) {
-      if (std::ranges::find(files, file) != files.end()) return FileCollision{other.spec.name, file};
+    for (const std::string& path : files_of(other).paths) {
+      if (has(files, path)) return FileCollision{other.spec.name, path};
     }
   }
   return std::nullopt;

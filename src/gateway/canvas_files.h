@@ -14,8 +14,8 @@ struct FileCollision {
   std::string file;  // that both would have
 };
 
-// A room with a file also has FILE-wal, FILE-shm and FILE-mark. Compared as the system resolves the paths, so that two
-// spellings of one file are one.
+// A room with a file also has those of canvasstore::kCompanionEndings. Compared as the system resolves the paths, and those
+// that exist by device and inode, so that two names of one file are one.
 std::optional<FileCollision> collision_of(const canvasserver::RoomPlan& room,
                                           std::span<const canvasserver::RoomPlan> others);
 

@@ -16,6 +16,7 @@
 #include "gateway/config_observe.h"
 #include "gateway/config_plan.h"
 #include "gateway/config_project.h"
+#include "gateway/config_relay.h"
 #include "gateway/mount_plans.h"
 #include "server/browser_rules.h"
 
@@ -44,12 +45,30 @@ void read_answer_compression(const ReadContext& context, const YamlNode& node, A
 }
 
 void read_websocket(const ReadContext& context, const YamlNode& node, WebSocketSettings& out) {
-  const MapFields fields(
-      context, node, "server.websocket",
-      {"enabled", "maxConnectionsPerNetwork", "maxSubscriptionsPerConnection", "pingInterval", "pongTimeout",
-       "readBufferSize", "writeBufferSize", "maxMessageBytes", "outboxBytesMax", "notificationsBehindMax",
-       "slowTimeout", "messageTimeout", "maxFragments", "framesPerTurnMax", "bytesPerTurnMax", "idleTimeout",
-       "subscriptionIds", "compression"});
+  const MapFields fields(context, node, "server.websocket",
+                         {"enabled",
+                          "maxConnectionsPerNetwork",
+                          "maxSubscriptionsPerConnection",
+                          "pingInterval",
+                          "pongTimeout",
+                          "readBufferSize",
+                          "writeBufferSize",
+                          "maxMessageBytes",
+                          "outboxBytesMax",
+                          "notificationsBehindMax",
+                          "slowTimeout",
+                          "messageTimeout",
+                          "maxFragments",
+                          "framesPerTurnMax",
+                          "bytesPerTurnMax",
+                          "idleTimeout",
+                          "subscriptionIds",
+                          "compression",
+                          "sessionsMax",
+                          "sessionsPerAddressMax",
+                          "sessionBytesMax",
+                          "sessionBytesPerAddressMax",
+                          "sessionTimeout"});
   fields.read("enabled", out.enabled);
   fields.read("maxConnectionsPerNetwork", out.connections_per_network_max, 1, 10'000'000);
   fields.read("maxSubscriptionsPerConnection", out.subscriptions_per_connection_max, 1, 1'000'000);
@@ -66,6 +85,11 @@ void read_websocket(const ReadContext& context, const YamlNode& node, WebSocketS
   fields.read("framesPerTurnMax", out.frames_per_turn_max, 1, 65'535);
   fields.read("bytesPerTurnMax", out.bytes_per_turn_max, 1024, kBytesMax);
   fields.read("idleTimeout", out.idle_timeout, seconds(0), hours(24));
+  fields.read("sessionsMax", out.sessions.sessions_max, 0, 10'000'000);
+  fields.read("sessionsPerAddressMax", out.sessions.sessions_per_owner_max, 0, 10'000'000);
+  fields.read("sessionBytesMax", out.sessions.bytes_max, 65'536, 64 * kBytesMax);
+  fields.read("sessionBytesPerAddressMax", out.sessions.bytes_per_owner_max, 65'536, kBytesMax);
+  fields.read("sessionTimeout", out.sessions.idle_max, seconds(1), hours(24));
   static constexpr std::array<std::string_view, 2> kSubscriptionIds{"shared", "unique"};
   if (const auto word = fields.read_word("subscriptionIds", kSubscriptionIds)) {
     out.unique_subscription_ids = *word == 1;
@@ -332,7 +356,7 @@ void check_streams(const ReadContext& context, const Config& config) {
 void read_root(const ReadContext& context, const YamlNode& node, Config& out) {
   const MapFields fields(context, node, "",
                          {"logLevel", "logFormat", "tracing", "server", "metrics", "web", "access",
-                          "projects", "streams", "canvas", "admin"});
+                          "projects", "streams", "canvas", "admin", "relay"});
   // A server of streams or of the canvas alone needs no projects.
   if (fields.find("streams") == nullptr && fields.find("canvas") == nullptr) fields.require({"projects"});
   if (const auto level = fields.read_word("logLevel", kLogLevels)) {
@@ -352,6 +376,7 @@ void read_root(const ReadContext& context, const YamlNode& node, Config& out) {
     check_access_names(context, *fields.find("access"), out);
   }
   if (const YamlNode* admin = fields.find("admin")) read_admin(context, *admin, out.admin);
+  read_relay(context, fields, out.streams, out.relay);
   check_certificates(context, fields, out);
   check_admin(context, out);
   check_exposure(context, fields, out);

@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/time.h"
+#include "fanfare/nats.h"
 #include "gateway/config_admin.h"
 #include "gateway/config_canvas.h"
 #include "gateway/config_env.h"
@@ -98,6 +99,7 @@ struct Config {
   std::optional<StreamsConfig> streams;
   std::optional<CanvasConfig> canvas;
   std::optional<AdminConfig> admin;
+  std::optional<NatsOptions> relay;
 };
 
 struct ConfigError {

@@ -186,11 +186,23 @@ TEST_F(CanvasFilesTest, TwoSpellingsOfAFileAreOne) {
   EXPECT_EQ(collision("real/x.db", "real/../real//x.db"), "a x.db");
   EXPECT_EQ(collision("real/x.db", "link/x.db"), "a x.db");
   EXPECT_EQ(collision("real/there.db", "alias.db"), "a there.db");
+  std::filesystem::create_hard_link(folder_ / "real" / "there.db", folder_ / "hard.db");
+  EXPECT_EQ(collision("real/there.db", "hard.db"), "a there.db");
+  // Links to what does not exist yet.
+  std::filesystem::create_symlink(folder_ / "real" / "later.db", folder_ / "later.db");
+  std::filesystem::create_symlink("later.db", folder_ / "later2.db");
+  EXPECT_EQ(collision("real/later.db", "later.db"), "a later.db");
+  EXPECT_EQ(collision("later.db", "real/later.db"), "a later.db");
+  EXPECT_EQ(collision("later.db", "later2.db"), "a later.db");
+  std::filesystem::create_symlink(folder_ / "real" / "x.db-wal", folder_ / "wal.db");
+  EXPECT_EQ(collision("real/x.db", "wal.db"), "a x.db-wal");
+  std::filesystem::create_symlink(folder_ / "real" / "y.db-mark", folder_ / "real" / "z.db-mark");
+  EXPECT_EQ(collision("real/y.db", "real/z.db"), "a y.db-mark");
   EXPECT_EQ(collision("", ""), "") << "rooms in memory";
 }
 
 TEST_F(CanvasFilesTest, TheFilesBesideARoomsFileAreItsOwn) {
-  for (const std::string ending : {"-wal", "-shm", "-mark"}) {
+  for (const std::string ending : {"-wal", "-shm", "-mark", "-journal"}) {
     EXPECT_EQ(collision("real/x.db", "real/x.db" + ending), "a x.db" + ending);
     EXPECT_EQ(collision("real/x.db" + ending, "real/x.db"), "a x.db" + ending);
   }

@@ -8,6 +8,7 @@
 
 #include "gateway/config_env.h"
 #include "net/socket.h"
+#include "upstream/http_node.h"
 
 namespace fanfare::gateway {
 namespace {
@@ -91,13 +92,19 @@ bool is_host_like(std::string_view text) {
 
 }  // namespace
 
-std::expected<void, std::string> check_endpoint(std::string_view url) {
+namespace {
+
+std::expected<void, std::string> check_parts(std::string_view url) {
   if (url.empty()) return std::unexpected("is empty");
   const bool visible = std::ranges::all_of(url, [](char c) { return c > ' ' && c < 0x7f; });
   if (!visible) return std::unexpected("has a space or a byte that a URL cannot have");
   if (scheme_length(url) == 0) return std::unexpected("has no supported scheme");
   if (url.contains('#')) return std::unexpected("has a fragment (#)");
 
+  // RFC3986§3.2.1: a second one belongs to the user or the password, and readers differ about where the host begins.
+  if (std::ranges::count(authority_of(url), '@') > 1) {
+    return std::unexpected("has a user or password with @, which is written %40");
+  }
   const std::string_view authority = without_user(authority_of(url));
   if (authority.starts_with('[')) {
     const std::size_t end = authority.find(']');
@@ -115,6 +122,17 @@ std::expected<void, std::string> check_endpoint(std::string_view url) {
   if (!is_host_name(host)) return std::unexpected("has a malformed host");
   if (colon == std::string_view::npos) return {};
   return check_port(authority.substr(colon + 1));
+}
+
+}  // namespace
+
+std::expected<void, std::string> check_endpoint(std::string_view url) {
+  auto good = check_parts(url);
+  if (!good || is_websocket_endpoint(url)) return good;
+  // What a node could not be made from.
+  if (auto problem = upstream::problem_with({.url = std::string(url)}))
+    return std::unexpected("is refused: " + *problem);
+  return {};
 }
 
 std::string endpoint_for_message(std::string_view written) {

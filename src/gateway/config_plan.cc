@@ -140,6 +140,7 @@ void add_networks(const Config& config, ServePlan& plan) {
 
 ServePlan plan_from(const Config& config) {
   ServePlan plan = settings_from(config);
+  plan.relay = config.relay;
   add_listeners(config, plan);
   if (config.streams) add_streams(config, plan);
   if (config.canvas) add_canvas(config, plan);

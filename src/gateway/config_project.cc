@@ -11,6 +11,7 @@
 #include "gateway/method_rules.h"
 #include "http/headers.h"
 #include "server/browser_rules.h"
+#include "upstream/http_node.h"
 
 namespace fanfare::gateway {
 namespace {
@@ -140,8 +141,8 @@ PendingUpstream read_upstream(const ReadContext& context, const YamlNode& node, 
   PendingUpstream out{.upstream = {}, .location = node.location};
   UpstreamPlan& plan = out.upstream.plan;
   const MapFields fields(context, node, path,
-                         {"id", "endpoint", "headers", "timeout", "connectionsMax", "sourceConnectionsMax",
-                          "queuedCallsMax", "queuedCallsPerClientMax", "evm"},
+                         {"id", "endpoint", "headers", "timeout", "httpClient", "connectionsMax",
+                          "sourceConnectionsMax", "queuedCallsMax", "queuedCallsPerClientMax", "evm"},
                          MapFields::Empty::refused);
   fields.require({"id", "endpoint"});
   read_id(fields, plan.id, seen);
@@ -154,6 +155,7 @@ PendingUpstream read_upstream(const ReadContext& context, const YamlNode& node, 
     plan.url = std::move(endpoint->text);
   }
   read_headers(context, fields, plan);
+  read_http_client(fields, plan);
   fields.read("timeout", plan.timeout, milliseconds(1), hours(1));
   fields.read("connectionsMax", plan.limits.client_calls_max, 1, 65'536);
   // One for heads, and one for calls that might delay them.
@@ -286,6 +288,21 @@ void read_headers(const ReadContext& context, const MapFields& upstream, Upstrea
       continue;
     }
     out.headers.emplace_back(entry.key, std::move(expanded->text));
+  }
+}
+
+void read_http_client(const MapFields& fields, UpstreamPlan& out) {
+  const auto word = fields.read_word("httpClient", upstream::kHttpClientNames);
+  if (!word) return;
+  out.http_client = static_cast<upstream::HttpClientChoice>(*word);
+  const Location location = fields.find("httpClient")->location;
+  if (is_websocket_endpoint(out.url)) {
+    fields.report(location, "httpClient", "has no meaning for a WebSocket endpoint",
+                  upstream::kHttpClientNames[*word], "no httpClient here");
+  } else if (const auto lacking = upstream::lacking_for_builtin(
+                 {.url = out.url, .headers = out.headers, .client = out.http_client})) {
+    fields.report(location, "httpClient", "cannot be used: the built-in client does not support " + *lacking,
+                  upstream::kHttpClientNames[*word], "auto or libcurl");
   }
 }
 

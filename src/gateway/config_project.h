@@ -20,5 +20,7 @@ void read_projects(const ReadContext& context, const MapFields& file, std::vecto
 
 // Reads the key `headers` of an upstream.
 void read_headers(const ReadContext& context, const MapFields& upstream, UpstreamPlan& out);
+// Key "httpClient" of an upstream; after its endpoint and headers.
+void read_http_client(const MapFields& fields, UpstreamPlan& out);
 
 }  // namespace fanfare::gateway

@@ -43,7 +43,7 @@ void read_upstreams(const ReadContext& context, const MapFields& file, std::vect
   for (const YamlNode& node : *nodes) {
     UpstreamPlan& plan = out.emplace_back();
     const MapFields fields(context, node, "streams.upstreams[" + std::to_string(out.size() - 1) + "]",
-                           {"id", "endpoint", "headers", "timeout"}, MapFields::Empty::refused);
+                           {"id", "endpoint", "headers", "timeout", "httpClient"}, MapFields::Empty::refused);
     fields.require({"id", "endpoint"});
     fields.read("id", plan.id);
     if (std::ranges::count(out, plan.id, &UpstreamPlan::id) > 1) {
@@ -59,6 +59,7 @@ void read_upstreams(const ReadContext& context, const MapFields& file, std::vect
       plan.url = std::move(endpoint->text);
     }
     read_headers(context, fields, plan);
+    read_http_client(fields, plan);
     fields.read("timeout", plan.timeout, milliseconds(1), hours(1));
   }
 }
@@ -127,7 +128,7 @@ void read_definition(const ReadContext& context, const YamlNode& node, const Str
   streams::StreamSpec& spec = out.plan.spec;
   const MapFields fields(context, node, out.path,
                          {"name", "interval", "network", "upstream", "calls", "fields", "onChange", "newOnly",
-                          "history", "historyBytes", "slowReaders"},
+                          "history", "historyBytes", "slowReaders", "relay"},
                          MapFields::Empty::refused);
   fields.require({"name", "interval", "calls", "fields"});
   if (fields.read("name", spec.name) && !streams::is_stream_name(spec.name)) {
@@ -147,6 +148,7 @@ void read_definition(const ReadContext& context, const YamlNode& node, const Str
   fields.read("history", spec.history_messages, 2, 1'000'000);
   fields.read("historyBytes", spec.history_bytes, 1 << 16, std::uint64_t{1} << 32);
   read_slow_readers(fields, spec);
+  fields.read("relay", out.plan.relayed);
   // The first problem of the whole file is reported, and any of this map stands behind its beginning.
   if (context.diagnostics.first()) return;
   if (const auto problem = streams::find_problem(spec)) report_problem(context, node, out.path, *problem);

@@ -1,9 +1,11 @@
 #include "gateway/config_summary.h"
 
+#include <algorithm>
 #include <string_view>
 
 #include "gateway/duration.h"
 #include "gateway/mount_plans.h"
+#include "relay/names.h"
 #include "upstream/url.h"
 
 namespace fanfare::gateway {
@@ -144,6 +146,14 @@ std::string network_lines(const NetworkPlan& network) {
   return lines + backend_lines(network.backend);
 }
 
+std::string relay_line(const ServePlan& plan) {
+  if (!plan.relay) return "";
+  std::string line = "relay     NATS as \"" + plan.relay->name + "\" over";
+  for (const std::string& server : plan.relay->servers) line += " " + relay::without_secret(server);
+  const bool is_used = plan.streams && std::ranges::any_of(plan.streams->streams, &StreamPlan::relayed);
+  return line + (is_used ? "\n" : ", for no stream\n");
+}
+
 std::string stream_lines(const ServePlan& plan) {
   if (!plan.streams) return "";
   std::string lines;
@@ -159,7 +169,8 @@ std::string stream_lines(const ServePlan& plan) {
       const NetworkPlan& network = plan.networks[stream.index];
       lines += network.project + "/" + (network.chain_id ? std::to_string(*network.chain_id) : "any");
     }
-    lines += ", history " + std::to_string(stream.spec.history_messages) + "\n";
+    lines += ", history " + std::to_string(stream.spec.history_messages);
+    lines += stream.relayed ? ", relayed\n" : "\n";
   }
   return lines;
 }
@@ -194,7 +205,7 @@ std::string summary_of(const ServePlan& plan, const WebConfig& web) {
   text += admin_lines(plan);
   if (!plan.networks.empty()) text += websocket_line(plan.websocket);
   for (const NetworkPlan& network : plan.networks) text += network_lines(network);
-  return text + stream_lines(plan) + canvas_lines(plan);
+  return text + relay_line(plan) + stream_lines(plan) + canvas_lines(plan);
 }
 
 }  // namespace fanfare::gateway

@@ -167,6 +167,11 @@ TEST(Config, EveryKeyReachesThePlan) {
   EXPECT_EQ(plan.websocket.compression,
             (MessageCompression{.enabled = true, .bytes_min = 32, .bytes_max = 1033}));
   EXPECT_TRUE(plan.websocket.unique_subscription_ids);
+  EXPECT_EQ(plan.websocket.sessions, (eth::ResumeLimits{.sessions_max = 34,
+                                                        .sessions_per_owner_max = 35,
+                                                        .bytes_max = 65'537,
+                                                        .bytes_per_owner_max = 65'538,
+                                                        .idle_max = std::chrono::seconds(36)}));
   const auto& first = std::get<UpstreamBackend>(main_one.backend);
   ASSERT_EQ(first.size(), 1U);
   EXPECT_EQ(first[0].url, "https://user:password@mainnet.example:8443/secret-key");
@@ -206,6 +211,7 @@ streams:
   definitions:
     - { name: network_metrics, interval: 2s, upstream: node, calls: { height: eth_blockNumber },
         fields: { block_height: { pointer: /height, as: number } } }
+relay: { nats: { servers: ["nats://10.0.0.1:4222"] } }
 canvas:
   rooms: [{ name: main }])");
   ASSERT_TRUE(left_out) << left_out.error().message();
@@ -240,6 +246,11 @@ canvas:
                           "heldBytesPerProjectMax",
                           "heldBytesPerConnectionMax",
                           "subscriptionIds",
+                          "sessionsMax",
+                          "sessionsPerAddressMax",
+                          "sessionBytesMax",
+                          "sessionBytesPerAddressMax",
+                          "sessionTimeout",
                           "minBytes",
                           "maxBytes",
                           "waitingBytesMax",
@@ -250,6 +261,14 @@ canvas:
                           "filterKeptBytesMax",
                           "filterChangesBytesMax",
                           "receivedBytesPerProjectMax",
+                          "replicas",
+                          "keptMessagesMax",
+                          "keptBytesMax",
+                          "heartbeat",
+                          "reconnectWait",
+                          "publishTimeout",
+                          "inFlightMessagesMax",
+                          "inFlightBytesMax",
                           "port",
                           "pollIntervalMin",
                           "pollIntervalMax",
@@ -261,6 +280,7 @@ canvas:
                           "sourceConnectionsMax",
                           "queuedCallsMax",
                           "queuedCallsPerClientMax",
+                          "httpClient",
                           "headers"}) {
     EXPECT_NE(block.find(std::string(key) + ":"), std::string::npos) << key;
   }
@@ -376,10 +396,27 @@ TEST(Endpoint, TellsWebSocketFromHttp) {
 }
 
 TEST(Endpoint, RefusesWhatIsNoUrl_RFC3986_3) {
-  for (const char* url : {"", "localhost:8545", "http://", "http:///path", "http://:8545", "HTTP//x",
-                          "http://a b", "http://h:0", "http://h:65536", "http://h:", "http://h:8o",
-                          "http://[::1", "http://[1.2]:1", "http://[::1]8545", "http://h#f", "http://a..b",
-                          "http://\xc3\xa4.example", "ipc:///tmp/geth.ipc", "http://a@"}) {
+  for (const char* url : {"",
+                          "localhost:8545",
+                          "http://",
+                          "http:///path",
+                          "http://:8545",
+                          "HTTP//x",
+                          "http://a b",
+                          "http://h:0",
+                          "http://h:65536",
+                          "http://h:",
+                          "http://h:8o",
+                          "http://[::1",
+                          "http://[1.2]:1",
+                          "http://[::1]8545",
+                          "http://h#f",
+                          "http://a..b",
+                          "http://\xc3\xa4.example",
+                          "ipc:///tmp/geth.ipc",
+                          "http://a@",
+                          "http://user:p@ss@h.example:1/",
+                          "ws://user:p@ss@h.example:1/"}) {
     EXPECT_FALSE(check_endpoint(url)) << url;
   }
 }

@@ -29,7 +29,7 @@ inline constexpr std::uint64_t kOwnDescriptors = 64;
 // case. 0: any.
 std::size_t clients_max(std::size_t configured, std::uint64_t descriptors,
                         std::uint64_t upstream_connections);
-// The soft limit of this process; 0 if it is unknown or there is none.
+// The soft limit of this process. 0: there is no limit, or it could not be read.
 std::uint64_t descriptor_limit();
 
 }  // namespace fanfare::gateway

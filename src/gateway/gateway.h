@@ -50,7 +50,7 @@ class Gateway {
   // Binds the listeners and starts the threads. Errors: bad_option (an address), tls, system. After an error
   // nothing runs, and this object cannot be started again.
   std::expected<void, Error> start();
-  // In the plan's order, with the ports the system chose.
+  // In the plan's order, with the ports the system chose. A reload changes it, so it is only for the thread that reloads.
   const std::vector<net::Address>& addresses() const;
   std::size_t loop_count() const;
   std::string_view loop_name() const;
@@ -59,7 +59,7 @@ class Gateway {
   std::vector<NetworkState> states() const;
 
   // Reloads the certificates of all listeners, for new connections. Returns one line for each that could not
-  // be read and stays unchanged. Any thread, while the gateway runs.
+  // be read and stays unchanged. On the thread of start() and stop().
   std::vector<std::string> reload_certificates();
 
   // Applies the keys, users, tokens, roles and limits of the plan, for new connections and for open ones: what they may do

@@ -30,6 +30,24 @@ std::expected<void, std::string> GatewayAccess::start(const ServePlan& plan, Coo
   return {};
 }
 
+std::expected<std::optional<GatewayAccess::NewCookie>, std::string> GatewayAccess::prepare_cookie(
+    const ServePlan& plan) const {
+  if (gate_ == nullptr || plan.cookie_file == cookie_file_) return std::nullopt;
+  NewCookie made{.file = plan.cookie_file, .cookie = {}};
+  if (made.file.empty()) return made;
+  SystemRandom random;
+  auto cookie = access::CookieFile::prepare(made.file, random);
+  if (!cookie) return std::unexpected("cannot write the cookie file " + cookie.error());
+  made.cookie.emplace(*std::move(cookie));
+  return made;
+}
+
+void GatewayAccess::set_cookie(NewCookie cookie) {
+  cookie_file_ = std::move(cookie.file);
+  cookie_.reset();
+  if (cookie.cookie) cookie_.emplace(*std::move(cookie.cookie));
+}
+
 void GatewayAccess::publish_cookie() {
   if (!cookie_) return;
   const auto published = cookie_->publish();
@@ -49,9 +67,6 @@ std::expected<std::shared_ptr<const void>, std::string> GatewayAccess::replace(c
     return std::unexpected("access control cannot be turned on or off without a restart");
   }
   if (gate_ == nullptr) return nullptr;
-  if (plan.cookie_file != cookie_file_) {
-    return std::unexpected("access.cookieFile cannot be changed without a restart");
-  }
   return gate_->replace(policy_of(plan));
 }
 

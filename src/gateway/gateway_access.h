@@ -30,8 +30,18 @@ class GatewayAccess {
   // Null: no access control.
   AccessGate* gate() const { return gate_.get(); }
 
-  // Applies the plan's keys, users, tokens, roles and limits. Everything else of the plan is ignored. What is returned must be
-  // kept as AccessGate::replace() says. The error: what cannot be changed without a restart; then nothing has changed.
+  // The cookie file of another plan: with a fresh password, and not written yet. Empty: the plan has the same file. Without
+  // set_cookie() nothing has changed. The error is for the operator.
+  struct NewCookie {
+    std::string file;
+    std::optional<access::CookieFile> cookie;  // empty: the plan has none now
+  };
+  std::expected<std::optional<NewCookie>, std::string> prepare_cookie(const ServePlan& plan) const;
+  // Removes the earlier file. Then replace() and publish_cookie().
+  void set_cookie(NewCookie cookie);
+
+  // Applies the plan's keys, users, tokens, roles and limits. Everything else of the plan, also its cookie file, is ignored. What is
+  // returned must be kept as AccessGate::replace() says. The error: what cannot be changed without a restart; then nothing has changed.
   std::expected<std::shared_ptr<const void>, std::string> replace(const ServePlan& plan);
 
  private:

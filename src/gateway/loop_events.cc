@@ -35,26 +35,42 @@ LoopEvents::LoopEvents(const EventLimits& limits, const Context& context)
 std::expected<LoopEvents::Accepted, eth::RpcError> LoopEvents::subscribe(EventSubscriber& subscriber,
                                                                          std::string_view params_json) {
   const eth::ConnectionKey key = key_of(subscriber.connection_.session());
-  auto id = subscriptions_.subscribe(key, subscriber, params_json, subscriber.ids_);
+  auto id =
+      subscriptions_.subscribe(key, subscriber, params_json, subscriber.ids_, subscriber.client_session_);
   if (!id) return std::unexpected(std::move(id.error()));
   const eth::SubscriptionType type = subscriptions_.type_of(key, *id).value();
   subscriptions_changed();
   return Accepted{.id = *std::move(id), .type = type};
 }
 
+std::size_t LoopEvents::subscriptions_of(const EventSubscriber& subscriber) const {
+  return subscriptions_.subscriptions_of(key_of(subscriber.connection_.session()));
+}
+
 std::expected<bool, eth::RpcError> LoopEvents::unsubscribe(EventSubscriber& subscriber,
                                                            std::string_view params_json) {
-  auto done = subscriptions_.unsubscribe(key_of(subscriber.connection_.session()), params_json);
+  auto done = subscriptions_.unsubscribe(key_of(subscriber.connection_.session()), params_json,
+                                         subscriber.client_session_);
   if (done) subscriptions_changed();
+  settle();
   return done;
 }
 
 void LoopEvents::activate(EventSubscriber& subscriber, const std::string& id) {
+  const eth::ConnectionKey key = key_of(subscriber.connection_.session());
+  if (subscriber.client_session_ != nullptr && subscriptions_.continues(key, id)) {
+    return subscriber.client_session_->activate_later(id);
+  }
+  activate(key, id);
+}
+
+void LoopEvents::send_missed(EventSubscriber& subscriber, const std::string& id) {
   activate(key_of(subscriber.connection_.session()), id);
 }
 
 void LoopEvents::activate(eth::ConnectionKey connection, const std::string& id) {
   if (auto missing = subscriptions_.activate(connection, id)) ask_history(std::move(*missing));
+  settle();
 }
 
 void LoopEvents::withdraw(EventSubscriber& subscriber, const std::string& id) {
@@ -66,6 +82,7 @@ void LoopEvents::drained(EventSubscriber& subscriber) {
   for (auto& missing : subscriptions_.drained(key_of(subscriber.connection_.session()))) {
     ask_history(std::move(missing));
   }
+  settle();
   count_changes();
 }
 

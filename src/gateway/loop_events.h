@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "eth/subscription_manager.h"
+#include "gateway/client_session.h"
 #include "gateway/metrics.h"
 #include "gateway/network.h"
 #include "pubsub/topic_table.h"
@@ -40,6 +41,9 @@ class EventSubscriber final : public pubsub::Subscriber {
   bool deliver(const SharedBytes& frame) override;
   bool is_congested() const override { return connection_.session().is_congested(); }
 
+  // The session that its connection continues; null: none. It must outlive its subscriptions.
+  void continue_session(ClientSession* client_session) { client_session_ = client_session; }
+  const ClientSession* client_session() const { return client_session_; }
   // An event was missed, and its connection was closed for that.
   bool has_missed() const { return has_missed_; }
 
@@ -48,6 +52,7 @@ class EventSubscriber final : public pubsub::Subscriber {
   LoopEvents& events_;
   rpc::Connection& connection_;
   eth::IdScope ids_;
+  ClientSession* client_session_ = nullptr;
   bool behind_ = false;  // an event made it congested, and it has not drained since
   bool has_missed_ = false;
 };
@@ -82,6 +87,8 @@ class LoopEvents {
 
   // Takes the source's events, in order, once on each loop. `told`: when the source reported them.
   void publish(Network::Events events, Instant told);
+  // As SubscriptionManager::set_subscriptions_max().
+  void set_subscriptions_max(std::uint32_t max) { subscriptions_.set_subscriptions_max(max); }
   // The last head published here: answers must not be older.
   std::uint64_t shown_head() const { return shown_head_; }
 
@@ -91,8 +98,11 @@ class LoopEvents {
     eth::SubscriptionType type;
   };
   std::expected<Accepted, eth::RpcError> subscribe(EventSubscriber& subscriber, std::string_view params_json);
+  std::size_t subscriptions_of(const EventSubscriber& subscriber) const;
   std::expected<bool, eth::RpcError> unsubscribe(EventSubscriber& subscriber, std::string_view params_json);
   void activate(EventSubscriber& subscriber, const std::string& id);
+  // A subscription of a session: its client has read the answer to eth_subscribe.
+  void send_missed(EventSubscriber& subscriber, const std::string& id);
   void withdraw(EventSubscriber& subscriber, const std::string& id);
 
   // Its connection has read everything that was queued: it counts as caught up. Then, after the answers that

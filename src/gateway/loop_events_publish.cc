@@ -90,6 +90,7 @@ void LoopEvents::publish_one() {
   if (auto* answer = std::get_if<HistoryAnswer>(&to_publish_.front())) {
     auto missing = subscriptions_.replay(answer->connection, answer->id, std::move(answer->batch));
     if (missing) ask_history(std::move(*missing));
+    settle();
     to_publish_.pop_front();
     return;
   }

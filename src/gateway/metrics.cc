@@ -17,6 +17,7 @@
 #include "gateway/metric_infos.h"
 #include "gateway/observe/cells.h"
 #include "gateway/process_memory.h"
+#include "relay/counters.h"
 #include "streams/catalog.h"
 
 namespace fanfare::gateway {
@@ -41,6 +42,8 @@ constexpr std::array<std::string_view, PerEach<ResumeOutcome>::kSize> kResumeOut
 constexpr std::array<std::string_view, PerEach<FilterOutcome>::kSize> kFilterOutcomes{
     "created", "refused", "expired", "lost", "uninstalled"};
 constexpr std::array<std::string_view, PerEach<Unrecorded>::kSize> kUnrecorded{"queue", "failed"};
+constexpr std::array<std::string_view, PerEach<SessionOutcome>::kSize> kSessionOutcomes{
+    "created", "resumed", "taken_over", "refused", "expired", "revoked"};
 constexpr std::array<std::string_view, PerEach<Transport>::kSize> kTransports{"http", "websocket"};
 
 using Labels = std::vector<prometheus::ClientMetric::Label>;
@@ -95,6 +98,7 @@ struct Metrics::Sheet {
   void network(const NetworkMetrics& cells, Instant now);
   void upstream(const UpstreamMetrics& cells);
   void streams(const streams::Catalog& catalog);
+  void relay(const relay::RelayCounters& relay, const relay::LeaseCounters& leases);
   void canvas(const std::string& room, canvasserver::RoomThread& from);
   void count(MetricId id, const Labels& labels, std::uint64_t value) {
     add(id, labels).counter.value = static_cast<double>(value);
@@ -197,6 +201,8 @@ void Metrics::Sheet::network(const NetworkMetrics& cells, Instant now) {
   counters(MetricId::subscriptions_ended, labels, "type", kSubscriptionKinds, cells.subscriptions_ended);
   gauge(MetricId::filters, labels, cells.filters);
   counters(MetricId::filter_outcomes, labels, "outcome", kFilterOutcomes, cells.filter_outcomes);
+  gauge(MetricId::sessions, labels, cells.sessions);
+  counters(MetricId::session_outcomes, labels, "outcome", kSessionOutcomes, cells.session_outcomes);
   counter(MetricId::messages_received, labels, cells.messages_received);
   counter(MetricId::messages_sent, labels, cells.messages_sent);
   counter(MetricId::bytes_received, labels, cells.bytes_received);
@@ -253,6 +259,8 @@ void Metrics::Sheet::upstream(const UpstreamMetrics& cells) {
 }
 
 void Metrics::Sheet::streams(const streams::Catalog& catalog) {
+  const auto all = catalog.all();
+  if (all.empty()) return;
   constexpr std::array<std::string_view, streams::kTransportCount> kStreamTransports{"websocket", "events"};
   for (std::size_t i = 0; i < kStreamTransports.size(); ++i) {
     gauge(MetricId::stream_connections, {{"transport", std::string(kStreamTransports[i])}},
@@ -263,7 +271,7 @@ void Metrics::Sheet::streams(const streams::Catalog& catalog) {
     const auto code = static_cast<streams::ErrorCode>(i);
     count(MetricId::stream_errors, {{"code", std::string(streams::name_of(code))}}, catalog.errors(code));
   }
-  for (const auto& stream : catalog.all()) {
+  for (const auto& stream : all) {
     const Labels labels{{"stream", stream->name()}};
     const streams::StreamCounters& counters = stream->counters;
     gauge(MetricId::stream_subscribers, labels, static_cast<double>(stream->watchers()));
@@ -274,6 +282,21 @@ void Metrics::Sheet::streams(const streams::Catalog& catalog) {
     count(MetricId::stream_polls, {{"stream", stream->name()}, {"outcome", "failed"}}, counters.polls_failed);
     gauge(MetricId::stream_interrupted, labels, stream->is_interrupted() ? 1 : 0);
   }
+}
+
+void Metrics::Sheet::relay(const relay::RelayCounters& relay, const relay::LeaseCounters& leases) {
+  gauge(MetricId::relay_up, {}, relay.is_up ? 1 : 0);
+  gauge(MetricId::relay_topics, {}, static_cast<double>(relay.topics));
+  gauge(MetricId::relay_in_flight, {}, static_cast<double>(relay.in_flight));
+  count(MetricId::relay_published, {}, relay.published);
+  count(MetricId::relay_received, {}, relay.received);
+  count(MetricId::relay_refused, {}, relay.refused);
+  count(MetricId::relay_given_up, {}, relay.given_up);
+  count(MetricId::relay_repeated, {}, relay.repeated);
+  count(MetricId::relay_outages, {}, relay.times_down);
+  gauge(MetricId::relay_leases_held, {}, static_cast<double>(leases.held));
+  count(MetricId::relay_leases_taken, {}, leases.taken);
+  count(MetricId::relay_leases_expired, {}, leases.expired);
 }
 
 void Metrics::Sheet::canvas(const std::string& room, canvasserver::RoomThread& from) {
@@ -369,6 +392,7 @@ void Metrics::fill(Sheet& sheet, Instant now) const {
     sheet.add(MetricId::unfinished_refusals, {}).counter.value = static_cast<double>(unfinished_->refusals());
   }
   if (streams_ != nullptr) sheet.streams(*streams_);
+  if (relay_ != nullptr) sheet.relay(*relay_, *leases_);
   if (canvas_ != nullptr) {
     canvas_->for_each(
         [&](const std::string& name, canvasserver::RoomThread& room) { sheet.canvas(name, room); });

@@ -23,6 +23,7 @@
 #include "base/time.h"
 #include "eth/feeds/subscription_type.h"
 #include "eth/filter_limits.h"
+#include "eth/resume_limits.h"
 #include "gateway/metrics_values.h"
 #include "rpc/caller.h"
 #include "session/accept_gate.h"
@@ -32,6 +33,11 @@
 namespace fanfare::streams {
 class Catalog;
 }  // namespace fanfare::streams
+
+namespace fanfare::relay {
+struct LeaseCounters;
+struct RelayCounters;
+}  // namespace fanfare::relay
 
 namespace fanfare::canvasserver {
 class Rooms;
@@ -90,6 +96,17 @@ enum class ResumeOutcome : std::uint8_t {
   count_,
 };
 
+// What becomes of the sessions of clients.
+enum class SessionOutcome : std::uint8_t {
+  created,
+  resumed,     // another connection continued it
+  taken_over,  // of these, those whose former connection was still open
+  refused,     // a limit was reached
+  expired,     // without a connection for sessionTimeout
+  revoked,     // its credentials do not exist any more
+  count_,
+};
+
 // What happens to a subscriber that reads too slowly.
 enum class SlowPolicy : std::uint8_t {
   close,   // its connection is closed: 1013
@@ -120,6 +137,8 @@ class NetworkMetrics {
   void head(std::uint64_t number, std::uint64_t timestamp_s, Instant learnt);
   // The number of filters, and the changes of the counters since the last call.
   void filters_changed(std::size_t live, const eth::FilterCounters& since);
+  // The same for sessions. Calls must not overlap.
+  void sessions_changed(std::size_t live, const eth::ResumeCounters& since);
 
   const std::string project;
   std::string chain_id;  // guarded by the Metrics: it may be determined late
@@ -163,6 +182,8 @@ class NetworkMetrics {
   PerEach<SubscriptionKind> subscriptions_ended;  // by a notice, because they missed something
   Gauge filters;
   PerEach<FilterOutcome> filter_outcomes;
+  Gauge sessions;
+  PerEach<SessionOutcome> session_outcomes;
   std::atomic<Instant::rep> head_learnt{0};  // zero: no head yet
   std::atomic<bool> is_gone{false};          // removed from the configuration: not shown until it comes back
 };
@@ -230,6 +251,11 @@ class Metrics {
   void watch(const ObserveCells& cells) { observe_ = &cells; }
   // The streams; must outlive the last render(). Call once, before the first.
   void watch(const streams::Catalog& catalog) { streams_ = &catalog; }
+  // The broker of relayed streams, and who polls them. The same.
+  void watch(const relay::RelayCounters& relay, const relay::LeaseCounters& leases) {
+    relay_ = &relay;
+    leases_ = &leases;
+  }
   // The same for the rooms of the canvas.
   void watch(const canvasserver::Rooms& rooms) { canvas_ = &rooms; }
   // Sets the chain id of the network that had none, and of its upstreams. Any thread.
@@ -261,6 +287,8 @@ class Metrics {
   const DefenceCells* defence_ = nullptr;
   const ObserveCells* observe_ = nullptr;
   const streams::Catalog* streams_ = nullptr;
+  const relay::RelayCounters* relay_ = nullptr;
+  const relay::LeaseCounters* leases_ = nullptr;
   const canvasserver::Rooms* canvas_ = nullptr;
 
   // Guards the lists; the cells in them need no lock.

@@ -44,6 +44,16 @@ void NetworkMetrics::filters_changed(std::size_t live, const eth::FilterCounters
   filter_outcomes[FilterOutcome::uninstalled].add(since.removed);
 }
 
+void NetworkMetrics::sessions_changed(std::size_t live, const eth::ResumeCounters& since) {
+  sessions.set(static_cast<std::int64_t>(live));
+  session_outcomes[SessionOutcome::created].add(since.created);
+  session_outcomes[SessionOutcome::resumed].add(since.resumed);
+  session_outcomes[SessionOutcome::taken_over].add(since.taken_over);
+  session_outcomes[SessionOutcome::refused].add(since.refused);
+  session_outcomes[SessionOutcome::expired].add(since.expired);
+  session_outcomes[SessionOutcome::revoked].add(since.revoked);
+}
+
 UpstreamMetrics::UpstreamMetrics(std::string project_id, std::string chain, std::string id)
     : project(std::move(project_id)), chain_id(std::move(chain)), upstream(std::move(id)) {}
 

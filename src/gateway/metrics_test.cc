@@ -19,6 +19,7 @@
 #include "gateway/access_gate.h"
 #include "gateway/defend/cells.h"
 #include "gateway/observe/cells.h"
+#include "relay/counters.h"
 #include "streams/catalog.h"
 
 namespace fanfare::gateway {
@@ -237,6 +238,9 @@ TEST(MetricNames, TheListIsWhatIsRendered) {
   metrics.watch(rooms);
   ASSERT_TRUE(catalog.add({.name = "s"}));
   metrics.watch(catalog);
+  const relay::RelayCounters relay;
+  const relay::LeaseCounters leases;
+  metrics.watch(relay, leases);
   metrics.add_network("main", "1").head(1, 1, kStart);
   metrics.add_upstream("main", "1", "a").answered("eth_call", milliseconds(1));
   std::istringstream lines(metrics.render(kStart));

@@ -10,6 +10,7 @@
 #include "gateway/canvas_mounts.h"
 #include "gateway/mount_plans.h"
 #include "gateway/observe/loop_watch.h"
+#include "gateway/session_token.h"
 #include "gateway/stream_permit.h"
 #include "gateway/web_page.h"
 #include "http/accept_encoding.h"
@@ -109,9 +110,11 @@ class RpcMount final : public server::Mount {
                      http::accepted_coding(target.request.headers));
   }
 
-  session::UpgradeDecision on_upgrade(session::HttpConnection& session, const Target& target) override {
+  session::UpgradeDecision on_upgrade(session::HttpConnection& connection, const Target& target) override {
     const auto ids = ids_for(target.request.query);
     if (!ids) return session::HttpResponse{.status = 400, .body = std::string(kUnknownIds), .headers = {}};
+    const auto token = session_token_of(target.request);
+    if (!token) return session::HttpResponse{.status = 400, .body = token.error(), .headers = {}};
     RpcService& service = this->service(target.match);
     if (auto refusal = service.refuse_upgrade()) return *std::move(refusal);
     if (!service.network().reserve_connection()) {
@@ -120,11 +123,19 @@ class RpcMount final : public server::Mount {
                                    .body = "this network has reached its connection limit\n",
                                    .headers = {{.name = "Retry-After", .value = "5"}}};
     }
-    return session::Acceptance{
-        .endpoint = &service,
-        .policy = &upgrades_,
-        .data = std::make_unique<RpcConnection>(service, ConnectionSlot(service.network()),
-                                                caller_of(session, target, rpc::Transport::websocket), *ids)};
+    auto data =
+        std::make_unique<RpcConnection>(service, ConnectionSlot(service.network()),
+                                        caller_of(connection, target, rpc::Transport::websocket), *ids);
+    session::Acceptance accepted{.endpoint = &service, .policy = &upgrades_, .data = nullptr};
+    if (token->has_value()) {
+      auto state = continue_session(service, *data, **token, connection, target);
+      if (!state) return std::move(state.error());
+      if (!state->empty()) {
+        accepted.headers.push_back({.name = std::string(kSessionHeader), .value = *std::move(state)});
+      }
+    }
+    accepted.data = std::move(data);
+    return accepted;
   }
 
   void on_foreign(const Match& match, Foreign why, bool is_upgrade) override {
@@ -138,6 +149,30 @@ class RpcMount final : public server::Mount {
   }
 
  private:
+  // "new" or "resumed"; empty: it is known once the connection has authenticated.
+  static std::expected<std::string, session::HttpResponse> continue_session(
+      const RpcService& service, RpcConnection& data, const SessionDigest& token,
+      const session::HttpConnection& connection, const Target& target) {
+    const AdmittedCaller* const admitted = AdmittedCaller::of(target.admitted.get());
+    const access::PrincipalPtr principal = admitted == nullptr ? nullptr : admitted->principal;
+    if (principal != nullptr && principal->name == kUnauthenticated) {
+      data.continue_session_later(token);
+      return std::string();
+    }
+    auto lease = service.open_session(token, principal, connection.peer());
+    if (!lease) {
+      session::HttpResponse refusal{
+          .status = 503, .body = std::string(words_of(lease.error())) + "\n", .headers = {}};
+      if (lease.error() == eth::ResumeRefusal::off) refusal.status = 400;
+      if (lease.error() == eth::ResumeRefusal::per_owner) refusal.status = 429;
+      if (refusal.status != 400) refusal.headers.push_back({.name = "Retry-After", .value = "60"});
+      return std::unexpected(std::move(refusal));
+    }
+    std::string state = lease->is_known() ? "resumed" : "new";
+    data.continue_session(*std::move(lease));
+    return state;
+  }
+
   rpc::Caller caller_of(const session::HttpConnection& session, const Target& target,
                         rpc::Transport transport) const {
     rpc::Caller caller{.transport = transport,

@@ -29,6 +29,8 @@ class Api;
 
 namespace fanfare::gateway {
 
+class LoopWatch;
+
 // The objects that all ports of one loop share.
 struct LoopServices : std::enable_shared_from_this<LoopServices> {
   LoopServices(const AnswerCompression& compression, session::LoopServer& server, std::size_t loop_index,
@@ -37,12 +39,13 @@ struct LoopServices : std::enable_shared_from_this<LoopServices> {
 
   session::SessionSettings settings;  // of the networks' sessions; a reload changes it
   LoopGuard* guard = nullptr;         // null: new work is always taken on
+  LoopWatch* watch = nullptr;         // null: nothing is ever recorded
   server::LoopContext loop;
   CredentialTerms terms;
   AnswerCompressor compressor;
   std::vector<std::unique_ptr<RpcService>> networks;   // by LiveNetwork::slot
   std::shared_ptr<streamserver::LoopStreams> streams;  // null: the plan has none
-  std::shared_ptr<canvasserver::LoopRooms> canvas;     // null: the plan has none
+  std::shared_ptr<canvasserver::LoopRooms> canvas;
 };
 
 // Answers of the whole process, the same for every caller. Any thread.

@@ -50,7 +50,12 @@ Network::Network(const NetworkPlan& plan, upstream::Worker& worker, NetworkMetri
                              .pending_pushed = [this](bool pushed) { follower_->set_pending_pushed(pushed); },
                              .flooding_changed = [this] { update_readiness(); },
                              .is_trusted = [this](std::size_t member) { return pool_->is_trusted(member); }}),
-      followed_(worker, {}) {}
+      followed_(worker, {}),
+      sessions_(std::make_shared<eth::MemoryResumeStore>(
+          eth::ResumeLimits{}, system_clock(),
+          [&metrics = metrics_](std::size_t live, const eth::ResumeCounters& since) {
+            metrics.sessions_changed(live, since);
+          })) {}
 
 Network::~Network() {
   if (const auto* hooked = std::get_if<HookBackend>(&plan_.backend)) hooked->hooks->detach();

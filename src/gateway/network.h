@@ -14,6 +14,7 @@
 #include "base/log_limiter.h"
 #include "base/random.h"
 #include "eth/filter_budget.h"
+#include "eth/resume_store.h"
 #include "gateway/chain_follower.h"
 #include "gateway/filter_calls.h"
 #include "gateway/metrics.h"
@@ -71,6 +72,10 @@ class Network {
   eth::FilterBudget& filter_budget() { return filter_budget_; }
   // The filters of clients.
   FilterCalls& filters() { return *filters_; }
+  // The sessions of clients. Any thread.
+  eth::ResumeStore& sessions() { return *sessions_; }
+  // Any thread.
+  void limit_sessions(const eth::ResumeLimits& limits) { sessions_->set_limits(limits); }
   // Runs `done` once the chain is followed (true), or after a while (false). `done` is destroyed unrun with
   // the network.
   void await_following(ReadyWaiters::Done done) { followed_.wait(std::move(done)); }
@@ -148,6 +153,7 @@ class Network {
   std::uint64_t bodies_lost_ = 0;      // already counted
 
   eth::FilterBudget filter_budget_;
+  std::shared_ptr<eth::ResumeStore> sessions_;
   std::atomic<bool> is_ready_ = false;
   std::atomic<std::uint64_t> head_number_ = 0;
   std::atomic<std::size_t> connections_ = 0;

@@ -7,6 +7,7 @@
 #include "base/log_limiter.h"
 #include "gateway/filter_calls.h"
 #include "gateway/forward.h"
+#include "gateway/session_token.h"
 #include "jsonrpc/response.h"
 #include "jsonrpc/value.h"
 
@@ -190,6 +191,10 @@ rpc::Begun NetworkMethods::begin(const jsonrpc::Request& request, const rpc::Ori
     authenticate(request, origin, answer);
     return rpc::Begun::answered;
   }
+  if (origin.connection != nullptr && request.method == kSessionMethod) {
+    tell_session(request, origin, answer);
+    return rpc::Begun::answered;
+  }
   const bool subscribes = request.method == "eth_subscribe";
   if (!subscribes && request.method != "eth_unsubscribe") return rpc::Begun::open;
   // Without an id no client could learn the subscription's id.
@@ -232,13 +237,25 @@ void NetworkMethods::subscribe(const jsonrpc::Request& request, const rpc::Origi
 
 void NetworkMethods::unsubscribe(const jsonrpc::Request& request, const rpc::Origin& origin,
                                  std::string& answer) {
+  const std::size_t before = context_.events.subscriptions_of(subscriber_of(*origin.connection));
   const auto done = context_.events.unsubscribe(subscriber_of(*origin.connection), request.params);
   if (!done) {
     return jsonrpc::append_error(answer, request.id, static_cast<jsonrpc::ErrorCode>(done.error().code),
                                  done.error().message);
   }
-  if (*done && origin.caller.payer != nullptr) origin.caller.payer->give_back_subscriptions(1);
+  // One that only the session remembers is none of this connection.
+  const std::size_t ended = before - context_.events.subscriptions_of(subscriber_of(*origin.connection));
+  if (origin.caller.payer != nullptr)
+    origin.caller.payer->give_back_subscriptions(static_cast<std::uint32_t>(ended));
   jsonrpc::append_result(answer, request.id, *done ? "true" : "false");
+}
+
+void NetworkMethods::tell_session(const jsonrpc::Request& request, const rpc::Origin& origin,
+                                  std::string& answer) const {
+  if (request.is_notification()) return;
+  const ClientSession* const found = subscriber_of(*origin.connection).client_session();
+  jsonrpc::append_result(answer, request.id,
+                         found == nullptr ? "null" : "\"" + std::string(found->state()) + "\"");
 }
 
 // The first message of a browser, or a fresh token on an open connection: ["TOKEN"].

@@ -55,6 +55,7 @@ class NetworkMethods final : public rpc::Methods {
                  std::string& answer);
   void unsubscribe(const jsonrpc::Request& request, const rpc::Origin& origin, std::string& answer);
   void authenticate(const jsonrpc::Request& request, const rpc::Origin& origin, std::string& answer);
+  void tell_session(const jsonrpc::Request& request, const rpc::Origin& origin, std::string& answer) const;
 
   const Context context_;
   std::optional<CallPermission> permission_;  // always set

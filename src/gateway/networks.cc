@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "base/check.h"
+#include "gateway/access_gate.h"
 #include "gateway/reload/plan_diff.h"
+#include "gateway/session_token.h"
 #include "gateway/upstream_threads.h"
 
 namespace fanfare::gateway {
@@ -68,15 +70,23 @@ LiveNetwork& Networks::add(const NetworkPlan& plan, upstream::Worker& worker) {
   network.count_received(
       received_budgets_.try_emplace(plan.project, received_bytes_per_project_max_).first->second);
   network.set_connections_max(connections_max_);
+  network.limit_sessions(session_limits_);
   return live;
+}
+
+void Networks::take_limits(const ServePlan& plan) {
+  held_bytes_per_project_max_ = plan.answers.held_bytes_per_project_max;
+  received_bytes_per_project_max_ = plan.received_bytes_per_project_max;
+  connections_max_ = plan.websocket.connections_per_network_max;
+  session_limits_ = plan.websocket.sessions;
+  // Those of a connection, and as many that it has not made again.
+  session_limits_.record.subscriptions_max = 2 * plan.websocket.subscriptions_per_connection_max;
 }
 
 const Networks::OfPlan& Networks::make(const ServePlan& plan) {
   FANFARE_CHECK(all_.empty());
   threads_max_ = plan.upstream_threads_max;
-  held_bytes_per_project_max_ = plan.answers.held_bytes_per_project_max;
-  received_bytes_per_project_max_ = plan.received_bytes_per_project_max;
-  connections_max_ = plan.websocket.connections_per_network_max;
+  take_limits(plan);
   has_several_projects_ = has_several_projects(plan);
   std::vector<std::string_view> projects;
   for (const NetworkPlan& network : plan.networks) projects.push_back(network.project);
@@ -117,7 +127,7 @@ upstream::Worker& Networks::worker_for(const NetworkPlan& plan) {
 
 Networks::OfPlan Networks::find_or_make(const ServePlan& plan) {
   has_several_projects_ = has_several_projects_ || has_several_projects(plan);
-  connections_max_ = plan.websocket.connections_per_network_max;
+  take_limits(plan);
   OfPlan of_plan;
   for (const NetworkPlan& network : plan.networks) {
     const auto found = std::ranges::find_if(
@@ -134,7 +144,10 @@ Networks::OfPlan Networks::find_or_make(const ServePlan& plan) {
 }
 
 void Networks::change(const ServePlan& plan, const OfPlan& of_plan, std::vector<LiveNetwork*>& removed) {
+  for (auto& [project, budget] : project_budgets_) budget.set_bytes_max(held_bytes_per_project_max_);
+  for (auto& [project, budget] : received_budgets_) budget.set_bytes_max(received_bytes_per_project_max_);
   for (const auto& live : all_) {
+    live->network.limit_sessions(session_limits_);
     const auto found = std::ranges::find(of_plan, live.get());
     if (found != of_plan.end()) {
       const NetworkPlan& wanted = plan.networks[static_cast<std::size_t>(found - of_plan.begin())];
@@ -164,6 +177,15 @@ void Networks::leave(LiveNetwork& network, std::uint64_t turn) {
     network.observer.watch_none();
     network.metrics.is_gone = true;
   });
+}
+
+void Networks::end_revoked_sessions(const AccessGate& gate) const {
+  for (LiveNetwork* const live : present_) {
+    live->network.sessions().drop_if([&gate](const void* identity) {
+      const auto& of = *static_cast<const SessionIdentity*>(identity);
+      return of.principal != nullptr && !gate.check_again(*of.principal, of.peer).has_value();
+    });
+  }
 }
 
 std::vector<upstream::Worker*> Networks::workers() const {

@@ -48,6 +48,8 @@ struct LiveNetwork {
               ByteBudget& its_budget, const Publish& publish);
 };
 
+class AccessGate;
+
 class Networks {
  public:
   // In the order of a plan.
@@ -74,6 +76,8 @@ class Networks {
   static void leave(LiveNetwork& network, std::uint64_t turn);
 
   const OfPlan& present() const { return present_; }
+  // A reload has changed who may do what. Also ends sessions without a connection.
+  void end_revoked_sessions(const AccessGate& gate) const;
   // In the order in which they were started; a reload may add some.
   std::vector<upstream::Worker*> workers() const;
 
@@ -81,6 +85,7 @@ class Networks {
   void stop();
 
  private:
+  void take_limits(const ServePlan& plan);
   LiveNetwork& add(const NetworkPlan& plan, upstream::Worker& worker);
   upstream::Worker& add_worker(std::size_t threads);
   upstream::Worker& worker_for(const NetworkPlan& plan);
@@ -93,6 +98,7 @@ class Networks {
   std::size_t held_bytes_per_project_max_ = 0;
   std::size_t received_bytes_per_project_max_ = 0;
   std::size_t connections_max_ = 0;
+  eth::ResumeLimits session_limits_;
   bool has_several_projects_ = false;
   std::map<std::string, ByteBudget, std::less<>> project_budgets_;   // parts of the budget
   std::map<std::string, ByteBudget, std::less<>> received_budgets_;  // received from nodes, by project

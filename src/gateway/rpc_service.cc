@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "gateway/observe/loop_watch.h"
 #include "session/session_description.h"
 #include "ws/close_code.h"
 
@@ -54,6 +55,16 @@ RpcConnection::RpcConnection(RpcService& service, ConnectionSlot slot, rpc::Call
       connection_(service.service_, std::move(caller)),
       subscriber_(service.events_, connection_, ids),
       term_(service.context_.terms, *this) {}
+
+void RpcConnection::continue_session(eth::ResumeLease lease) {
+  client_session_ = std::make_unique<ClientSession>(
+      std::move(lease), ClientSession::Context{.server = service_.context_.server,
+                                               .of = &RpcService::client_session_of,
+                                               .activate = [this](session::Session&, const std::string& id) {
+                                                 service_.events_.send_missed(subscriber_, id);
+                                               }});
+  subscriber_.continue_session(client_session_.get());
+}
 
 void RpcConnection::describe(session::SessionDescription& out) const {
   out.service = "rpc";
@@ -135,6 +146,11 @@ RpcService::RpcService(const session::SessionSettings& settings, const RpcLimits
                               .connection_of = &connection_of,
                               .slice_load = context.guard == nullptr ? nullptr : &context.guard->slices()}) {}
 
+void RpcService::set_limits(const RpcLimits& limits) {
+  service_.set_limits(limits.calls);
+  events_.set_subscriptions_max(limits.events.subscriptions_per_connection_max);
+}
+
 std::optional<session::HttpResponse> RpcService::refuse_request(std::string_view body) const {
   if (context_.guard == nullptr) return std::nullopt;
   if (auto refusal = context_.guard->refuse_request_of(context_.worker_index)) return refusal;
@@ -162,8 +178,41 @@ void RpcService::handle_http(session::HttpConnection& session, std::string_view 
                        });
 }
 
+std::expected<eth::ResumeLease, eth::ResumeRefusal> RpcService::open_session(
+    const SessionDigest& token, const access::PrincipalPtr& principal, std::string_view peer) const {
+  const bool has_identity = principal != nullptr && !principal->is_shared();
+  const std::string name = principal == nullptr ? std::string() : principal->name;
+  return network().sessions().open(session_key(network().name(), name, token),
+                                   has_identity ? "identity " + name : FilterCalls::client_of(peer),
+                                   std::make_shared<const SessionIdentity>(
+                                       SessionIdentity{.principal = principal, .peer = std::string(peer)}),
+                                   context_.server.loop().now());
+}
+
+ClientSession* RpcService::client_session_of(session::Session& session) {
+  return session.data<RpcConnection>().client_session_.get();
+}
+
+// It has authenticated by a message.
+void RpcService::continue_session(session::Session& session) {
+  auto& data = session.data<RpcConnection>();
+  const auto token = std::exchange(data.session_token_, std::nullopt);
+  if (!token) return;
+  auto lease = open_session(*token, data.connection_.caller().principal, session.peer());
+  if (!lease) {
+    return session.start_closing(ws::close_code::try_again_later, words_of(lease.error()));
+  }
+  data.continue_session(*std::move(lease));
+  data.client_session_->on_open(session);
+}
+
+void RpcService::on_pong(session::Session& session, Bytes payload) {
+  if (ClientSession* const found = client_session_of(session)) found->on_pong(session, payload);
+}
+
 void RpcService::on_open(session::Session& session) {
   rpc::Service::on_open(connection_of(session), session);
+  if (ClientSession* const found = client_session_of(session)) found->on_open(session);
   const auto& principal = connection_of(session).caller().principal;
   if (principal != nullptr && principal->name == kUnauthenticated)
     session.limit_messages(kFirstMessageLimits);
@@ -174,12 +223,20 @@ void RpcService::on_open(session::Session& session) {
 void RpcService::on_message(session::Session& session, const session::Message& message) {
   // Text or binary: web3.py sends its requests in binary frames. Answers are always text.
   const std::string_view text = as_text(message.payload);
+  record_from_now_on(session);
   if (context_.guard != nullptr && rpc::CallReader::is_long_batch(text)) {
     if (const auto refusal = context_.guard->refuse_batch()) {
       return service_.refuse_message(connection_of(session), text, *refusal);
     }
   }
   service_.on_message(connection_of(session), text);
+}
+
+// A connection that was opened while nothing was recorded.
+void RpcService::record_from_now_on(session::Session& session) {
+  rpc::Connection& connection = connection_of(session);
+  if (connection.caller().record != nullptr || context_.watch == nullptr || !context_.watch->is_on()) return;
+  connection.set_record(context_.watch->request_of(session, context_.network.name()));
 }
 
 void RpcService::on_turn_share_spent(session::Session&) {
@@ -211,7 +268,9 @@ CloseReason RpcService::reason_of(session::Session& session, const session::Clos
 void RpcService::renewed(session::Session& session, std::shared_ptr<const access::Principal> principal) {
   connection_of(session).set_principal(std::move(principal));
   session.limit_messages(session.endpoint().settings().limits);
-  static_cast<RpcService&>(session.endpoint()).start_term(session);
+  auto& service = static_cast<RpcService&>(session.endpoint());
+  service.start_term(session);
+  service.continue_session(session);
 }
 
 void RpcService::start_term(session::Session& session) {
@@ -222,6 +281,7 @@ void RpcService::start_term(session::Session& session) {
 
 void RpcService::on_close(session::Session& session, const session::CloseInfo& info) {
   session.data<RpcConnection>().term_.stop();
+  if (ClientSession* const found = client_session_of(session)) found->on_close(info);
   events_.drop(subscriber_of(session));
   service_.on_close(connection_of(session));
   const CloseReason reason = reason_of(session, info);

@@ -10,12 +10,14 @@
 #include "base/byte_budget.h"
 #include "gateway/access_gate.h"
 #include "gateway/answer_compressor.h"
+#include "gateway/client_session.h"
 #include "gateway/credential_term.h"
 #include "gateway/defend/loop_guard.h"
 #include "gateway/loop_events.h"
 #include "gateway/metrics.h"
 #include "gateway/network.h"
 #include "gateway/network_methods.h"
+#include "gateway/session_token.h"
 #include "http/accept_encoding.h"
 #include "rpc/service.h"
 #include "session/http_connection.h"
@@ -23,6 +25,7 @@
 
 namespace fanfare::gateway {
 
+class LoopWatch;
 class RpcService;
 
 // One of the network's connection slots, held during the lifetime of this object.
@@ -47,6 +50,10 @@ class RpcConnection final : public session::SessionData, private CredentialHolde
   // `ids`: for its subscriptions.
   RpcConnection(RpcService& service, ConnectionSlot slot, rpc::Caller caller, eth::IdScope ids);
 
+  // Before it is open: it continues a session, or will once it has authenticated.
+  void continue_session(eth::ResumeLease lease);
+  void continue_session_later(const SessionDigest& token) { session_token_ = token; }
+
  private:
   friend class RpcService;
   void describe(session::SessionDescription& out) const override;
@@ -61,6 +68,8 @@ class RpcConnection final : public session::SessionData, private CredentialHolde
   rpc::Connection connection_;
   EventSubscriber subscriber_;
   CredentialTerm term_;
+  std::unique_ptr<ClientSession> client_session_;  // null: it continues none
+  std::optional<SessionDigest> session_token_;     // of a connection that has not authenticated yet
 };
 
 struct RpcLimits {
@@ -95,6 +104,7 @@ class RpcService final : public session::Endpoint {
     CredentialTerms& terms;
     AccessGate* gate = nullptr;  // null: no access control
     LoopGuard* guard = nullptr;  // null: new work is always taken on
+    LoopWatch* watch = nullptr;  // null: nothing is ever recorded
     std::size_t worker_index = 0;
   };
 
@@ -110,6 +120,13 @@ class RpcService final : public session::Endpoint {
 
   // Applies the rules for calls of the network's plan to open connections, too.
   void set_rules(const NetworkPlan& plan) { methods_.set_rules(plan); }
+  // For what comes from now on; a connection keeps the memory that it may hold.
+  void set_limits(const RpcLimits& limits);
+
+  // The caller's connection gets the session of this token.
+  std::expected<eth::ResumeLease, eth::ResumeRefusal> open_session(const SessionDigest& token,
+                                                                   const access::PrincipalPtr& principal,
+                                                                   std::string_view peer) const;
 
   Network& network() const { return context_.network; }
   NetworkMetrics& metrics() const { return context_.metrics; }
@@ -128,6 +145,7 @@ class RpcService final : public session::Endpoint {
   void on_turn_share_spent(session::Session& session) override;
   void on_drained(session::Session& session) override;
   bool is_answering(const session::Session& session) const override;
+  void on_pong(session::Session& session, Bytes payload) override;
   void on_close(session::Session& session, const session::CloseInfo& info) override;
 
  private:
@@ -138,6 +156,9 @@ class RpcService final : public session::Endpoint {
   // The connection has handed in credentials.
   static void renewed(session::Session& session, std::shared_ptr<const access::Principal> principal);
   void start_term(session::Session& session);
+  void record_from_now_on(session::Session& session);
+  void continue_session(session::Session& session);
+  static ClientSession* client_session_of(session::Session& session);
   static CloseReason reason_of(session::Session& session, const session::CloseInfo& info);
 
   const Context context_;

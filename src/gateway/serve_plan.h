@@ -17,6 +17,8 @@
 #include "base/time.h"
 #include "canvasserver/room_plan.h"
 #include "eth/filter_limits.h"
+#include "eth/resume_limits.h"
+#include "fanfare/nats.h"
 #include "gateway/admin_plan.h"
 #include "gateway/defend/plan.h"
 #include "gateway/observe/plan.h"
@@ -25,6 +27,7 @@
 #include "server/listener.h"
 #include "streams/limits.h"
 #include "streams/spec.h"
+#include "upstream/http_client_choice.h"
 #include "ws/connection.h"
 
 namespace fanfare::gateway {
@@ -154,6 +157,7 @@ struct WebSocketSettings {
   // Every subscription has a unique id, unless its connection requests shared ones (routes.h).
   bool unique_subscription_ids = false;
   MessageCompression compression = {};
+  eth::ResumeLimits sessions = {};  // of clients that resume with a token (session_token.h), per network
 
   bool operator==(const WebSocketSettings&) const = default;
 };
@@ -224,6 +228,7 @@ struct UpstreamPlan {
   std::vector<std::pair<std::string, std::string>> headers;  // sent with every request, in this order
   Duration timeout = std::chrono::seconds(10);               // of one call
   UpstreamLimits limits = {};
+  upstream::HttpClientChoice http_client = upstream::HttpClientChoice::automatic;  // of an http or https URL
 
   bool operator==(const UpstreamPlan&) const = default;
 };
@@ -272,6 +277,7 @@ struct StreamPlan {
   streams::StreamSpec spec;
   Source source = Source::network;
   std::size_t index = 0;  // in ServePlan::networks, or in StreamsPlan::upstreams
+  bool relayed = false;   // other instances have it as well; needs ServePlan::relay
 
   bool operator==(const StreamPlan&) const = default;
 };
@@ -316,6 +322,7 @@ struct ServePlan {
   std::size_t received_bytes_per_project_max = std::size_t{256} << 20;
   net::LoopKind loop_kind = net::LoopKind::automatic;
   std::optional<StreamsPlan> streams = {};
+  std::optional<NatsOptions> relay = {};  // the broker of relayed streams
   std::optional<CanvasPlan> canvas = {};
   std::optional<AdminPlan> admin = {};
   // Who may do what; null: no access control. Secrets in it are hashes.

@@ -22,15 +22,6 @@ constexpr std::uint32_t kHeldPercent = 40;
 constexpr std::uint32_t kUnfinishedPercent = 20;
 constexpr std::uint32_t kOutboxPercent = 20;  // of one connection
 
-// Heartbeats and deadlines are accurate to a quarter of the shortest of them.
-Duration sweep_interval(const session::SessionSettings& settings, const HttpSettings& http) {
-  Duration shortest = std::min({settings.close_timeout, settings.pong_timeout, http.handshake_timeout});
-  for (const Duration optional : {settings.ping_interval, settings.idle_timeout, settings.message_timeout}) {
-    if (optional > Duration::zero()) shortest = std::min(shortest, optional);
-  }
-  return std::clamp<Duration>(shortest / 4, std::chrono::milliseconds(10), std::chrono::seconds(1));
-}
-
 std::size_t process_budget(const ServePlan& plan) {
   const AnswerPlan& answers = plan.answers;
   return has_several_projects(plan) ? answers.held_bytes_max
@@ -55,29 +46,56 @@ session::SessionSettings session_settings(const WebSocketSettings& plan, const D
   return settings;
 }
 
-session::ServerOptions server_options(const ServePlan& plan, const session::SessionSettings& settings,
-                                      ByteBudget& unfinished) {
+session::HttpSettings http_settings(const ServePlan& plan) {
+  session::HttpSettings settings;
+  settings.body_bytes_max = plan.http.body_bytes_max;
+  settings.head_bytes_max = plan.http.head_bytes_max;
+  settings.header_count_max = plan.http.header_count_max;
+  settings.handshake_timeout = plan.http.handshake_timeout;
+  // One deadline for the start of a connection: TLS has no shorter one of its own.
+  settings.tls_timeout = plan.http.handshake_timeout;
+  return settings;
+}
+
+session::AcceptLimits accept_limits(const ServePlan& plan) {
+  session::AcceptLimits limits;
+  limits.connections_max =
+      clients_max(plan.accept.connections_max, descriptor_limit(), needs_of(plan).upstream_connections);
+  limits.per_address.connections_max = plan.accept.connections_per_address_max;
+  limits.per_address.connections_per_second = plan.accept.connections_per_second_per_address;
+  limits.per_address.exempts_loopback = !plan.accept.limits_loopback;
+  return limits;
+}
+
+// A quarter of the shortest of them.
+Duration sweep_interval(const ServePlan& plan) {
+  const WebSocketSettings& websocket = plan.websocket;
+  Duration shortest = std::min<Duration>(
+      {session::SessionSettings{}.close_timeout, websocket.pong_timeout, plan.http.handshake_timeout});
+  for (const Duration optional :
+       {websocket.ping_interval, websocket.idle_timeout, websocket.message_timeout}) {
+    if (optional > Duration::zero()) shortest = std::min(shortest, optional);
+  }
+  return std::clamp<Duration>(shortest / 4, std::chrono::milliseconds(10), std::chrono::seconds(1));
+}
+
+bool keeps_facts(const ServePlan& plan) {
+  return plan.admin.has_value() || plan.observe.is_on();
+}
+
+session::ServerOptions server_options(const ServePlan& plan, ByteBudget& unfinished) {
   session::ServerOptions options;
   options.loops = plan.loops;
   options.loop.kind = plan.loop_kind;
   options.loop.receive_buffer_bytes =
       std::max(plan.websocket.read_buffer_bytes, options.loop.receive_buffer_bytes);
-  options.loop_server.http.body_bytes_max = plan.http.body_bytes_max;
-  options.loop_server.http.head_bytes_max = plan.http.head_bytes_max;
-  options.loop_server.http.header_count_max = plan.http.header_count_max;
-  options.loop_server.http.handshake_timeout = plan.http.handshake_timeout;
-  // One deadline for the start of a connection: TLS has no shorter one of its own.
-  options.loop_server.http.tls_timeout = plan.http.handshake_timeout;
-  options.accept.connections_max =
-      clients_max(plan.accept.connections_max, descriptor_limit(), needs_of(plan).upstream_connections);
-  options.accept.per_address.connections_max = plan.accept.connections_per_address_max;
-  options.accept.per_address.connections_per_second = plan.accept.connections_per_second_per_address;
-  options.accept.per_address.exempts_loopback = !plan.accept.limits_loopback;
+  options.loop_server.http = http_settings(plan);
+  options.accept = accept_limits(plan);
   // The configured limit applies to all loops together; a single loop has none.
   options.loop_server.connections_max = std::numeric_limits<std::size_t>::max();
   options.loop_server.unfinished_input = &unfinished;
-  options.loop_server.keeps_facts = plan.admin.has_value() || plan.observe.is_on();
-  options.loop_server.sweep_interval = sweep_interval(settings, plan.http);
+  options.loop_server.keeps_facts = keeps_facts(plan);
+  options.loop_server.sweep_interval = sweep_interval(plan);
   return options;
 }
 

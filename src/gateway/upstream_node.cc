@@ -19,7 +19,8 @@ UpstreamNode make_upstream_node(upstream::Worker& worker, const UpstreamPlan& up
                                                                       .headers = upstream.headers,
                                                                       .timeout = upstream.timeout,
                                                                       .connections_max = calls_max,
-                                                                      .http2 = http2},
+                                                                      .http2 = http2,
+                                                                      .client = upstream.http_client},
                                                 observer);
   };
   const auto websocket = [&] {

@@ -16,9 +16,11 @@ struct View {
   Networks::OfPlan networks;
   std::vector<std::size_t> slots;  // of the networks
   std::shared_ptr<const NetworkPaths> paths;
+  std::vector<std::size_t> listeners;  // in the server, of the plan's
 };
 using ViewPtr = std::shared_ptr<const View>;
 
-ViewPtr make_view(const ServePlan& plan, const Networks::OfPlan& networks);
+ViewPtr make_view(const ServePlan& plan, const Networks::OfPlan& networks,
+                  std::vector<std::size_t> listeners);
 
 }  // namespace fanfare::gateway

@@ -16,6 +16,7 @@ class EpollLoop final : public Loop {
   ListenerId listen(Descriptor descriptor, AcceptHandler handler) override;
   void stop_listening(ListenerId id, LateConnections late) override;
   std::string_view name() const override { return "epoll"; }
+  int prepare_to_wait() override { return epoll_.get(); }
 
  private:
   struct Listener {

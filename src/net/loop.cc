@@ -14,9 +14,9 @@
 #include "net/uring_loop.h"
 
 namespace fanfare::net {
+namespace {
 
-std::expected<std::unique_ptr<Loop>, OsError> Loop::create(LoopOptions options) {
-  if (options.clock == nullptr) options.clock = &system_clock();
+std::expected<std::unique_ptr<Loop>, OsError> create_loop(const LoopOptions& options) {
   switch (options.kind) {
     case LoopKind::epoll:
       return EpollLoop::create(options);
@@ -27,6 +27,24 @@ std::expected<std::unique_ptr<Loop>, OsError> Loop::create(LoopOptions options) 
   }
   if (auto loop = UringLoop::create(options)) return loop;
   return EpollLoop::create(options);
+}
+
+// It fails only if the counter is full, and then the loop wakes up anyway.
+void count_up(int event_fd) {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = ::write(event_fd, &one, sizeof(one));
+}
+
+// Never negative. A time in the past is handled first, because the difference could overflow.
+Duration time_until(Instant due, Instant now) {
+  return due <= now ? Duration::zero() : due - now;
+}
+
+}  // namespace
+
+std::expected<std::unique_ptr<Loop>, OsError> Loop::create(LoopOptions options) {
+  if (options.clock == nullptr) options.clock = &system_clock();
+  return create_loop(options);
 }
 
 Loop::Loop(const LoopOptions& options)
@@ -48,16 +66,17 @@ void Loop::run_once(Duration wait) {
   turn(wait);
 }
 
+Duration Loop::may_wait(Duration wait) const {
+  if (!mailbox_.empty() || !urgent_.empty() || !dirty_.empty() || !closing_.empty() || !finished_.empty()) {
+    return Duration::zero();
+  }
+  const auto due = timers_.next_due();
+  return due ? std::min(time_until(*due, clock_->now()), wait) : wait;
+}
+
 void Loop::turn(Duration wait) {
   ++turn_number_;
-  if (!mailbox_.empty() || !urgent_.empty() || !dirty_.empty() || !closing_.empty() || !finished_.empty()) {
-    wait = Duration::zero();
-  } else if (const auto due = timers_.next_due()) {
-    // A due time in the past is handled first, because the difference could overflow.
-    const Instant now = clock_->now();
-    wait = *due <= now ? Duration::zero() : std::min(*due - now, wait);
-  }
-  if (poll(wait)) trim_later();
+  if (poll(may_wait(wait))) trim_later();
   update_now();
   run_tasks();
   timers_.run(now_);
@@ -129,9 +148,7 @@ void Loop::close_mailbox() {
 }
 
 void Loop::wake() {
-  const std::uint64_t one = 1;
-  // It fails only if the counter is full, and then the loop wakes up anyway.
-  [[maybe_unused]] const ssize_t written = ::write(wake_fd_.get(), &one, sizeof(one));
+  count_up(wake_fd_.get());
 }
 
 void Loop::drain_wakeups() {

@@ -70,6 +70,17 @@ class Loop {
   // Runs one turn that waits at most `wait`: for tests, and for embedding in another event loop.
   void run_once(Duration wait);
 
+  // For a thread that has other work between two turns (upstream/worker.cc). Sends what that work queued, so
+  // that the next turn may wait.
+  void send_queued() { flush_all(); }
+  // The longest time that the next turn may wait, at most `wait`: zero if there is something to do.
+  Duration may_wait(Duration wait) const;
+  // For waiting elsewhere instead of in a turn, and not longer than may_wait(): passes everything to the kernel,
+  // and returns a descriptor that is readable while a turn has events to handle.
+  virtual int prepare_to_wait() = 0;
+  // Any thread. Ends the current wait, or the next one.
+  void wake();
+
   // Any thread.
   void stop();
   // Any thread. Runs the task on the loop's thread, in the call order of each thread. A rejected task is
@@ -157,7 +168,6 @@ class Loop {
  private:
   friend class Stream;
   friend class TlsLayer;
-  void wake();
   bool woken(Mailbox::Pushed pushed);
   void turn(Duration wait);
   void run_tasks();

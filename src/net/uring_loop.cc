@@ -44,6 +44,12 @@ Stream& stream_of(std::uint64_t tag) {
   return *static_cast<Stream*>(owner_of(tag));
 }
 
+__kernel_timespec kernel_time_of(Duration wait) {
+  const auto bounded = std::min<Duration>(wait, std::chrono::hours(1));
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(bounded);
+  return {.tv_sec = seconds.count(), .tv_nsec = (bounded - seconds).count()};
+}
+
 }  // namespace
 
 struct UringLoop::Ring {
@@ -74,6 +80,12 @@ struct UringLoop::Ring {
     io_uring_submit(&uring);
     messages.submitted();
   }
+  // The next wake-up completes.
+  void arm_wake(int wake_fd) {
+    io_uring_sqe* entry = next();
+    io_uring_prep_read(entry, wake_fd, &wakes, sizeof(wakes), 0);
+    io_uring_sqe_set_data64(entry, static_cast<std::uint64_t>(Operation::wake));
+  }
   // The owner of the completion kPrefetchDistance positions after `position`; beyond the last one, an old entry's.
   std::uintptr_t later_owner(unsigned position) const {
     return uring.cq.cqes[(position + kPrefetchDistance) & uring.cq.ring_mask].user_data & ~kOperationBits;
@@ -98,7 +110,7 @@ std::expected<std::unique_ptr<Loop>, OsError> UringLoop::create(const LoopOption
   std::unique_ptr<UringLoop> loop(new UringLoop(options, std::move(ring)));
   // Nothing has failed since, so errno is still from creating the wake-up descriptor.
   if (loop->wake_fd() < 0) return std::unexpected(last_error("eventfd"));
-  loop->arm_wake();
+  loop->ring_->arm_wake(loop->wake_fd());
   return loop;
 }
 
@@ -114,14 +126,17 @@ void UringLoop::prefetch_handler(std::uint64_t tag) {
   prefetch(reinterpret_cast<std::uintptr_t>(stream_of(tag).handler_.get()));
 }
 
+int UringLoop::prepare_to_wait() {
+  ring_->submit();
+  return ring_->uring.ring_fd;
+}
+
 bool UringLoop::poll(Duration wait) {
   io_uring_cqe* first = nullptr;
   if (wait <= Duration::zero()) {
     io_uring_submit_and_get_events(&ring_->uring);
   } else {
-    const auto bounded = std::min<Duration>(wait, std::chrono::hours(1));
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(bounded);
-    __kernel_timespec time{.tv_sec = seconds.count(), .tv_nsec = (bounded - seconds).count()};
+    __kernel_timespec time = kernel_time_of(wait);
     io_uring_submit_and_wait_timeout(&ring_->uring, &first, 1, &time, nullptr);
   }
   ring_->messages.submitted();
@@ -167,16 +182,10 @@ void UringLoop::handle(std::uint64_t tag, Completion completion) {
     case Operation::accept:
       return accepted(*static_cast<Listener*>(owner), completion);
     case Operation::wake:
-      return arm_wake();
+      return ring_->arm_wake(wake_fd());
     case Operation::ignored:
       return;
   }
-}
-
-void UringLoop::arm_wake() {
-  io_uring_sqe* entry = ring_->next();
-  io_uring_prep_read(entry, wake_fd(), &ring_->wakes, sizeof(ring_->wakes), 0);
-  io_uring_sqe_set_data64(entry, static_cast<std::uint64_t>(Operation::wake));
 }
 
 void UringLoop::cancel(std::uint64_t tag) {

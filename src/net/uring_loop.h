@@ -27,6 +27,7 @@ class UringLoop final : public Loop {
   ListenerId listen(Descriptor descriptor, AcceptHandler handler) override;
   void stop_listening(ListenerId id, LateConnections late) override;
   std::string_view name() const override { return "io_uring"; }
+  int prepare_to_wait() override;
 
  private:
   struct Ring;       // liburing's ring, and the memory it uses
@@ -68,7 +69,6 @@ class UringLoop final : public Loop {
   void arm_writable(Stream& stream);
   void arm_hangup(Stream& stream);
   void arm_accept(Listener& listener);
-  void arm_wake();
   void cancel(std::uint64_t tag);
   void let_go(Stream& stream);
   void operation_over(Stream& stream);

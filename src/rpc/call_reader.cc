@@ -40,6 +40,11 @@ Refusal limit_reached(std::string_view limit, Duration retry_after) {
 CallReader::CallReader(const Limits& limits, const Context& context)
     : limits_(limits), context_(context), parser_(limits.parse) {}
 
+void CallReader::set_limits(const Limits& limits) {
+  limits_ = limits;
+  parser_ = jsonrpc::Parser(limits.parse);
+}
+
 bool CallReader::is_long_batch(std::string_view text) {
   if (text.size() <= kBytesAtOnce) return false;
   const std::size_t first = text.find_first_not_of(" \n\r\t");

@@ -51,6 +51,8 @@ class CallReader {
   CallReader(const Limits& limits, const Context& context);
 
   static bool is_long_batch(std::string_view text);
+  // For texts that come from now on.
+  void set_limits(const Limits& limits);
   // The whole text at once.
   ReadText read(std::string_view text, const Origin& origin, std::shared_ptr<ByteShare> share);
   // The answer to a text of this size that is not read.
@@ -79,7 +81,7 @@ class CallReader {
   // For what is no call, so that sending it is no way around a limit.
   std::optional<Refusal> pay_for_nothing(const Caller& caller, std::size_t cost = 1) const;
 
-  const Limits limits_;
+  Limits limits_;
   const Context context_;
   jsonrpc::Parser parser_;
 };

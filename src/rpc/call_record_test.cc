@@ -19,7 +19,7 @@ class CallRecord : public ::testing::Test {
 
   trace::TestRecorder recorder_;
   std::shared_ptr<trace::Request> from_ =
-      std::make_shared<trace::Request>(trace::Request{.recorder = recorder_, .id = "req"});
+      std::make_shared<trace::Request>(trace::Request{.recorder = recorder_.shared(), .id = "req"});
 };
 
 constexpr const char* kResult = R"({"jsonrpc":"2.0","id":1,"result":"0x1"})";

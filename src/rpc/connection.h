@@ -42,6 +42,8 @@ class Connection {
   }
   // As set_principal(), with all that belongs to the new credentials.
   void set_caller(Caller caller) { caller_ = std::move(caller); }
+  // Its calls are recorded from now on.
+  void set_record(std::shared_ptr<trace::Request> record) { caller_.record = std::move(record); }
   // Set if the service closed it.
   std::optional<Ended> ended() const { return ended_; }
   // Of answers that wait until the client reads.

@@ -27,6 +27,13 @@ INSTANTIATE_TEST_SUITE_P(Loops, LongBatchTest, testing::Values(net::LoopKind::ur
                            return loop.param == net::LoopKind::epoll ? "epoll" : "uring";
                          });
 
+// The second may change between two answers.
+std::string without_date(const std::string& answer) {
+  const std::size_t at = answer.find("\r\nDate: ");
+  EXPECT_NE(at, std::string::npos) << answer;
+  return at == std::string::npos ? answer : answer.substr(0, at) + answer.substr(answer.find("\r\n", at + 2));
+}
+
 TEST_P(LongBatchTest, ItYieldsBetweenItsSlices) {
   start();
   const net::Descriptor peer = open();
@@ -101,7 +108,7 @@ TEST_P(LongBatchTest, ItIsAnsweredAsAShortOne) {
     const std::size_t begun = methods_.begun - before;
     EXPECT_EQ(ask(peer, padded(text)), short_one) << text;
     EXPECT_EQ(methods_.begun, before + 2 * begun) << text;
-    EXPECT_EQ(post(http, padded(text)), post(http, text)) << text;
+    EXPECT_EQ(without_date(post(http, padded(text))), without_date(post(http, text))) << text;
     EXPECT_EQ(methods_.begun, before + 4 * begun) << text;
     EXPECT_THAT(post(http, text), HasSubstr(short_one)) << text;
   }

@@ -7,6 +7,14 @@
 #include "base/guard.h"
 
 namespace fanfare::rpc {
+namespace {
+
+CallReader::Limits reader_limits(const Limits& limits) {
+  return {.parse = {.batch_elements_max = limits.batch_items_max, .version_1 = limits.version_1},
+          .batch_answer_bytes_max = limits.batch_answer_bytes_max};
+}
+
+}  // namespace
 
 void Service::pay(const Caller& caller, std::size_t bytes) const {
   if (caller.payer != nullptr) caller.payer->charge_bytes(bytes, context_.server.loop().now());
@@ -15,10 +23,14 @@ void Service::pay(const Caller& caller, std::size_t bytes) const {
 Service::Service(const Limits& limits, const Context& context)
     : limits_(limits),
       context_(context),
-      reader_({.parse = {.batch_elements_max = limits.batch_items_max, .version_1 = limits.version_1},
-               .batch_answer_bytes_max = limits.batch_answer_bytes_max},
+      reader_(reader_limits(limits),
               {.methods = context.methods, .observer = context.observer, .loop = context.server.loop()}),
       slices_(context.server.loop(), context.clock, context.slice_load) {}
+
+void Service::set_limits(const Limits& limits) {
+  limits_ = limits;
+  reader_.set_limits(reader_limits(limits));
+}
 
 std::shared_ptr<ByteShare> Service::make_share() const {
   return std::make_shared<ByteShare>(context_.budget, limits_.held_bytes_per_connection_max);

@@ -77,6 +77,8 @@ class Service {
   void on_close(Connection& connection);
 
   const Limits& limits() const { return limits_; }
+  // Not within a call of this object. A connection keeps the memory that it may hold.
+  void set_limits(const Limits& limits);
   // Long messages and answers that are not done.
   std::size_t in_slices() const { return slices_.size(); }
 
@@ -120,7 +122,7 @@ class Service {
   void check_watched();
   void check_watched_later();
 
-  const Limits limits_;
+  Limits limits_;
   const Context context_;
   CallReader reader_;
   std::vector<Connection*> watched_;

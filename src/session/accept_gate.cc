@@ -31,9 +31,15 @@ std::string_view name_of(Refusal refusal) {
 AcceptGate::AcceptGate(const AcceptLimits& limits)
     : connections_max_(limits.connections_max), addresses_(limits.per_address) {}
 
+void AcceptGate::set_limits(const AcceptLimits& limits) {
+  connections_max_.store(limits.connections_max, std::memory_order_relaxed);
+  addresses_.set_options(limits.per_address);
+}
+
 std::expected<void, Refusal> AcceptGate::enter() {
   const std::size_t before = connections_.fetch_add(1, std::memory_order_relaxed);
-  if (connections_max_ == 0 || before < connections_max_) return {};
+  const std::size_t most = connections_max_.load(std::memory_order_relaxed);
+  if (most == 0 || before < most) return {};
   leave();
   return std::unexpected(Refusal::server_connections);
 }

@@ -39,6 +39,9 @@ class AcceptGate {
  public:
   explicit AcceptGate(const AcceptLimits& limits = {});
 
+  // For connections that come from now on; see AddressLimits::set_options(). Lower limits close nobody.
+  void set_limits(const AcceptLimits& limits);
+
   // A connection was accepted. After a successful enter(), call leave() when it ends.
   std::expected<void, Refusal> enter();
   void leave();
@@ -57,7 +60,7 @@ class AcceptGate {
   }
 
  private:
-  const std::size_t connections_max_;
+  std::atomic<std::size_t> connections_max_;
   std::atomic<std::size_t> connections_ = 0;
   AddressLimits addresses_;
   std::array<std::atomic<std::uint64_t>, static_cast<std::size_t>(Refusal::count_)> refusals_{};

@@ -18,15 +18,30 @@ std::size_t AddressKeyHash::operator()(std::uint64_t key) const {
 }
 
 AddressLimits::AddressLimits(const AddressLimitOptions& options)
-    : options_(options), idle_max_(std::max<std::size_t>(1, options.remembered_max / kShards)) {
-  if (options_.connections_per_second > 0) {
-    interval_ = Duration(std::chrono::seconds(1)) / options_.connections_per_second;
-    bucket_ = interval_ * (options_.burst > 0 ? options_.burst : options_.connections_per_second);
-  }
+    : idle_max_(std::max<std::size_t>(1, options.remembered_max / kShards)) {
   hash_.seed = SystemRandom().next_u64();
   for (Shard& shard : shards_) {
     shard.places = std::unordered_map<std::uint64_t, std::uint32_t, AddressKeyHash>(0, hash_);
   }
+  set_options(options);
+}
+
+void AddressLimits::set_options(const AddressLimitOptions& options) {
+  const Rules rules = rules_of(options);
+  for (Shard& shard : shards_) {
+    const std::scoped_lock lock(shard.mutex);
+    shard.rules = rules;
+  }
+  enabled_.store(options.connections_max > 0 || options.connections_per_second > 0,
+                 std::memory_order_relaxed);
+}
+
+AddressLimits::Rules AddressLimits::rules_of(const AddressLimitOptions& options) {
+  Rules rules{.connections_max = options.connections_max, .exempts_loopback = options.exempts_loopback};
+  if (options.connections_per_second == 0) return rules;
+  rules.interval = Duration(std::chrono::seconds(1)) / options.connections_per_second;
+  rules.bucket = rules.interval * (options.burst > 0 ? options.burst : options.connections_per_second);
+  return rules;
 }
 
 std::optional<std::uint64_t> AddressLimits::key_of(const net::Address& address) {
@@ -47,15 +62,17 @@ std::optional<std::uint64_t> AddressLimits::key_of(const net::Address& address) 
 std::expected<AddressLimits::Ticket, AddressLimits::Refused> AddressLimits::enter(const net::Address& address,
                                                                                   Instant now) {
   const auto key = key_of(address);
-  if (!enabled() || !key || (options_.exempts_loopback && address.is_loopback())) return 0;
+  if (!enabled() || !key) return 0;
   const std::size_t which = hash_(*key) % kShards;
   Shard& shard = shards_[which];
   const std::scoped_lock lock(shard.mutex);
+  const Rules& rules = shard.rules;
+  if (rules.exempts_loopback && address.is_loopback()) return 0;
   const std::uint32_t slot = slot_for(shard, *key);
   Entry& entry = shard.entries[slot];
-  const bool fits = options_.connections_max == 0 || entry.connections < options_.connections_max;
+  const bool fits = rules.connections_max == 0 || entry.connections < rules.connections_max;
   if (!fits) return std::unexpected(Refused::too_many);
-  if (!take_token(entry, now)) {
+  if (!take_token(rules, entry, now)) {
     if (entry.connections == 0) shard.idle.splice(shard.idle.end(), shard.idle, entry.idle);
     forget_some(shard, now);
     return std::unexpected(Refused::too_fast);
@@ -74,7 +91,7 @@ void AddressLimits::leave(Ticket ticket) {
   FANFARE_CHECK(entry.connections > 0);
   if (--entry.connections > 0) return;
   entry.idle = shard.idle.insert(shard.idle.end(), slot);
-  if (options_.connections_per_second == 0) forget(shard, slot);
+  if (shard.rules.interval == Duration::zero()) forget(shard, slot);
 }
 
 std::size_t AddressLimits::size() const {
@@ -86,11 +103,13 @@ std::size_t AddressLimits::size() const {
   return count;
 }
 
-// A token costs interval_; the bucket is full when spent_until is not in the future.
-bool AddressLimits::take_token(Entry& entry, Instant now) const {
-  if (options_.connections_per_second == 0) return true;
-  const Instant spent = std::max(entry.spent_until, now) + interval_;
-  if (spent - now > bucket_) return false;
+// A token costs an interval; the bucket is full when spent_until is not in the future. Of what was spent under earlier rules a
+// bucket of these counts.
+bool AddressLimits::take_token(const Rules& rules, Entry& entry, Instant now) {
+  if (rules.interval == Duration::zero()) return true;
+  entry.spent_until = std::min(entry.spent_until, now + rules.bucket);
+  const Instant spent = std::max(entry.spent_until, now) + rules.interval;
+  if (spent - now > rules.bucket) return false;
   entry.spent_until = spent;
   return true;
 }

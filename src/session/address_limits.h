@@ -6,6 +6,7 @@
 // Any thread. A mutex guards each of several shards; it is taken when a connection opens and when it closes.
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
@@ -48,7 +49,11 @@ class AddressLimits {
   AddressLimits(const AddressLimits&) = delete;
   AddressLimits& operator=(const AddressLimits&) = delete;
 
-  bool enabled() const { return options_.connections_max > 0 || options_.connections_per_second > 0; }
+  bool enabled() const { return enabled_.load(std::memory_order_relaxed); }
+
+  // For connections that come from now on, except `remembered_max`, which stays. Connections that came while there was no
+  // limit for them do not count.
+  void set_options(const AddressLimitOptions& options);
 
   // A rejected connection uses no tokens.
   std::expected<Ticket, Refused> enter(const net::Address& address, Instant now);
@@ -67,8 +72,15 @@ class AddressLimits {
     Instant spent_until{};                    // the token bucket: everything before this time has been spent
     std::list<std::uint32_t>::iterator idle;  // in the shard's list while there are no connections
   };
+  struct Rules {
+    std::uint32_t connections_max = 0;
+    bool exempts_loopback = false;
+    Duration interval{};  // the time of one token; zero: no rate
+    Duration bucket{};    // the time of a full bucket
+  };
   struct Shard {
     mutable std::mutex mutex;  // guards everything below
+    Rules rules;               // the same in all shards, except while they are changed
     std::unordered_map<std::uint64_t, std::uint32_t, AddressKeyHash> places;
     std::vector<Entry> entries;
     std::vector<std::uint32_t> free;
@@ -76,15 +88,14 @@ class AddressLimits {
   };
 
   static constexpr std::size_t kShards = 16;
-  bool take_token(Entry& entry, Instant now) const;
+  static Rules rules_of(const AddressLimitOptions& options);
+  static bool take_token(const Rules& rules, Entry& entry, Instant now);
   static std::uint32_t slot_for(Shard& shard, std::uint64_t key);
   void forget_some(Shard& shard, Instant now) const;
   static void forget(Shard& shard, std::uint32_t slot);
 
-  const AddressLimitOptions options_;
-  Duration interval_{};  // the time of one token
-  Duration bucket_{};    // the time of a full bucket
-  std::size_t idle_max_ = 1;
+  std::atomic<bool> enabled_ = false;
+  const std::size_t idle_max_;
   AddressKeyHash hash_;
   std::array<Shard, kShards> shards_;
 };

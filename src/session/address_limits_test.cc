@@ -130,5 +130,37 @@ TEST(AddressLimits, SwitchedOffAndOtherFamiliesHaveNone) {
   on.leave(0);
 }
 
+TEST(AddressLimits, OtherLimitsApplyToNewConnectionsAndCountThoseThatAreHere) {
+  AddressLimits limits({.connections_max = 3});
+  const auto one = limits.enter(address("192.0.2.7"), kStart);
+  const auto two = limits.enter(address("192.0.2.7"), kStart);
+  ASSERT_TRUE(one && two);
+  limits.set_options({.connections_max = 2});
+  EXPECT_EQ(limits.enter(address("192.0.2.7"), kStart).error(), Refused::too_many);
+  limits.set_options({.connections_max = 1});
+  limits.leave(*one);
+  EXPECT_EQ(limits.enter(address("192.0.2.7"), kStart).error(), Refused::too_many);
+  limits.leave(*two);
+  EXPECT_TRUE(limits.enter(address("192.0.2.7"), kStart));
+  limits.set_options({});
+  EXPECT_FALSE(limits.enabled());
+  EXPECT_TRUE(limits.enter(address("192.0.2.7"), kStart));
+  // What came without limits does not count.
+  limits.set_options({.connections_max = 2});
+  EXPECT_TRUE(limits.enter(address("192.0.2.7"), kStart));
+  EXPECT_FALSE(limits.enter(address("192.0.2.7"), kStart));
+}
+
+TEST(AddressLimits, AnotherRateForgivesWhatWasSpentBeyondItsBucket) {
+  AddressLimits limits({.connections_per_second = 1, .burst = 60});
+  for (int i = 0; i < 60; ++i) EXPECT_TRUE(limits.enter(address("192.0.2.7"), kStart));
+  EXPECT_EQ(limits.enter(address("192.0.2.7"), kStart).error(), Refused::too_fast);
+  limits.set_options({.connections_per_second = 10, .burst = 5});
+  EXPECT_EQ(limits.enter(address("192.0.2.7"), kStart).error(), Refused::too_fast);
+  EXPECT_TRUE(limits.enter(address("192.0.2.7"), kStart + 100ms));
+  EXPECT_FALSE(limits.enter(address("192.0.2.7"), kStart + 199ms));
+  EXPECT_TRUE(limits.enter(address("192.0.2.7"), kStart + 200ms));
+}
+
 }  // namespace
 }  // namespace fanfare::session

@@ -47,6 +47,7 @@ class Arrival final : public Member {
 
   ServerTable& table_;
   ListenerContext& context_;
+  const std::shared_ptr<const void> use_ = context_.use;
   Admission admission_;  // until it has joined the table
   net::Stream* stream_ = nullptr;
   const std::uint32_t accepted_ms_;

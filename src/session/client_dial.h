@@ -14,6 +14,7 @@
 #include "http/response_parser.h"
 #include "session/client_plan.h"
 #include "session/client_session.h"
+#include "session/dial_attempt.h"
 #include "session/endpoint.h"
 #include "session/member.h"
 #include "session/session_data.h"
@@ -42,7 +43,7 @@ class ClientEndpoint : public Endpoint {
   virtual void on_failed(ClientDial& dial, const ClientError& error) = 0;
 };
 
-class ClientDial final : public Member {
+class ClientDial final : public Member, public DialAttempt {
  public:
   // `connect_timeout` applies to this address; the caller divides its total time. The endpoint must outlive
   // the dial, which the loop owns. The table's sweep interval determines the accuracy of deadlines.
@@ -56,6 +57,7 @@ class ClientDial final : public Member {
   void set_data(std::unique_ptr<SessionData> data) { data_ = std::move(data); }
   SessionTable& table() const override { return table_; }
   void shut_down(std::uint16_t code, std::string_view reason) override;
+  void close() override { Member::close(); }
 
  private:
   enum class Stage : std::uint8_t { connecting, asking_proxy, securing, upgrading, over };

@@ -75,7 +75,7 @@ void DialRace::start_next_at(Instant when) {
   timer_ = loop_.call_at(when, [this] { start_next(); });
 }
 
-bool DialRace::connected(const ClientDial& dial) {
+bool DialRace::connected(const DialAttempt& dial) {
   const auto found = std::ranges::find(running_, &dial);
   if (over_ || (found == running_.end() && !dialling_)) return false;
   if (found != running_.end()) running_.erase(found);
@@ -84,7 +84,7 @@ bool DialRace::connected(const ClientDial& dial) {
   return true;
 }
 
-bool DialRace::failed(const ClientDial& dial, const ClientError& error) {
+bool DialRace::failed(const DialAttempt& dial, const ClientError& error) {
   const auto found = std::ranges::find(running_, &dial);
   if (found == running_.end()) return false;
   running_.erase(found);
@@ -127,7 +127,7 @@ void DialRace::lose(ClientError error) {
 
 void DialRace::finish() {
   loop_.cancel(timer_);
-  for (ClientDial* dial : std::exchange(running_, {})) dial->close();
+  for (DialAttempt* dial : std::exchange(running_, {})) dial->close();
 }
 
 }  // namespace fanfare::session

@@ -17,8 +17,8 @@
 #include "fanfare/unique_function.h"
 #include "net/loop.h"
 #include "net/socket.h"
-#include "session/client_dial.h"
 #include "session/client_error.h"
+#include "session/dial_attempt.h"
 
 namespace fanfare::session {
 
@@ -34,7 +34,7 @@ class DialRace {
  public:
   // Begins to connect to an address with this timeout.
   using Dial =
-      std::function<std::expected<ClientDial*, ClientError>(const net::Address& address, Duration timeout)>;
+      std::function<std::expected<DialAttempt*, ClientError>(const net::Address& address, Duration timeout)>;
   // No address can win any more, or the winner failed before the loop reported it. The text lists every
   // address that was tried. The callback may destroy the race.
   using Lost = UniqueFunction<void(const ClientError&)>;
@@ -50,10 +50,10 @@ class DialRace {
   void start() { start_next(); }
   // A dial's TCP connection is established. True: it has won, the race no longer owns it, and the others
   // are closed. False: it is not needed.
-  bool connected(const ClientDial& dial);
+  bool connected(const DialAttempt& dial);
   // False: the dial does not belong to the race. It has failed and is destroyed after the call; the call
   // may lose the race.
-  bool failed(const ClientDial& dial, const ClientError& error);
+  bool failed(const DialAttempt& dial, const ClientError& error);
   // "connect [::1]:80: Connection refused; ": the addresses that have failed so far.
   const std::string& failures() const { return failures_; }
 
@@ -71,7 +71,7 @@ class DialRace {
   const Dial dial_;
   Lost lost_;
   std::size_t next_ = 0;
-  std::vector<ClientDial*> running_;
+  std::vector<DialAttempt*> running_;
   bool dialling_ = false;  // one that connects immediately is not in running_ yet
   bool over_ = false;      // won or lost
   std::string failures_;

@@ -287,7 +287,7 @@ void HttpConnection::begin_leaving() {
 void HttpConnection::on_end() {
   // Requests that arrived before the FIN are answered first.
   if (!unread_.empty()) {
-    abandon_answer();
+    note_end();
     end_waits_ = true;
     end_came_ = true;
     return;
@@ -306,7 +306,7 @@ void HttpConnection::on_end() {
       // A client may half-close after its last request and still wait for the response.
       keep_alive_ = false;
       end_came_ = true;
-      abandon_answer();
+      note_end();
       return;
     case State::leaving:
       return transport().finish_writing();

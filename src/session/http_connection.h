@@ -47,6 +47,7 @@ class HttpConnection final : public HttpInput {
   void on_adopted(net::Stream& stream) override;
   void on_flushed() override;
   void on_end() override;
+  void on_end_unread() override { note_end(); }
   void on_lost(const net::OsError&) override {}
   void on_detached() override;
   void go_on() override;

@@ -95,6 +95,28 @@ TEST_F(HttpConnectionTest, AnAnswerIsAbandonedWhenItIsSentOrTheClientEndsItsSide
   EXPECT_NE(transport_.take().find("nevertheless"), std::string::npos);
 }
 
+TEST_F(HttpConnectionTest, ARequestThatWaitedForItsTurnWhenTheClientEndedItsSideIsAbandonedAtOnce) {
+  const std::string later = "GET /later HTTP/1.1\r\nHost: a\r\n\r\n";
+  transport_.deliver(later + later);
+  transport_.end();
+  const auto first = service_.abandonment;
+  service_.waiting->respond({.body = "one", .headers = {}});
+  for (int turn = 0; turn < 3; ++turn) loop_->run_once(0ms);
+  ASSERT_NE(service_.abandonment, first) << "the second was not asked";
+  EXPECT_TRUE(service_.abandonment->load());
+  service_.waiting->respond({.body = "two", .headers = {}});
+  EXPECT_NE(transport_.take().find("two"), std::string::npos);
+}
+
+// Reading is paused while bytes wait behind the request.
+TEST_F(HttpConnectionTest, AnAnswerIsAbandonedWhenTheClientEndsItsSideBehindBytesThatWait) {
+  transport_.deliver("GET /later HTTP/1.1\r\nHost: a\r\n\r\nG");
+  EXPECT_FALSE(transport_.is_reading());
+  EXPECT_FALSE(service_.abandonment->load());
+  transport_.end_while_paused();
+  EXPECT_TRUE(service_.abandonment->load());
+}
+
 TEST_F(HttpConnectionTest, AnAnswerIsAbandonedWhenTheClientHasGone) {
   transport_.deliver("GET /later HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_FALSE(service_.abandonment->load());

@@ -23,7 +23,7 @@ void HttpOutput::begin_answer(const http::Request& request) {
   answer_headers_.clear();
   note_.reset();
   abandon_answer();
-  keep_alive_ = request.keep_alive && !table_.ends_http();
+  keep_alive_ = request.keep_alive && !table_.ends_http() && !context_.is_removed;
   head_only_ = request.method == "HEAD";
   version_minor_ = request.version_minor;
 }
@@ -33,7 +33,7 @@ http::ResponseOptions HttpOutput::response_options(std::string_view date) const 
 }
 
 std::shared_ptr<const std::atomic<bool>> HttpOutput::abandonment() {
-  if (abandoned_ == nullptr) abandoned_ = std::make_shared<std::atomic<bool>>(!is_answering());
+  if (abandoned_ == nullptr) abandoned_ = std::make_shared<std::atomic<bool>>(!is_answering() || has_ended_);
   return abandoned_;
 }
 

@@ -53,6 +53,8 @@ class HttpOutput : public Member {
   void abort_body();
 
   SessionTable& table() const final { return table_; }
+  // Whether it came to this listener.
+  bool is_of(const ListenerContext* listener) const { return &context_ == listener; }
 
  protected:
   // `waiting`: for a request; `reading`: within one, before its handler has it. `answering`: a handler has it.
@@ -77,13 +79,18 @@ class HttpOutput : public Member {
   HttpService& service() const { return context_.service; }
   const HttpSettings& settings() const { return context_.http; }
 
-  // The client has gone, or wants nothing more.
+  // The client has ended its side: no response is wanted, to the requests that it has already sent either.
+  void note_end() {
+    has_ended_ = true;
+    abandon_answer();
+  }
   void abandon_answer() {
     if (abandoned_ != nullptr) std::exchange(abandoned_, nullptr)->store(true, std::memory_order_relaxed);
   }
 
   ServerTable& table_;
   ListenerContext& context_;
+  const std::shared_ptr<const void> use_ = context_.use;
   // When the current activity began. Until the first request's head is complete: when it was accepted.
   std::uint32_t since_ms_ = 0;
   State state_ = State::waiting;
@@ -103,7 +110,8 @@ class HttpOutput : public Member {
   http::ResponseOptions response_options(std::string_view date) const;
   void body_is_over();
 
-  std::shared_ptr<std::atomic<bool>> abandoned_;  // null: nobody has asked
+  std::shared_ptr<std::atomic<bool>> abandoned_;  // null: abandonment() was not called
+  bool has_ended_ = false;
   bool head_only_ = false;
   int version_minor_ = 1;
   std::vector<ws::OwnedHeader> answer_headers_;

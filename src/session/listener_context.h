@@ -27,11 +27,15 @@ struct ListenerOptions {
   ProxyProtocol proxy_protocol = ProxyProtocol::off;
 };
 
-// A connection refers to it until its upgrade.
+// A connection refers to it until its upgrade, and holds `use` for so long.
 struct ListenerContext {
   HttpService& service;
   const HttpSettings& http;
   ListenerOptions options;
+  bool is_removed = false;  // its HTTP connections end after their next response
+  std::shared_ptr<const void> use = std::make_shared<const char>();
+
+  bool is_in_use() const { return use.use_count() > 1; }
 };
 
 // A connection refers to it for its whole lifetime.

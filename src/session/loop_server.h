@@ -2,9 +2,9 @@
 // A server on one loop: its listeners, its sessions, its sites. Everything here runs on the loop's thread.
 
 #include <cstddef>
-#include <deque>
 #include <expected>
 #include <functional>
+#include <list>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -49,6 +49,15 @@ class LoopServer {
     serve(std::move(connected), context_of(service));
   }
 
+  // Accepts no further connection from this listener, the how many-th of listen(), also not after listen_again(). Open WebSockets
+  // continue; HTTP connections end after their next response. `shuts_down`: nobody else accepts from its socket, of which there are
+  // copies. `until_unused` is released when no connection refers to the site any more, at the latest with this object.
+  void remove_listener(std::size_t number, bool shuts_down,
+                       std::shared_ptr<const void> until_unused = nullptr);
+
+  // The HTTP connections of a removed listener end after their current response, and those without a request now.
+  void end_http_of(std::size_t number);
+
   // Accepts no new connections from here on; open ones continue.
   void stop_listening();
   // Copies of the sockets that it listens on, each with the number of its listen() call.
@@ -66,6 +75,9 @@ class LoopServer {
   // current response.
   void drain(std::uint16_t code, std::string_view reason);
 
+  // For all connections, from their next step on; the limits on heads apply to new connections.
+  void set_http(const HttpSettings& settings) { options_.http = settings; }
+
   // Closes what is left, on_close included; the loop must not be running. The destructor does it, too.
   void close_all();
 
@@ -81,21 +93,26 @@ class LoopServer {
   void refuse(Refusal refusal);
   ListenerContext& context_of(HttpService& service);
   void listen_in(net::Descriptor listening, std::size_t number);
+  void look_for_unused_later();
+  void look_for_unused();
 
   LoopServerOptions options_;
   AcceptGate own_gate_;
   AcceptGate& gate_;
-  std::deque<ListenerContext> contexts_;  // sessions point into it
+  std::list<ListenerContext> contexts_;  // sessions point into it
   ServerTable sessions_;
   // Of each listen() call.
   struct Numbered {
     net::ListenerId id;
-    int fd;  // the loop owns it
-    ListenerContext* context;
+    int fd;                    // the loop owns it
+    ListenerContext* context;  // null: it was removed, and is not used any more
+    bool is_removed = false;
+    std::shared_ptr<const void> until_unused = nullptr;
   };
   std::vector<Numbered> listeners_;
   bool is_listening_ = false;
   std::vector<net::ListenerId> passed_on_;
+  net::TimerId unused_timer_{};  // while a removed listener is in use
   Counter refused_;
   bool draining_ = false;
 };

@@ -1,59 +1,18 @@
 #include "session/server.h"
 
-#include <fcntl.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <future>
-#include <set>
 #include <thread>
 #include <utility>
 
 #include "base/check.h"
 #include "net/thread.h"
+#include "session/server_thread.h"
 
 namespace fanfare::session {
-
 namespace {
 
 constexpr Duration kLookAgain = std::chrono::milliseconds(10);
-
-}  // namespace
-
-// One loop and its server. The starting thread creates and destroys the loop and the thread; everything else
-// is used on that thread only.
-struct Server::Thread {
-  std::unique_ptr<net::Loop> loop;  // kept to the end: other threads may post to it at any time
-  HttpServices services;
-  std::unique_ptr<LoopServer> server;
-  std::thread thread;
-  std::vector<std::size_t> numbers;  // the index of the listener of each listen() call
-  std::function<void()> listen;      // on the loop, once
-  std::size_t dropped = 0;           // valid after the thread has ended: sessions that did not end in time
-
-  void end();
-  void add_to(SessionTotals& totals) const;
-  void stop_by(Instant when, std::uint16_t code, std::string_view reason);
-  void drain();
-
- private:
-  void look();
-  std::size_t count_undelivered(std::size_t enough) const;
-
-  std::uint16_t close_code_ = 0;
-  std::string close_reason_;
-  Instant until_ = Instant::max();
-  net::TimerId timer_{};
-  bool draining_ = false;
-  bool over_ = false;
-  mutable std::mutex totals_mutex_;           // held while the server is read, or goes
-  std::optional<SessionTotals> totals_ = {};  // once it goes
-};
-
-namespace {
 
 void add(SessionTotals& to, const SessionTotals& more) {
   to.messages_received += more.messages_received;
@@ -161,14 +120,17 @@ std::expected<void, net::OsError> Server::start(const std::vector<Listener>& lis
       options_.loops > 0 ? options_.loops : std::max<std::size_t>(1, std::thread::hardware_concurrency());
   for (const Listener& listener : listeners) {
     addresses_.push_back(listener.address);
+    is_shut_down_.push_back(listener.is_ours);
     if (listener.inherited_fd) continue;
     if (const auto free = net::check_free(listener.address); !free) return std::unexpected(free.error());
   }
   auto listening = bind_for_loops(listeners, addresses_, count);
   if (!listening) return std::unexpected(listening.error());
-  remember_unix_paths(listeners);
+  for (std::size_t i = 0; i < listeners.size(); ++i) {
+    unix_paths_.remember(i, listeners[i], addresses_[i], accepts_later_);
+  }
   auto started = start_threads(*std::move(listening), listeners, make_http_services, before_accepting);
-  if (!started) remove_unix_paths();
+  if (!started) unix_paths_.remove_all();
   return started;
 }
 
@@ -226,111 +188,6 @@ std::expected<void, net::OsError> Server::start_threads(std::vector<LoopListenin
   return {};
 }
 
-void Server::remember_unix_paths(const std::vector<Listener>& listeners) {
-  for (std::size_t i = 0; i < addresses_.size(); ++i) {
-    const net::Address& address = addresses_[i];
-    struct stat made{};
-    const bool is_inherited = listeners[i].inherited_fd.has_value();
-    if ((is_inherited && !listeners[i].is_ours) || address.family() != AF_UNIX) continue;
-    if (::stat(address.host().c_str(), &made) != 0) continue;
-    unix_paths_.push_back({.path = address.host(),
-                           .device = made.st_dev,
-                           .inode = made.st_ino,
-                           .is_of_other = is_inherited && accepts_later_,
-                           .mode = listeners[i].unix_mode});
-  }
-}
-
-// A successor may have created its own socket there already.
-void Server::remove_unix_paths() {
-  for (const UnixPath& ours : unix_paths_) {
-    struct stat now{};
-    if (ours.is_of_other || ::stat(ours.path.c_str(), &now) != 0 || now.st_dev != ours.device ||
-        now.st_ino != ours.inode)
-      continue;
-    ::unlink(ours.path.c_str());
-  }
-  unix_paths_.clear();
-}
-
-void Server::begin_accepting() {
-  {
-    const std::scoped_lock lock(paths_mutex_);
-    for (UnixPath& path : unix_paths_) {
-      if (std::exchange(path.is_of_other, false) && path.mode) ::chmod(path.path.c_str(), *path.mode);
-    }
-  }
-  for (const auto& thread : threads_) {
-    thread->loop->post([self = thread.get()] { self->listen(); });
-  }
-}
-
-// `result` outlives a call that has given up, until the loop has run `task` or ended.
-template <typename Result>
-std::optional<Result> Server::ask(std::size_t loop_index, Duration wait_max,
-                                  UniqueFunction<Result(LoopServer&)> task) {
-  const auto asked = std::make_shared<std::promise<Result>>();
-  auto answer = asked->get_future();
-  const bool is_posted = post(loop_index, [asked, task = std::move(task)](LoopServer& server) mutable {
-    asked->set_value(task(server));
-  });
-  if (!is_posted || answer.wait_for(wait_max) != std::future_status::ready) return std::nullopt;
-  return answer.get();
-}
-
-std::expected<std::vector<Server::Passed>, net::OsError> Server::copy_sockets(Duration wait_max) {
-  std::vector<Passed> passed;
-  std::set<std::pair<dev_t, ino_t>> seen;  // the loops share Unix paths and what was inherited
-  for (std::size_t i = 0; i < threads_.size(); ++i) {
-    using Copies = std::expected<std::vector<LoopServer::Listening>, net::OsError>;
-    auto sockets = ask<Copies>(i, wait_max, [](LoopServer& server) { return server.copy_sockets(); });
-    if (!sockets) {
-      return std::unexpected(
-          net::OsError{.call = "answer of loop", .code = ETIMEDOUT, .detail = std::to_string(i)});
-    }
-    if (!*sockets) return std::unexpected(sockets->error());
-    for (LoopServer::Listening& one : **sockets) {
-      struct stat socket{};
-      if (::fstat(one.socket.get(), &socket) != 0) return std::unexpected(net::last_error("fstat"));
-      passed.push_back({.listener = threads_[i]->numbers[one.number],
-                        .loop = i,
-                        .number = one.number,
-                        .socket = std::move(one.socket),
-                        .is_repeated = !seen.emplace(socket.st_dev, socket.st_ino).second});
-    }
-  }
-  return passed;
-}
-
-bool Server::stop_accepting(Duration wait_max) {
-  bool have_all = true;
-  for (std::size_t i = 0; i < threads_.size(); ++i) {
-    const auto stopped = ask<bool>(i, wait_max, [](LoopServer& server) {
-      server.pass_on_listening();
-      return true;
-    });
-    have_all = have_all && stopped.has_value();
-  }
-  return have_all;
-}
-
-void Server::accept_again(std::vector<Passed> sockets) {
-  std::vector<std::vector<LoopServer::Listening>> of_loops(threads_.size());
-  for (Passed& one : sockets) {
-    of_loops[one.loop].push_back({.number = one.number, .socket = std::move(one.socket)});
-  }
-  for (std::size_t i = 0; i < threads_.size(); ++i) {
-    post(i, [sockets = std::move(of_loops[i])](LoopServer& server) mutable {
-      server.listen_again(std::move(sockets));
-    });
-  }
-}
-
-void Server::give_up_paths() {
-  const std::scoped_lock lock(paths_mutex_);
-  unix_paths_.clear();
-}
-
 bool Server::post(std::size_t loop_index, ServerTask task) {
   Thread& thread = *threads_[loop_index];
   return thread.loop->post([&thread, task = std::move(task)]() mutable { task(*thread.server); });
@@ -373,10 +230,7 @@ SessionTotals Server::totals() const {
 }
 
 void Server::begin_stop(std::uint16_t code, std::string_view reason, Duration deadline) {
-  {
-    const std::scoped_lock lock(paths_mutex_);
-    remove_unix_paths();
-  }
+  unix_paths_.remove_all();
   const std::string text(reason);
   // Practically forever, and without overflow in additions.
   const Duration patience = std::clamp<Duration>(deadline, Duration::zero(), std::chrono::hours(24 * 365));

@@ -17,6 +17,7 @@
 #include "net/loop.h"
 #include "session/listening.h"
 #include "session/loop_server.h"
+#include "session/unix_paths.h"
 
 namespace fanfare::session {
 
@@ -65,6 +66,24 @@ class Server {
   void accept_later() { accepts_later_ = true; }
   void begin_accepting();
 
+  // Other listeners while it runs, from the thread of start(), and not between copy_sockets() and accept_again(). First a new one is
+  // bound, which may fail and changes nothing. Its index is listener_count() at add_listener(); the site is made on each loop's
+  // thread. After remove_listener() it accepts no connection, and those that it has continue (LoopServer::remove_listener()). When none
+  // of them needs the site any more, it is destroyed on each loop.
+  struct Bound {
+    Listener listener;
+    net::Address address;
+    std::vector<LoopListening> sockets;
+    BoundPath path = {};
+  };
+  std::expected<Bound, net::OsError> bind_listener(const Listener& listener) const;
+  using MakeHttpService = std::function<std::unique_ptr<HttpService>(LoopServer&, std::size_t loop_index)>;
+  void add_listener(Bound bound, const MakeHttpService& make_http_service);
+  // HTTP connections of a removed listener end after their next response, or those without a request at once.
+  enum class HttpEnd : std::uint8_t { after_next_response, after_current_response };
+  void remove_listener(std::size_t index, HttpEnd http_end = HttpEnd::after_next_response);
+  std::size_t listener_count() const { return addresses_.size(); }
+
   // To pass the listening sockets on to another process, from one thread, not a loop's, before any stop:
   // copies of them, for each loop; then stop_accepting(), which returns when no loop accepts any more. What the
   // loops have accepted until then is served, and the sockets stay open as long as somebody holds copies. After
@@ -85,8 +104,10 @@ class Server {
   // The other process removes the Unix paths from now on.
   void give_up_paths();
 
-  // The bound addresses, with the ports that the system chose for port 0.
+  // The bound addresses, with the ports that the system chose for port 0, by index; also of listeners that were removed.
   const std::vector<net::Address>& addresses() const { return addresses_; }
+  // For connections that come from now on, on all loops. Any thread.
+  void set_accept_limits(const AcceptLimits& limits) { gate_.set_limits(limits); }
   // Counts of admitted and rejected connections. Any thread.
   const AcceptGate& gate() const { return gate_; }
   // From start() to the end of this object, any thread. Of loops that have ended: as they were then.
@@ -121,13 +142,6 @@ class Server {
  private:
   struct Thread;
 
-  struct UnixPath {  // our path, and the identity of the file that we created
-    std::string path;
-    std::uint64_t device = 0;
-    std::uint64_t inode = 0;
-    bool is_of_other = false;           // of the process that this one replaces, until begin_accepting()
-    std::optional<unsigned> mode = {};  // set then, because the other process may have had another one
-  };
   std::expected<void, net::OsError> start_threads(std::vector<LoopListening> listening,
                                                   const std::vector<Listener>& listeners,
                                                   const MakeHttpServices& make_http_services,
@@ -136,17 +150,15 @@ class Server {
   template <typename Result>
   std::optional<Result> ask(std::size_t loop_index, Duration wait_max,
                             UniqueFunction<Result(LoopServer&)> task);
-  void remember_unix_paths(const std::vector<Listener>& listeners);
-  void remove_unix_paths();
 
   ServerOptions options_;
   AcceptGate gate_;
   bool accepts_later_ = false;
   std::vector<net::Address> addresses_;
-  std::vector<UnixPath> unix_paths_;
+  std::vector<bool> is_shut_down_;  // at its removal: a socket that an earlier process of ours has made
+  UnixPaths unix_paths_;
   std::string_view loop_name_;
   std::vector<std::unique_ptr<Thread>> threads_;
-  std::mutex paths_mutex_;    // guards unix_paths_ after start()
   std::mutex joining_mutex_;  // held while a thread is joined; never on a loop's thread
 };
 

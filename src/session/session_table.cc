@@ -78,6 +78,16 @@ void SessionTable::add(Member& member) {
   ++size_;
 }
 
+void SessionTable::keep_facts(bool keep) {
+  if (keep == (facts_ != nullptr)) return;
+  facts_.reset();
+  if (!keep) return;
+  facts_ = std::make_unique<ConnectionFactsTable>();
+  for (std::size_t slot = 0; slot < slots_.size(); ++slot) {
+    if (slots_[slot] != nullptr) facts_->begin(static_cast<std::uint32_t>(slot), loop_.now());
+  }
+}
+
 void SessionTable::give_id(Member& member) {
   if (++last_generation_ == 0) ++last_generation_;  // zero is never assigned
   member.generation_ = last_generation_;
@@ -122,6 +132,12 @@ void SessionTable::go_on() {
     member->goes_on_ = false;
     member->go_on();
   }
+}
+
+void SessionTable::set_sweep_interval(Duration interval) {
+  if (std::exchange(sweep_interval_, interval) == interval) return;
+  loop_.cancel(timer_);
+  schedule();
 }
 
 void SessionTable::schedule() {

@@ -52,6 +52,8 @@ class SessionTable {
   // be several times as long.
   SessionTable(net::Loop& loop, Duration sweep_interval);
   virtual ~SessionTable();
+  // Loop thread. The next sweep is an interval from now, if it is another one.
+  void set_sweep_interval(Duration interval);
   SessionTable(const SessionTable&) = delete;
   SessionTable& operator=(const SessionTable&) = delete;
 
@@ -87,8 +89,8 @@ class SessionTable {
     }
     return end;
   }
-  // From now on facts are kept of each new member. Before the first one.
-  void keep_facts() { facts_ = std::make_unique<ConnectionFactsTable>(); }
+  // Whether facts are kept. Those of members that are there begin now.
+  void keep_facts(bool keep);
   // Null: nobody is told. It must outlive the table.
   void set_session_watcher(SessionWatcher* watcher) { session_watcher_ = watcher; }
   SessionWatcher* session_watcher() const { return session_watcher_; }
@@ -182,7 +184,7 @@ class SessionTable {
   void schedule();
 
   net::Loop& loop_;
-  const Duration sweep_interval_;
+  Duration sweep_interval_;
   const Instant started_;
   SystemRandom random_;
   SessionCounters counters_;

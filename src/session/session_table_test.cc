@@ -93,6 +93,30 @@ TEST_P(SessionTableTest, ASessionThatHasLeftIsNotCountedInAnothersSlot) {
   ASSERT_TRUE(run_until([&] { return server_->sessions().size() == 0; }));
 }
 
+TEST_P(SessionTableTest, FactsOfConnectionsThatAreThereBeginWhenTheyAreKept) {
+  start();
+  const auto before = open_websocket();
+  Session& session = *endpoint_.last;
+  write(before, client_frame(0x81, "one"));
+  read_until(before, "one");
+  SessionTable& sessions = server_->sessions();
+  sessions.keep_facts(true);
+  const ConnectionFacts* const facts = sessions.facts_of(session);
+  ASSERT_NE(facts, nullptr);
+  EXPECT_EQ(facts->opened_at, loop_->now());
+  write(before, client_frame(0x81, "two"));
+  read_until(before, "two");
+  EXPECT_EQ(facts->messages_received, 1U);
+  const auto after = open_websocket();
+  sessions.keep_facts(true);
+  EXPECT_EQ(sessions.facts_of(session)->messages_received, 1U) << "they go on";
+  EXPECT_EQ(sessions.facts_of(*endpoint_.last)->messages_received, 1U) << "the upgrade";
+  sessions.keep_facts(false);
+  EXPECT_EQ(sessions.facts_of(session), nullptr);
+  write(before, client_frame(0x81, "three"));
+  read_until(before, "three");
+}
+
 TEST_P(SessionTableTest, VisitsSlotsInSteps) {
   start();
   std::vector<net::Descriptor> peers;

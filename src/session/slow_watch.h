@@ -32,6 +32,8 @@ class SlowWatch {
   SlowWatch& operator=(const SlowWatch&) = delete;
   ~SlowWatch();
 
+  // From the next check on.
+  void set_timeout(Duration timeout) { timeout_ = timeout; }
   // The reader must be removed before it is destroyed. Adding it again changes nothing.
   void add(SlowReader& reader);
   void remove(SlowReader& reader);
@@ -46,7 +48,7 @@ class SlowWatch {
   void check();
 
   net::Loop& loop_;
-  const Duration timeout_;
+  Duration timeout_;
   std::unordered_map<SlowReader*, Progress> readers_;
   bool is_planned_ = false;  // a check; only while there are readers
   net::TimerId timer_;

@@ -7,12 +7,11 @@
 #include "streams/spec.h"
 
 namespace fanfare::streams {
-namespace {
 
 // Topics of the hub with other purposes have other names.
-constexpr std::string_view kTopicPrefix = "stream:";
-
-}  // namespace
+std::string topic_of(std::string_view stream) {
+  return joined({"stream:", stream});
+}
 
 std::expected<std::shared_ptr<Stream>, std::string> Catalog::add(const StreamOptions& options) {
   if (!is_stream_name(options.name)) return std::unexpected(joined({"a stream's name has ", kNameExpected}));
@@ -20,15 +19,15 @@ std::expected<std::shared_ptr<Stream>, std::string> Catalog::add(const StreamOpt
   if (options.history_messages < 2) return std::unexpected("a stream keeps at least 2 values");
   if (options.history_bytes < std::size_t{1} << 16U) return std::unexpected("a stream keeps at least 64 KiB");
   const HistoryLimits history{.messages_max = options.history_messages, .bytes_max = options.history_bytes};
-  auto topic =
-      hub_.add(joined({kTopicPrefix, options.name}), Stream::topic_setup(history, options.slow_readers));
+  const auto shared = options.shared ? std::make_shared<SharedTopic>(options.new_only) : nullptr;
+  auto topic = hub_.add(topic_of(options.name), Stream::topic_setup(history, options.slow_readers, shared));
   if (!topic) return std::unexpected(std::move(topic.error()));
   auto stream = std::make_shared<Stream>(hub_, *std::move(topic),
                                          StreamInfo{.name = options.name,
                                                     .interval_ms = options.interval_ms,
                                                     .on_change = options.on_change,
                                                     .history = options.history_messages},
-                                         options.history_bytes / 8);
+                                         options.history_bytes / 8, shared);
   const std::unique_lock lock(mutex_);
   streams_.push_back(stream);
   return stream;
@@ -66,7 +65,7 @@ bool Catalog::remove(const std::string& name) {
 }
 
 bool Catalog::reserve_connection(Transport transport) {
-  if (open_.fetch_add(1, std::memory_order_relaxed) >= limits_.connections_max) {
+  if (open_.fetch_add(1, std::memory_order_relaxed) >= limits().connections_max) {
     open_.fetch_sub(1, std::memory_order_relaxed);
     refused_.fetch_add(1, std::memory_order_relaxed);
     return false;

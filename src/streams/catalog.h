@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <expected>
 #include <map>
 #include <memory>
@@ -29,12 +30,18 @@ struct StreamOptions {
   std::size_t history_messages = 300;
   std::size_t history_bytes = std::size_t{4} << 20;
   TopicPolicy slow_readers = {.when_full = WhenFull::keep_latest};
+  // Other instances have the stream as well. Needs a relay of the hub, which keeps at least as much.
+  bool shared = false;
+  bool new_only = false;  // with `shared`: its publisher asks for the values of all instances
 };
+
+// The name of its topic.
+std::string topic_of(std::string_view stream);
 
 class Catalog {
  public:
   // The hub must outlive the catalog.
-  Catalog(pubsub::Hub& hub, const Limits& limits) : hub_(hub), limits_(limits) {}
+  Catalog(pubsub::Hub& hub, const Limits& limits) : hub_(hub) { set_limits(limits); }
   Catalog(const Catalog&) = delete;
   Catalog& operator=(const Catalog&) = delete;
 
@@ -48,7 +55,12 @@ class Catalog {
   // Subscribers get `unsubscribed`. False: it was removed before.
   bool remove(const std::string& name);
 
-  const Limits& limits() const { return limits_; }
+  // Valid as long as the catalog.
+  const Limits& limits() const { return *limits_.load(std::memory_order_acquire); }
+  // One thread at a time. Each set is kept, because others may be reading it.
+  void set_limits(const Limits& limits) {
+    limits_.store(&all_limits_.emplace_back(limits), std::memory_order_release);
+  }
   pubsub::Hub& hub() const { return hub_; }
 
   // One of the connections of the process. False: connections_max is reached.
@@ -67,7 +79,8 @@ class Catalog {
 
  private:
   pubsub::Hub& hub_;
-  const Limits limits_;
+  std::deque<Limits> all_limits_;  // the last one is in use
+  std::atomic<const Limits*> limits_ = nullptr;
   std::atomic<std::size_t> open_ = 0;
   std::array<std::atomic<std::size_t>, kTransportCount> connections_ = {};
   std::atomic<std::uint64_t> refused_ = 0;

@@ -139,15 +139,14 @@ std::expected<void, ProtocolError> Client::subscribe(const Request& request) {
       return failure(request, ErrorCode::limit_reached, *std::move(refused));
     }
   }
-  Subscribed answer{.id = request.id};
-  auto joined_stream = Subscription::join(*this, stream, request, answer);
+  auto joined_stream = Subscription::join(*this, stream, request);
   // The only reason: it was removed just now.
   if (!joined_stream) {
     give_back(1);
     return failure(request, ErrorCode::unknown_stream, "the stream has ended");
   }
   subscriptions_.push_back(*std::move(joined_stream));
-  port_.send(subscribed_message(request.stream, answer));
+  subscriptions_.back()->begin();
   return {};
 }
 

@@ -23,6 +23,12 @@ std::size_t NewEntries::keep(Json& value) {
   return list->items.size();
 }
 
+void NewEntries::note(const Json& value) {
+  Json copy = value;
+  keep(copy);
+  commit();
+}
+
 void NewEntries::commit() {
   for (std::string& key : std::exchange(kept_, {})) {
     const auto [there, added] = seen_.insert(std::move(key));

@@ -1,5 +1,6 @@
 #include "streams/poller.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/text.h"
@@ -11,6 +12,9 @@ namespace {
 
 // A node's answers may nest deeper than values: fields pick from them.
 constexpr std::uint32_t kResultDepthMax = 64;
+
+// At a shared stream whose broker has to answer before a poll is worth its while.
+constexpr Duration kLookEvery = std::chrono::milliseconds(20);
 
 std::int64_t seconds_of(WallTime time) {
   return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
@@ -32,14 +36,15 @@ struct Poller::Poll {
 };
 
 Poller::Poller(const StreamSpec& spec, Stream& stream, Node& node, Clock& clock,
-               std::function<void()> rescheduled)
+               std::function<void()> rescheduled, PollerMemory memory)
     : spec_(spec),
       stream_(stream),
       node_(node),
       clock_(clock),
       rescheduled_(std::move(rescheduled)),
-      mapping_(spec) {
-  if (spec.new_only) new_entries_.emplace(*spec.new_only);
+      mapping_(spec),
+      memory_(std::move(memory)) {
+  if (spec.new_only && !memory_.new_entries) memory_.new_entries.emplace(*spec.new_only);
 }
 
 Instant Poller::next_due() const {
@@ -58,7 +63,15 @@ void Poller::advance() {
     is_active_ = false;
     return;
   }
+  if (!stream_.is_ready()) {
+    due_ = saturating_add(clock_.now(), std::min(spec_.interval, kLookEvery));
+    return;
+  }
   begin();
+}
+
+void Poller::interval_changed() {
+  due_ = std::min(due_, saturating_add(clock_.now(), spec_.interval));
 }
 
 void Poller::begin() {
@@ -101,6 +114,11 @@ Json Poller::document_of(const Poll& poll) const {
 
 void Poller::finish(Poll& poll) {
   const std::shared_ptr<Poll> ended = std::move(poll_);
+  if (!stream_.begin_turn()) {
+    if (rescheduled_) rescheduled_();
+    return;
+  }
+  learn();
   if (poll.problem.empty()) {
     auto value = mapping_.map(document_of(poll), poll.began);
     if (value && value->write().size() > stream_.value_bytes_max()) {
@@ -120,6 +138,20 @@ void Poller::finish(Poll& poll) {
   if (rescheduled_) rescheduled_();
 }
 
+// Of a shared stream, only what its events say counts: others may have published meanwhile, and what this poller published may
+// have been refused.
+void Poller::learn() {
+  auto known = stream_.take_known();
+  if (!known) return;
+  owes_value_ = known->owes_value;
+  if (memory_.new_entries) {
+    for (const Json& value : known->new_values) memory_.new_entries->note(value);
+  }
+  if (!spec_.on_change) return;
+  memory_.last = std::move(known->last);
+  if (known->seconds > memory_.last_seconds.value_or(0)) memory_.last_seconds = known->seconds;
+}
+
 // After an interruption or a pause a value follows, even an equal one or one without entries, so that subscribers know where
 // they stand and notices never push the last value out of the history. A stream of new entries begins with the first
 // poll, even if there are none.
@@ -127,27 +159,29 @@ void Poller::publish(Json value, std::int64_t seconds) {
   owes_value_ = owes_value_ || stream_.is_interrupted();
   stream_.restore(seconds);
   if (spec_.on_change) note_pause(seconds);
-  if (new_entries_) {
-    const std::size_t count = new_entries_->keep(value);
+  if (memory_.new_entries) {
+    const std::size_t count = memory_.new_entries->keep(value);
     mapping_.count_sizes(value);
     if (count == 0 && !owes_value_ && stream_.has_published()) return;
   }
-  if (spec_.on_change && !owes_value_ && last_ && *last_ == value) return;
+  if (spec_.on_change && !owes_value_ && memory_.last && *memory_.last == value) return;
   // If the hub is at a limit, the next poll offers what is new again.
   if (stream_.publish(value, seconds) != Stream::Published::yes) return;
   owes_value_ = false;
-  if (new_entries_) new_entries_->commit();
-  if (spec_.on_change) last_ = std::move(value);
+  // The entries of a shared stream count as seen when they come back.
+  if (memory_.new_entries && !stream_.is_shared()) memory_.new_entries->commit();
+  if (spec_.on_change) memory_.last = std::move(value);
 }
 
 // Nobody watched, a poll took long, or the process was stopped. If the hub is at a limit, the next poll says it.
 void Poller::note_pause(std::int64_t seconds) {
   const std::chrono::duration<double> longest = spec_.interval * kPauseIntervals + std::chrono::seconds(1);
-  if (last_seconds_ && !owes_value_ && static_cast<double>(seconds - *last_seconds_) > longest.count()) {
-    if (!stream_.pause(*last_seconds_, seconds)) return;
+  if (memory_.last_seconds && !owes_value_ &&
+      static_cast<double>(seconds - *memory_.last_seconds) > longest.count()) {
+    if (!stream_.pause(*memory_.last_seconds, seconds)) return;
     owes_value_ = true;
   }
-  last_seconds_ = seconds;
+  memory_.last_seconds = seconds;
 }
 
 }  // namespace fanfare::streams

@@ -41,12 +41,20 @@ class Node {
 // it, because they would take the silence for an unchanged value.
 inline constexpr double kPauseIntervals = 2.5;
 
+// What a poller knows of what was published: for the poller that follows it.
+struct PollerMemory {
+  std::optional<NewEntries> new_entries = {};
+  std::optional<Json> last = {};  // the last value published, with on_change
+  std::optional<std::int64_t> last_seconds =
+      {};  // of the last poll that succeeded, since 1970; with on_change
+};
+
 class Poller {
  public:
   // Everything referred to must outlive the poller. `rescheduled` is called when next_due() has changed outside of
-  // wake() and advance().
+  // wake() and advance(). `memory`: of an earlier poller of the stream with the same StreamSpec::new_only.
   Poller(const StreamSpec& spec, Stream& stream, Node& node, Clock& clock,
-         std::function<void()> rescheduled = {});
+         std::function<void()> rescheduled = {}, PollerMemory memory = {});
   Poller(const Poller&) = delete;
   Poller& operator=(const Poller&) = delete;
 
@@ -54,6 +62,14 @@ class Poller {
   void wake();
   // Begins the poll that is due.
   void advance();
+  // The spec has another interval: the next poll begins an interval from now at the latest.
+  void interval_changed();
+  // The poller must not be used any more.
+  PollerMemory take_memory() { return std::move(memory_); }
+  // Nothing is asked any more, before wake().
+  void rest() { is_active_ = false; }
+  // False: idle.
+  bool is_active() const { return is_active_; }
   // When advance() has something to do; Instant::max(): not before wake() or the end of a poll.
   Instant next_due() const;
 
@@ -62,6 +78,7 @@ class Poller {
 
   void begin();
   void finish(Poll& poll);
+  void learn();
   Json document_of(const Poll& poll) const;
   void publish(Json value, std::int64_t seconds);
   void note_pause(std::int64_t seconds);
@@ -72,10 +89,7 @@ class Poller {
   Clock& clock_;
   std::function<void()> rescheduled_;
   Mapping mapping_;
-  std::optional<NewEntries> new_entries_;
-  std::optional<Json> last_;  // the last value published, with on_change
-  // Of the last poll that succeeded, in seconds since 1970; with on_change.
-  std::optional<std::int64_t> last_seconds_;
+  PollerMemory memory_;
   bool owes_value_ = false;  // an interruption or a pause is over, and no value has followed yet
   bool is_active_ = false;   // not idle
   Instant due_{};

@@ -1,5 +1,6 @@
 #include "streams/record.h"
 
+#include <bit>
 #include <cstring>
 
 #include "base/bytes.h"
@@ -20,11 +21,15 @@ struct Head {
   std::uint32_t checksum;
 };
 static_assert(sizeof(Head) == 64);
+static_assert(std::endian::native == std::endian::little);
+
+constexpr std::uint64_t kVersion = std::uint64_t{1} << 8U;
+constexpr std::uint64_t kKindMax = static_cast<std::uint64_t>(Record::Kind::paused);
 
 }  // namespace
 
 SharedBytes write_record(const Record& record) {
-  const Head head{.kind = static_cast<std::uint64_t>(record.kind),
+  const Head head{.kind = kVersion | static_cast<std::uint64_t>(record.kind),
                   .serial = record.serial,
                   .base = record.base,
                   .seconds = record.seconds,
@@ -48,6 +53,16 @@ SharedBytes with_position(Position position, const SharedBytes& record) {
   return write_record(moved);
 }
 
+bool is_record(const SharedBytes& bytes) {
+  const Bytes view = bytes.view();
+  Head head{};
+  if (view.size() < sizeof(head)) return false;
+  std::memcpy(&head, view.data(), sizeof(head));
+  if ((head.kind & kVersion) == 0 || (head.kind & ~kVersion) > kKindMax) return false;
+  const std::size_t content = view.size() - sizeof(head);
+  return head.data_size <= content && content - head.data_size == head.patch_size;
+}
+
 Record read_record(const SharedBytes& bytes) {
   const Bytes view = bytes.view();
   Head head{};
@@ -55,7 +70,7 @@ Record read_record(const SharedBytes& bytes) {
   std::memcpy(&head, view.data(), sizeof(head));
   FANFARE_CHECK(view.size() == sizeof(head) + head.data_size + head.patch_size);
   const std::string_view content = as_text(view.subspan(sizeof(head)));
-  return {.kind = static_cast<Record::Kind>(head.kind),
+  return {.kind = static_cast<Record::Kind>(head.kind & ~kVersion),
           .serial = head.serial,
           .base = head.base,
           .seconds = head.seconds,

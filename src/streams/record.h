@@ -6,7 +6,7 @@
 //        | kind | serial | base  | seconds | epoch | offset | data   | patch  | crc  | data, patch
 //                                                             size     size
 //
-// Numbers are in the byte order of the machine: records never leave the process.
+// Numbers are little-endian. Records of a relayed stream travel between instances; the upper bytes of `kind` have their version.
 
 #include <cstdint>
 #include <string_view>
@@ -36,6 +36,8 @@ struct Record {
 SharedBytes write_record(const Record& record);
 // A copy that stands at the position: TopicSetup::encode of streams.
 SharedBytes with_position(Position position, const SharedBytes& record);
+// Whether the bytes are from write_record(), of this version. For those that come from a relay.
+bool is_record(const SharedBytes& bytes);
 // The views point into the bytes, which must be from write_record().
 Record read_record(const SharedBytes& bytes);
 

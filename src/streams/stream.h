@@ -9,11 +9,13 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "fanfare/topic.h"
 #include "pubsub/hub.h"
 #include "streams/json.h"
 #include "streams/messages.h"
+#include "streams/shared_topic.h"
 
 namespace fanfare::streams {
 
@@ -28,13 +30,31 @@ struct StreamCounters {
 
 class Stream {
  public:
-  // The topic is one of the hub's, made with topic_setup(). The hub must outlive the stream.
-  Stream(pubsub::Hub& hub, std::shared_ptr<pubsub::Topic> topic, StreamInfo info,
-         std::size_t value_bytes_max);
+  // The topic is one of the hub's, made with topic_setup(). The hub must outlive the stream. `shared`: null, unless other
+  // instances have the stream as well.
+  Stream(pubsub::Hub& hub, std::shared_ptr<pubsub::Topic> topic, StreamInfo info, std::size_t value_bytes_max,
+         std::shared_ptr<SharedTopic> shared = nullptr);
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
-  static pubsub::TopicSetup topic_setup(const HistoryLimits& history, TopicPolicy policy);
+  static pubsub::TopicSetup topic_setup(const HistoryLimits& history, TopicPolicy policy,
+                                        const std::shared_ptr<SharedTopic>& shared = nullptr);
+
+  // What is known of a shared stream, by its events.
+  struct Known {
+    std::optional<Json> last;      // value
+    std::int64_t seconds = 0;      // of the last event; zero: there was none
+    bool owes_value = false;       // after a notice
+    std::vector<Json> new_values;  // since the last turn
+  };
+  // Before the functions below, for each poll. A shared stream is published in turns: false means that this poll must publish
+  // nothing, because it is not known yet what became of the last one.
+  bool begin_turn();
+  // Whether it would begin, as far as is known: a poll is worth its while.
+  bool is_ready() const { return shared_ == nullptr || shared_->is_ready(); }
+  // As of the turn's beginning; empty: the stream is not shared. The publisher's own memory may be of events that others
+  // followed, or that were refused.
+  std::optional<Known> take_known();
 
   enum class Published : std::uint8_t { yes, refused, too_long };
   // A value, with the time that it shows to clients. refused: the hub is at a limit or stopped; the next value is
@@ -47,20 +67,29 @@ class Stream {
   void restore_with_last(std::int64_t seconds);
   // Records that nothing is known about the time between the two polls; a value must follow. False: the hub took nothing.
   bool pause(std::int64_t from_seconds, std::int64_t until_seconds);
-  bool is_interrupted() const { return interrupted_.load(std::memory_order_relaxed); }
+  bool is_interrupted() const {
+    return shared_ != nullptr ? shared_->is_interrupted() : interrupted_.load(std::memory_order_relaxed);
+  }
   // Why it is, or was last.
   std::string reason() const;
-  bool has_published() const { return counters.values.load(std::memory_order_relaxed) > 0; }
+  // Of a shared stream: as of the turn's beginning.
+  bool has_published() const {
+    return shared_ != nullptr ? last_.has_value() : counters.values.load(std::memory_order_relaxed) > 0;
+  }
 
-  // Subscribers of all loops. `watched` is called when the first one comes, on its loop's thread; set it before there
-  // are any.
-  void on_watched(std::function<void()> watched) { watched_ = std::move(watched); }
+  // Subscribers of all loops. `watched` is called when the first one comes, on its loop's thread. An earlier one may be under way
+  // when this returns.
+  void on_watched(std::function<void()> watched);
   void add_watcher();
   void remove_watcher() { watchers_.fetch_sub(1, std::memory_order_acq_rel); }
   std::size_t watchers() const { return watchers_.load(std::memory_order_acquire); }
 
-  const std::string& name() const { return info_.name; }
-  const StreamInfo& info() const { return info_; }
+  bool is_shared() const { return shared_ != nullptr; }
+  const std::string& name() const { return name_; }
+  // For clients.
+  StreamInfo info() const;
+  // How it is polled from now on. Its events go on.
+  void set_polling(std::int64_t interval_ms, bool on_change);
   const std::shared_ptr<pubsub::Topic>& topic() const { return topic_; }
   // A longer value is not published. The history holds the last two whatever their size.
   std::size_t value_bytes_max() const { return value_bytes_max_; }
@@ -75,8 +104,13 @@ class Stream {
 
   pubsub::Hub& hub_;
   const std::shared_ptr<pubsub::Topic> topic_;
-  const StreamInfo info_;
+  const std::string name_;
+  const std::size_t history_;
+  std::atomic<std::int64_t> interval_ms_;
+  std::atomic<bool> is_on_change_;
   const std::size_t value_bytes_max_;
+  const std::shared_ptr<SharedTopic> shared_;
+  std::mutex watched_mutex_;  // guards watched_
   std::function<void()> watched_;
   std::atomic<std::size_t> watchers_ = 0;
   std::atomic<bool> interrupted_ = false;
@@ -84,6 +118,7 @@ class Stream {
   std::uint64_t serial_ = 0;
   std::optional<Json> last_;  // the last value published; serial_ is its serial
   std::string reason_;
+  SharedTopic::Known known_;  // of a shared stream
 };
 
 // One subscriber of a stream, for as long as it lives.

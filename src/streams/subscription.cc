@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <new>
+#include <utility>
 #include <vector>
 
 #include "base/guard.h"
@@ -14,6 +15,8 @@ namespace {
 // The last value at or before this offset that is still in the history. Notices stand between values, but two never
 // without a value between them, except where values were refused by the hub.
 constexpr std::uint64_t kNoticesSkippedMax = 16;
+
+constexpr std::string_view kDegraded = "the connection to the other servers was lost";
 
 pubsub::EventRef last_value(const pubsub::EventLog& log, std::uint64_t offset) {
   for (std::uint64_t at = offset; at > 0 && offset - at < kNoticesSkippedMax; --at) {
@@ -37,30 +40,82 @@ Subscription::Subscription(Client& client, std::shared_ptr<Stream> stream, const
     : client_(client), watch_(std::move(stream)), positioned_(request.position), delta_(request.delta) {}
 
 std::expected<std::unique_ptr<Subscription>, JoinError> Subscription::join(
-    Client& client, const std::shared_ptr<Stream>& stream, const Request& request, Subscribed& answer) {
+    Client& client, const std::shared_ptr<Stream>& stream, const Request& request) {
   if (stream->topic()->is_removed()) return std::unexpected(JoinError::removed);
   auto made = std::make_unique<Subscription>(client, stream, request);
+  made->asked_ = std::make_unique<Asked>(Asked{.request = request, .answer = {.id = request.id}});
+  Asked& asked = *made->asked_;
   pubsub::LoopHub& hub = client.loop_.hub;
-  const pubsub::EventLog& log = hub.log_of(stream->topic());
-  Start start;
-  if (request.since) {
-    start = resume(log, *stream->topic(), *request.since, answer);
-  } else if (request.history) {
-    start = start_with_history(log, *request.history, client.loop_.catalog.limits().history_answer_bytes_max,
-                               answer);
-  } else {
-    start = made->start_at_last_value(log);
-  }
+  made->is_waiting_ = !hub.is_current(stream->topic());
+  Start start{.since = request.since};
+  if (!made->is_waiting_) start = made->pick_start(request, asked.answer);
   made->serial_ = start.serial;
   const auto joined = hub.join(stream->topic(), *made, client.waiting_, {.since = start.since});
   if (!joined) return std::unexpected(joined.error());
-  if (request.position) answer.position = joined->position;
-  if (request.since && !answer.recovered) {
-    answer.recovered = joined->recovered;
-    if (!joined->recovered) answer.missing = joined->missing;
-  }
-  if (request.since && !*answer.recovered) made->serial_ = 0;
+  if (!made->is_waiting_) made->take_joined(*joined, request, asked.answer);
   return made;
+}
+
+Subscription::Start Subscription::pick_start(const Request& request, Subscribed& answer) {
+  pubsub::LoopHub& hub = client_.loop_.hub;
+  const pubsub::EventLog& log = hub.log_of(stream().topic());
+  if (request.since) return resume(log, *stream().topic(), *request.since, answer);
+  if (!request.history) return start_at_last_value(log);
+  return start_with_history(log, *request.history, client_.loop_.catalog.limits().history_answer_bytes_max,
+                            answer);
+}
+
+void Subscription::take_joined(const Joined& joined, const Request& request, Subscribed& answer) {
+  if (request.position) answer.position = joined.position;
+  if (!request.since) return;
+  if (!answer.recovered) {
+    answer.recovered = joined.recovered;
+    if (!joined.recovered) answer.missing = joined.missing;
+  }
+  if (!*answer.recovered) serial_ = 0;
+}
+
+void Subscription::begin() {
+  const bool is_degraded = stream().is_shared() && client_.loop_.hub.hub().is_relay_down();
+  if (is_waiting_) {
+    if (is_degraded) answer_unknown();
+  } else {
+    const std::unique_ptr<Asked> asked = std::move(asked_);
+    answer(*asked);
+  }
+  if (is_degraded) tell_degraded(true);
+}
+
+void Subscription::answer(const Asked& asked) {
+  client_.port_.send(subscribed_message(stream().name(), asked.answer));
+}
+
+// The broker cannot be reached: the client learns of what it misses, if it does, when it can.
+void Subscription::answer_unknown() {
+  if (asked_->request.since) {
+    asked_->answer.recovered = true;
+    asked_->answer.position = asked_->request.since;
+  }
+  asked_->request.history.reset();
+  answer(*asked_);
+  asked_->is_answered = true;
+}
+
+void Subscription::on_current() {
+  is_waiting_ = false;
+  const std::unique_ptr<Asked> asked = std::move(asked_);
+  const bool was_answered = asked->is_answered;
+  Subscribed now{.id = asked->answer.id};
+  const Start start = pick_start(asked->request, now);
+  serial_ = start.serial;
+  const Joined joined = hub().relayed().place_waiting(*this, client_.waiting_, start.since);
+  take_joined(joined, asked->request, now);
+  if (!was_answered) {
+    asked->answer = std::move(now);
+    answer(*asked);
+  } else if (now.missing) {
+    on_missed(*now.missing);
+  }
 }
 
 // The last value follows, and what came after it.
@@ -145,9 +200,25 @@ void Subscription::tell_missed(const Missed& missed) {
 }
 
 void Subscription::on_notice(TopicNotice notice) {
-  if (notice != TopicNotice::removed) return;
-  ended_ = true;
-  client_.end_later();
+  switch (notice) {
+    case TopicNotice::degraded:
+      if (is_waiting_ && !asked_->is_answered) answer_unknown();
+      return tell_degraded(true);
+    case TopicNotice::restored:
+      return tell_degraded(false);
+    case TopicNotice::removed:
+      ended_ = true;
+      return client_.end_later();
+  }
+}
+
+// As if the stream were interrupted, which every client knows; without a place among the events.
+void Subscription::tell_degraded(bool is_degraded) {
+  // It may have joined between the relay's call and the notice.
+  if (std::exchange(is_told_degraded_, is_degraded) == is_degraded) return;
+  const Record::Kind kind = is_degraded ? Record::Kind::interrupted : Record::Kind::restored;
+  client_.port_.send(message_of(
+      stream().name(), {.kind = kind, .seconds = client_.seconds(), .data = kDegraded}, Form::plain));
 }
 
 }  // namespace fanfare::streams

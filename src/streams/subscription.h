@@ -18,11 +18,12 @@ class Client;
 
 class Subscription final : public pubsub::HubSubscriber {
  public:
-  // Joins the stream. What follows the answer is sent later.
+  // Joins the stream. begin() is called next.
   static std::expected<std::unique_ptr<Subscription>, JoinError> join(Client& client,
                                                                       const std::shared_ptr<Stream>& stream,
-                                                                      const Request& request,
-                                                                      Subscribed& answer);
+                                                                      const Request& request);
+  // Sends the answer: now, or once the broker of a relayed stream has said what there is. What follows it is sent later.
+  void begin();
   Subscription(Client& client, std::shared_ptr<Stream> stream, const Request& request);
 
   Stream& stream() const { return watch_.stream(); }
@@ -42,6 +43,18 @@ class Subscription final : public pubsub::HubSubscriber {
     std::uint64_t serial = 0;  // of the value that the client has; zero: none, or unknown
   };
 
+  // What was asked for, while there is no answer.
+  struct Asked {
+    Request request;
+    Subscribed answer;
+    bool is_answered = false;  // without knowing what follows
+  };
+
+  Start pick_start(const Request& request, Subscribed& answer);
+  void take_joined(const Joined& joined, const Request& request, Subscribed& answer);
+  void answer(const Asked& asked);
+  void answer_unknown();
+  void on_current() override;
   Start start_at_last_value(const pubsub::EventLog& log) const;
   static Start start_with_history(const pubsub::EventLog& log, std::size_t count, std::size_t bytes_max,
                                   Subscribed& answer);
@@ -54,6 +67,7 @@ class Subscription final : public pubsub::HubSubscriber {
   void on_ready() override;
   void tell_missed(const Missed& missed) override;
   void on_notice(TopicNotice notice) override;
+  void tell_degraded(bool is_degraded);
 
   Client& client_;
   Watch watch_;
@@ -61,6 +75,9 @@ class Subscription final : public pubsub::HubSubscriber {
   const bool positioned_;
   const bool delta_;
   bool ended_ = false;
+  bool is_waiting_ = false;  // for on_current()
+  bool is_told_degraded_ = false;
+  std::unique_ptr<Asked> asked_;
 };
 
 static_assert(sizeof(Subscription) <= 96, "what a subscription costs, beside its entry in the client's list");

@@ -26,7 +26,8 @@ inline std::string payload_of(const SharedBytes& frame) {
 }
 
 struct World {
-  explicit World(const Limits& limits = {}) : catalog(loops.hub, limits) {
+  explicit World(const Limits& limits = {}, pubsub::Relay* relay = nullptr)
+      : loops(2, HubOptions{}, 7, relay), catalog(loops.hub, limits) {
     for (std::size_t i = 0; i < loops.count(); ++i) {
       shared.push_back(std::make_unique<LoopStreams>(
           LoopStreams{.catalog = catalog, .hub = loops.at(i), .clock = loops.clock}));
@@ -48,7 +49,7 @@ struct World {
     loops.run_all();
   }
 
-  pubsub::ManualLoops loops{2, HubOptions{}, 7};
+  pubsub::ManualLoops loops;
   Catalog catalog;
   std::vector<std::unique_ptr<LoopStreams>> shared;
 };

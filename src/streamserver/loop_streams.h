@@ -51,6 +51,9 @@ class LoopStreams final : public session::Endpoint {
         server_(server),
         slow_watch_(server.loop(), catalog.limits().slow_timeout) {}
 
+  // The catalog's limits are others.
+  void limits_changed() { slow_watch_.set_timeout(catalog().limits().slow_timeout); }
+
   void on_open(session::Session& session) override;
   void on_message(session::Session& session, const session::Message& message) override;
   void on_drained(session::Session& session) override;

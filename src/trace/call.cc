@@ -12,8 +12,7 @@ namespace {
 
 constexpr std::string_view kGivenUp = "given up";
 
-Context context_of(Request& request, SpanId& parent) {
-  Recorder& recorder = request.recorder;
+Context context_of(Request& request, Recorder& recorder, SpanId& parent) {
   if (!recorder.traces()) return request.parent.value_or(Context{});
   Context context;
   if (request.parent) {
@@ -46,16 +45,17 @@ void add_server(std::vector<Attribute>& out, std::string_view authority) {
 
 }  // namespace
 
-Call::Call(std::shared_ptr<Request> request, const About& about)
+Call::Call(std::shared_ptr<Request> request, std::shared_ptr<Recorder> recorder, const About& about)
     : request_(std::move(request)),
+      recorder_(std::move(recorder)),
       method_(log::excerpt(about.method, kMethodBytesMax)),
       principal_(about.principal),
       id_(request_->id),
       index_(request_->calls++),
       bytes_in_(about.bytes_in),
-      context_(context_of(*request_, parent_)),
-      begun_(request_->recorder.clock().now()),
-      begun_at_(request_->recorder.clock().wall_now()) {
+      context_(context_of(*request_, *recorder_, parent_)),
+      begun_(recorder_->clock().now()),
+      begun_at_(recorder_->clock().wall_now()) {
   if (request_->is_websocket()) id_ += "-" + std::to_string(index_ + 1);
 }
 
@@ -65,16 +65,19 @@ Call::~Call() {
 
 void Call::end(const CallEnd& end) {
   if (std::exchange(has_ended_, true)) return;
-  run_guarded("the record of a call", [&] { request_->recorder.call_ended(*this, end); });
+  run_guarded("the record of a call", [&] { recorder_->call_ended(*this, end); });
 }
 
 CallPtr begin_call(const std::shared_ptr<Request>& request, const Call::About& about) {
-  return request == nullptr ? nullptr : std::make_shared<Call>(request, about);
+  if (request == nullptr) return nullptr;
+  auto recorder =
+      request->place_of_recorder == nullptr ? request->recorder : request->place_of_recorder->recorder();
+  return recorder == nullptr ? nullptr : std::make_shared<Call>(request, std::move(recorder), about);
 }
 
 Attempt::Attempt(CallsPtr calls, std::string_view node, std::string_view method)
     : calls_(std::move(calls)), node_(node), method_(log::excerpt(method, kMethodBytesMax)) {
-  Recorder& recorder = calls_->front()->request().recorder;
+  Recorder& recorder = calls_->front()->recorder();
   context_ = calls_->front()->context();
   if (recorder.traces()) context_.span = recorder.make_span_id();
   begun_ = recorder.clock().now();
@@ -105,13 +108,13 @@ void Attempt::end(const End& end) {
   if (!end.is_late) {
     for (const CallPtr& call : *calls_) call->note_answered_by(node_);
   }
-  if (!context_.is_sampled || !calls_->front()->request().recorder.traces()) return;
+  if (!context_.is_sampled || !calls_->front()->recorder().traces()) return;
   run_guarded("the record of a call", [&] { export_span(end); });
 }
 
 void Attempt::export_span(const End& end) {
   const Call& call = *calls_->front();
-  Recorder& recorder = call.request().recorder;
+  Recorder& recorder = call.recorder();
   Span span{.context = context_,
             .parent = call.context().span,
             .name = span_name_of(method_),

@@ -31,7 +31,8 @@ struct CallEnd {
   bool is_answered = true;        // false: it was dropped, because its client had gone or the server stopped
 };
 
-// Takes what has ended. Any thread; must never block for long, and outlive all calls.
+// Takes what has ended. Any thread; must never block for long. It always does the same for all its calls: other settings are another
+// recorder, and a call ends with the one that it began with.
 class Recorder {
  public:
   Recorder() = default;
@@ -50,9 +51,21 @@ class Recorder {
   virtual void span_ended(Span span) = 0;
 };
 
+// Who records what begins now, on one loop. Loop thread.
+class RecorderPlace {
+ public:
+  RecorderPlace() = default;
+  virtual ~RecorderPlace() = default;
+  RecorderPlace(const RecorderPlace&) = delete;
+  RecorderPlace& operator=(const RecorderPlace&) = delete;
+
+  // Null: nothing is recorded.
+  virtual std::shared_ptr<Recorder> recorder() const = 0;
+};
+
 // Where calls come from. Its first part is set once; loop thread.
 struct Request {
-  Recorder& recorder;
+  std::shared_ptr<Recorder> recorder;  // of its calls; null: it is at `place_of_recorder`
   std::string id;                      // X-Request-Id
   std::optional<Context> parent = {};  // of a traceparent that the client may send
   TraceId trace = {};                  // of all calls of an HTTP request without a parent
@@ -60,6 +73,8 @@ struct Request {
   std::string place = {};              // "main/1"
   std::string_view protocol = "http";  // or "websocket": each call has an id of its own
   std::uint64_t calls = 0;             // so far
+  // A WebSocket lives longer than a recorder. It must outlive the request.
+  const RecorderPlace* place_of_recorder = nullptr;
 
   bool is_websocket() const { return protocol != "http"; }
 };
@@ -74,13 +89,14 @@ class Call {
     std::string_view principal;
     std::size_t bytes_in = 0;
   };
-  Call(std::shared_ptr<Request> request, const About& about);
+  Call(std::shared_ptr<Request> request, std::shared_ptr<Recorder> recorder, const About& about);
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
   // A call that did not end was dropped.
   ~Call();
 
   const Request& request() const { return *request_; }
+  Recorder& recorder() const { return *recorder_; }
   const std::string& method() const { return method_; }
   const std::string& principal() const { return principal_; }
   const std::string& id() const { return id_; }
@@ -108,6 +124,7 @@ class Call {
 
  private:
   const std::shared_ptr<Request> request_;
+  const std::shared_ptr<Recorder> recorder_;
   std::string method_;
   std::string principal_;
   std::string id_;
@@ -127,7 +144,7 @@ using CallPtr = std::shared_ptr<Call>;
 // What one call to a node is made for; never empty.
 using CallsPtr = std::shared_ptr<const std::vector<CallPtr>>;
 
-// Null stays null.
+// Null stays null, and without a recorder there is no call. Loop thread.
 CallPtr begin_call(const std::shared_ptr<Request>& request, const Call::About& about);
 
 // One call to a node. Its thread is that of the node.

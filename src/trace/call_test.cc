@@ -24,7 +24,8 @@ std::string text_of(const Span& span, std::string_view key) {
 class TraceCall : public ::testing::Test {
  protected:
   std::shared_ptr<Request> request(std::string_view protocol = "http") {
-    return std::make_shared<Request>(Request{.recorder = recorder_, .id = "req", .protocol = protocol});
+    return std::make_shared<Request>(
+        Request{.recorder = recorder_.shared(), .id = "req", .protocol = protocol});
   }
   static CallsPtr calls(std::vector<CallPtr> calls) {
     return std::make_shared<const std::vector<CallPtr>>(std::move(calls));

@@ -1,6 +1,7 @@
 #pragma once
 // For tests: keeps what has ended.
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,9 @@ class TestRecorder final : public Recorder {
     CallEnd end;
     Context context;
   };
+
+  // For a request, which this object must outlive.
+  std::shared_ptr<Recorder> shared() { return {std::shared_ptr<void>(), this}; }
 
   Clock& clock() override { return time; }
   TraceId make_trace_id() override {

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 
 #include "ws/connection_for_tests.h"
@@ -169,16 +170,22 @@ class PagesTest : public ReceiveTest {
     limits.message_bytes_max = 2 * kKeptPagesBytesMax;
     while (release_unused_pages() > 0) continue;
   }
-  // In two parts, so that it is kept. Returns where it was.
-  const std::uint8_t* receive_in_parts(std::size_t bytes) {
+  // In pieces of so many bytes, and the last byte alone. Returns where it was.
+  const std::uint8_t* receive_in_pieces(std::size_t bytes, std::size_t piece_bytes) {
     Connection connection = make(Role::client);
     std::string head = "\x82\x7f";
     for (int shift = 56; shift >= 0; shift -= 8) head += static_cast<char>(bytes >> shift);
     memory.assign(head.begin(), head.end());
-    memory.resize(head.size() + bytes - 1, 'a');
-    input = memory;
-    EXPECT_FALSE(again(connection).has_value());
-    EXPECT_LE(connection.buffered_bytes(), sizeof(Incoming) + 2 * bytes);
+    for (std::size_t came = 0; came < bytes - 1;) {
+      const std::size_t piece = std::min(piece_bytes, bytes - 1 - came);
+      memory.resize(memory.size() + piece, 'a');
+      input = memory;
+      EXPECT_FALSE(again(connection).has_value());
+      memory.clear();
+      came += piece;
+      // A peer is charged for what it holds, and holds it only by sending.
+      EXPECT_LE(connection.buffered_bytes(), sizeof(Incoming) + std::max(4 * came, kPage));
+    }
     memory.assign(1, 'b');
     input = memory;
     const auto event = again(connection);
@@ -187,26 +194,54 @@ class PagesTest : public ReceiveTest {
     EXPECT_EQ(as_text(event->payload), std::string(bytes - 1, 'a') + "b");
     return event->payload.data();
   }
+  const std::uint8_t* receive(std::size_t bytes) { return receive_in_pieces(bytes, bytes); }
+
+  static constexpr std::size_t kPage = 4096;
+  static constexpr std::size_t kMiB = 1 << 20;
 };
 
 TEST_F(PagesTest, ThePagesOfALargeMessageServeTheNextOneUntilNoneUsesThem) {
-  constexpr std::size_t kMiB = 1 << 20;
-  receive_in_parts(kMiB);  // the list of them is made with the first large message
-  const std::uint8_t* const first = receive_in_parts(kMiB);
-  EXPECT_EQ(receive_in_parts(kMiB), first);
-  // A smaller one is counted for what it is.
-  EXPECT_EQ(receive_in_parts(GrowingBytes::kMappedFromBytes + 1), first);
+  receive(kMiB);  // room for the list of them is made with the first large message
+  const std::uint8_t* const first = receive(kMiB);
+  EXPECT_EQ(receive(kMiB), first);
+  EXPECT_EQ(receive(kMiB / 2 + 1), first) << "at most twice as many as it needs";
   EXPECT_GE(release_unused_pages(), kMiB);
-  receive_in_parts(kMiB);
+  receive(kMiB);
   EXPECT_GE(release_unused_pages(), kMiB) << "used since";
   EXPECT_EQ(release_unused_pages(), 0U);
 }
 
+// Otherwise a peer would hold a megabyte by sending the first eighth of it.
+TEST_F(PagesTest, ASmallerMessageGetsNoneThatAreMuchLarger) {
+  receive(kMiB);
+  const std::uint8_t* const large = receive(kMiB);
+  EXPECT_NE(receive(kMiB / 4), large);
+  EXPECT_EQ(receive(kMiB), large);
+}
+
+TEST_F(PagesTest, AMessageThatGrowsMovesFromPagesToLargerOnes) {
+  receive_in_pieces(kMiB, 60'000);
+  const std::uint8_t* const first = receive_in_pieces(kMiB, 60'000);
+  EXPECT_EQ(receive_in_pieces(kMiB, 60'000), first);
+  const std::size_t kept = release_unused_pages();
+  for (int i = 0; i < 10; ++i) receive_in_pieces(kMiB, 60'000);
+  EXPECT_EQ(release_unused_pages(), kept) << "no more than before";
+}
+
+TEST_F(PagesTest, ThoseThatNoMessageUsesAreReturnedAlthoughOthersAreUsed) {
+  receive(kMiB);
+  receive(kMiB);
+  receive(8 * kMiB);
+  EXPECT_EQ(release_unused_pages(), 9 * kMiB);
+  receive(kMiB);
+  EXPECT_EQ(release_unused_pages(), kMiB);
+}
+
 TEST_F(PagesTest, SoManyPagesAreKeptAndNoMore) {
-  receive_in_parts(kKeptPagesBytesMax);
+  receive(kKeptPagesBytesMax);
   EXPECT_EQ(release_unused_pages(), kKeptPagesBytesMax);
   EXPECT_EQ(release_unused_pages(), 0U);
-  receive_in_parts(kKeptPagesBytesMax + 1);
+  receive(kKeptPagesBytesMax + 1);
   EXPECT_EQ(release_unused_pages(), 0U);
 }
 

@@ -17,39 +17,48 @@ bool has_pages(const GrowingBytes& message) {
   return message.capacity() >= GrowingBytes::kMappedFromBytes;
 }
 
-// A stack: those at the bottom are not used for the longest time.
 class KeptPages {
  public:
+  // Takes the message's pages if there is room for them. Never fails: memory for the list is reserved by move_in() only.
   void keep_of(GrowingBytes& message) {
-    // Memory for the list is taken by give_to() only: this must not fail.
-    const bool has_room =
-        pages_.size() < pages_.capacity() && bytes_ + message.capacity() <= kKeptPagesBytesMax;
-    if (!has_pages(message) || !has_room) return;
+    if (!has_pages(message) || kept_.size() == kept_.capacity()) return;
+    if (bytes_ + message.capacity() > kKeptPagesBytesMax) return;
     bytes_ += message.capacity();
-    pages_.push_back(std::exchange(message, {}));
+    kept_.push_back({.pages = std::exchange(message, {})});
   }
-  void give_to(GrowingBytes& message) {
-    pages_.reserve(kKeptPagesBytesMax / GrowingBytes::kMappedFromBytes);
-    if (pages_.empty()) return;
-    GrowingBytes pages = std::exchange(pages_.back(), {});
-    pages_.pop_back();
+  // Moves the message into kept pages with room for so many bytes, if there are any. Their number is at most twice that: a peer
+  // must not hold a large buffer by sending the beginning of a message.
+  void move_in(GrowingBytes& message, std::size_t room) {
+    kept_.reserve(kKeptPagesBytesMax / GrowingBytes::kMappedFromBytes);
+    const auto found = std::ranges::find_if(kept_, [room](const Kept& kept) {
+      return kept.pages.capacity() >= room && kept.pages.capacity() <= 2 * room;
+    });
+    if (found == kept_.end()) return;
+    GrowingBytes pages = std::exchange(found->pages, {});
+    kept_.erase(found);
     bytes_ -= pages.capacity();
-    unused_ = std::min(unused_, pages_.size());
     pages.clear();
     pages.append(message.bytes());
+    keep_of(message);
     message = std::move(pages);
   }
   std::size_t release_unused() {
-    for (std::size_t i = 0; i < unused_; ++i) bytes_ -= pages_[i].capacity();
-    pages_.erase(pages_.begin(), pages_.begin() + static_cast<std::ptrdiff_t>(unused_));
-    unused_ = pages_.size();
+    std::erase_if(kept_, [this](const Kept& kept) {
+      if (kept.is_used) return false;
+      bytes_ -= kept.pages.capacity();
+      return true;
+    });
+    for (Kept& kept : kept_) kept.is_used = false;
     return bytes_;
   }
 
  private:
-  std::vector<GrowingBytes> pages_;
-  std::size_t bytes_ = 0;   // of all of them
-  std::size_t unused_ = 0;  // at the bottom, since the last release_unused()
+  struct Kept {
+    GrowingBytes pages;
+    bool is_used = true;  // since the last release_unused()
+  };
+  std::vector<Kept> kept_;
+  std::size_t bytes_ = 0;  // of all of them
 };
 
 KeptPages& kept_pages() {
@@ -63,15 +72,6 @@ std::size_t release_unused_pages() {
   return kept_pages().release_unused();
 }
 
-// Pages that another message has left may be many more than the bytes that have come: those are the thread's, not the peer's.
-std::size_t Incoming::buffered_bytes() const {
-  std::size_t bytes = message.capacity();
-  if (has_pages(message)) {
-    bytes = std::min(bytes, std::max(2 * message.size(), GrowingBytes::kMappedFromBytes));
-  }
-  return bytes + inflated.capacity();
-}
-
 void Incoming::append(Bytes piece, std::size_t bytes_max) {
   const std::size_t needed = message.size() + piece.size();
   if (needed > message.capacity()) {
@@ -79,7 +79,7 @@ void Incoming::append(Bytes piece, std::size_t bytes_max) {
     // `payload_left` no longer includes the piece.
     if (frame.fin && room - std::min(room, needed) > payload_left) room = needed + payload_left;
     room = std::max(room, needed);
-    if (room >= GrowingBytes::kMappedFromBytes && !has_pages(message)) kept_pages().give_to(message);
+    if (room >= GrowingBytes::kMappedFromBytes) kept_pages().move_in(message, room);
     message.reserve(room);
   }
   message.append(piece);

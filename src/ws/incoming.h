@@ -39,7 +39,7 @@ struct Incoming {
 
   // Of a whole message.
   MutableBytes payload() { return compressed ? MutableBytes(inflated) : message.bytes(); }
-  std::size_t buffered_bytes() const;
+  std::size_t buffered_bytes() const { return message.capacity() + inflated.capacity(); }
 
   // Grows by doubling as bytes arrive, never because a header announces many (RFC6455§10.4). It grows at most
   // to `bytes_max`, and to the message's final size once its last frame is known.
@@ -56,11 +56,11 @@ IncomingPtr make_incoming();
 
 inline constexpr std::size_t kRecycledMessageBytesMax = 64 * 1024;
 
-// Each thread also keeps the pages of large messages for the next ones, up to so many bytes. The system would clear 256 pages for a
-// megabyte, which takes as long as to receive it.
+// Each thread also keeps pages of large messages for the next ones, up to this many bytes. Without that the system clears 256 pages
+// for each message of a megabyte, which takes as long as receiving it.
 inline constexpr std::size_t kKeptPagesBytesMax = std::size_t{16} << 20;
-// To be called regularly. Returns to the system what no message of this thread has used since the last call. Returns the bytes that
-// are still kept.
+// Call it regularly: pages that no message of this thread has used since the last call are returned to the system. Returns the number
+// of bytes that are still kept.
 std::size_t release_unused_pages();
 
 }  // namespace fanfare::ws

@@ -15,7 +15,7 @@
 namespace fanfare::gateway {
 namespace {
 
-constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
+constexpr std::uint64_t kUsageMiB = std::uint64_t{1} << 20;
 
 class MemoryUsageTest : public testing::Test {
  protected:
@@ -39,10 +39,10 @@ class MemoryUsageTest : public testing::Test {
 };
 
 TEST_F(MemoryUsageTest, WithoutALimitTheCeilingIsTheMachines) {
-  EXPECT_EQ(memory_ceiling(0, files_).bytes, 1024 * kMiB);
+  EXPECT_EQ(memory_ceiling(0, files_).bytes, 1024 * kUsageMiB);
   EXPECT_EQ(memory_ceiling(0, files_).source, MemoryCeiling::Source::machine);
-  EXPECT_EQ(memory_ceiling(64 * kMiB, files_).bytes, 64 * kMiB);
-  EXPECT_EQ(memory_ceiling(64 * kMiB, files_).source, MemoryCeiling::Source::configured);
+  EXPECT_EQ(memory_ceiling(64 * kUsageMiB, files_).bytes, 64 * kUsageMiB);
+  EXPECT_EQ(memory_ceiling(64 * kUsageMiB, files_).source, MemoryCeiling::Source::configured);
 }
 
 TEST_F(MemoryUsageTest, TheLeastLimitOfTheGroupsCounts) {
@@ -50,12 +50,12 @@ TEST_F(MemoryUsageTest, TheLeastLimitOfTheGroupsCounts) {
   write("cgroup/system.slice/fanfare.service/memory.max", "max\n");
   write("cgroup/system.slice/fanfare.service/memory.high", "536870912\n");
   write("cgroup/system.slice/memory.max", "268435456\n");
-  EXPECT_EQ(memory_ceiling(0, files_).bytes, 256 * kMiB);
+  EXPECT_EQ(memory_ceiling(0, files_).bytes, 256 * kUsageMiB);
   EXPECT_EQ(memory_ceiling(0, files_).source, MemoryCeiling::Source::cgroup);
   // One that is configured cannot be above it.
-  EXPECT_EQ(memory_ceiling(256 * kMiB, files_).source, MemoryCeiling::Source::configured);
-  EXPECT_EQ(memory_ceiling(256 * kMiB + 1, files_).bytes, 256 * kMiB);
-  EXPECT_EQ(memory_ceiling(256 * kMiB + 1, files_).source, MemoryCeiling::Source::cgroup);
+  EXPECT_EQ(memory_ceiling(256 * kUsageMiB, files_).source, MemoryCeiling::Source::configured);
+  EXPECT_EQ(memory_ceiling(256 * kUsageMiB + 1, files_).bytes, 256 * kUsageMiB);
+  EXPECT_EQ(memory_ceiling(256 * kUsageMiB + 1, files_).source, MemoryCeiling::Source::cgroup);
 }
 
 TEST_F(MemoryUsageTest, AGroupsLimitAboveTheMachinesMemoryIsNone) {
@@ -72,7 +72,7 @@ TEST_F(MemoryUsageTest, WithoutFilesNothingIsKnown) {
 
 TEST_F(MemoryUsageTest, TheResidentSetIsUsed) {
   EXPECT_EQ(MemoryMeter(false, files_).used(), 300 * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)));
-  EXPECT_GT(MemoryMeter(false).used(), kMiB) << "of this process";
+  EXPECT_GT(MemoryMeter(false).used(), kUsageMiB) << "of this process";
 }
 
 TEST_F(MemoryUsageTest, OfAGroupWithoutTheFileCacheThatTheKernelGivesBack) {
@@ -80,8 +80,8 @@ TEST_F(MemoryUsageTest, OfAGroupWithoutTheFileCacheThatTheKernelGivesBack) {
   write("cgroup/fanfare/memory.current", "104857600\n");
   write("cgroup/fanfare/memory.stat",
         "anon 1000\ninactive_file_x 7\ninactive_file 41943040\nactive_file 5\n");
-  EXPECT_EQ(MemoryMeter(true, files_).used(), 60 * kMiB);
-  EXPECT_LT(MemoryMeter(false, files_).used(), 60 * kMiB);
+  EXPECT_EQ(MemoryMeter(true, files_).used(), 60 * kUsageMiB);
+  EXPECT_LT(MemoryMeter(false, files_).used(), 60 * kUsageMiB);
   write("cgroup/fanfare/memory.stat", "inactive_file 104857600\n");
   EXPECT_EQ(MemoryMeter(true, files_).used(), 300 * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)));
 }

@@ -1,5 +1,6 @@
 #include "gateway/observe/loop_watch.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "gateway/observe/watch.h"
@@ -48,9 +49,10 @@ class LoopWatch::Note final : public session::RequestNote {
   Note(LoopWatch& loop, std::shared_ptr<trace::Request> request, AccessRecord record,
        std::uint64_t messages_before = 0)
       : loop_(loop),
+        recording_(loop.now_),
         request_(std::move(request)),
         record_(std::move(record)),
-        begun_(loop.watch_.clock().now()),
+        begun_(recording_->clock().now()),
         messages_before_(messages_before) {}
   ~Note() override {
     if (is_answered_) return;
@@ -68,8 +70,10 @@ class LoopWatch::Note final : public session::RequestNote {
     write(status >= 400);
   }
   void on_opened(session::SessionId id) override {
+    request_->recorder = nullptr;
+    request_->place_of_recorder = &loop_;
     loop_.sessions_[key_of(id)] = {
-        .request = request_, .since = loop_.watch_.clock().now(), .messages_before = messages_before_};
+        .request = request_, .since = recording_->clock().now(), .messages_before = messages_before_};
   }
 
   const std::shared_ptr<trace::Request>& request() const { return request_; }
@@ -77,12 +81,13 @@ class LoopWatch::Note final : public session::RequestNote {
 
  private:
   void write(bool is_error) {
-    record_.took = loop_.watch_.clock().now() - begun_;
+    record_.took = recording_->clock().now() - begun_;
     record_.place = request_->place;
-    loop_.watch_.write(std::move(record_), request_->id, kRequestLine, is_error);
+    recording_->write(std::move(record_), request_->id, kRequestLine, is_error);
   }
 
   LoopWatch& loop_;
+  const RecordingPtr recording_;
   const std::shared_ptr<trace::Request> request_;
   AccessRecord record_;
   const Instant begun_;
@@ -90,8 +95,15 @@ class LoopWatch::Note final : public session::RequestNote {
   bool is_answered_ = false;
 };
 
+LoopWatch::LoopWatch(const Watch& watch) : watch_(watch), now_(watch.now()) {}
+
+void LoopWatch::switch_over() {
+  now_ = watch_.now();
+}
+
 void LoopWatch::begin(session::HttpConnection& connection, const http::Request& request, bool is_upgrade) {
-  auto from = watch_.begin_request(request.headers, connection.peer(), is_upgrade ? "websocket" : "http");
+  if (now_ == nullptr) return;
+  auto from = now_->begin_request(request.headers, connection.peer(), is_upgrade ? "websocket" : "http");
   AccessRecord record{.address = from->address,
                       .protocol = std::string(from->protocol),
                       .method = std::string(request.method),
@@ -105,7 +117,8 @@ void LoopWatch::begin(session::HttpConnection& connection, const http::Request& 
 }
 
 void LoopWatch::begin_unreadable(session::HttpConnection& connection) {
-  auto from = watch_.begin_request({}, connection.peer(), "http");
+  if (now_ == nullptr) return;
+  auto from = now_->begin_request({}, connection.peer(), "http");
   AccessRecord record{
       .address = from->address, .protocol = "http", .method = "-", .path = "-", .request_id = from->id};
   connection.set_note(std::make_shared<Note>(*this, std::move(from), std::move(record)));
@@ -121,10 +134,30 @@ std::shared_ptr<trace::Request> LoopWatch::request_of(const session::HttpConnect
   return note->request();
 }
 
+LoopWatch::Open LoopWatch::open_now(const session::Session& session) const {
+  Open open{.request = now_->begin_request({}, session.peer(), "websocket"), .since = now_->clock().now()};
+  open.request->recorder = nullptr;
+  open.request->place_of_recorder = this;
+  return open;
+}
+
+std::shared_ptr<trace::Request> LoopWatch::request_of(const session::Session& session,
+                                                      const std::string& place) {
+  Open& open = sessions_[key_of(session.id())];
+  if (open.request == nullptr) {
+    open = open_now(session);
+    open.request->place = place;
+  }
+  return open.request;
+}
+
 void LoopWatch::on_session_ended(const session::Session& session, const session::CloseInfo& info) {
   auto found = sessions_.extract(key_of(session.id()));
-  if (found.empty()) return;
-  const Open& open = found.mapped();
+  if (now_ == nullptr) return;
+  const auto* const facts = session.table().facts_of(session);
+  Open open = found.empty() ? open_now(session) : std::move(found.mapped());
+  // What is known of one that was opened while it was off begins when it was turned on.
+  if (found.empty() && facts != nullptr) open.since = facts->opened_at;
   const trace::Request& request = *open.request;
   session::SessionDescription described;
   if (const auto* const data = session::SessionTable::data_of(session)) data->describe(described);
@@ -135,16 +168,16 @@ void LoopWatch::on_session_ended(const session::Session& session, const session:
                       .principal = described.principal,
                       .status = info.code,
                       .outcome = std::string(session::name_of(info.cause)),
-                      .took = watch_.clock().now() - open.since,
+                      .took = now_->clock().now() - open.since,
                       .request_id = request.id,
                       .trace_id = trace_of(request)};
-  if (const auto* const facts = session.table().facts_of(session)) {
+  if (facts != nullptr) {
     record.bytes_in = facts->bytes_received;
     record.bytes_out = facts->bytes_sent;
-    record.messages_in = facts->messages_received - open.messages_before;
+    record.messages_in = facts->messages_received - std::min(open.messages_before, facts->messages_received);
     record.messages_out = facts->messages_sent;
   }
-  watch_.write(std::move(record), request.id, kSessionLine, is_fault(info.cause));
+  now_->write(std::move(record), request.id, kSessionLine, is_fault(info.cause));
 }
 
 }  // namespace fanfare::gateway

@@ -54,7 +54,7 @@ struct ObservePlan {
   TracingPlan tracing = {};
   bool request_ids = false;  // also without access log and traces
   TrustedClients trusted = TrustedClients::loopback;
-  // The form of the log, unless a flag or a variable chooses it.
+  // The form of the log. A flag or a variable that chooses it is above the file.
   log::Format log_format = log::Format::text;
   std::string version = {};  // of the program
 

@@ -1,38 +1,30 @@
 #include "gateway/observe/watch.h"
 
-#include <algorithm>
 #include <system_error>
 #include <utility>
 
-#include "base/random.h"
 #include "gateway/observe/loop_watch.h"
-#include "trace/request_id.h"
-#include "trace/span_name.h"
 
 namespace fanfare::gateway {
 namespace {
 
-template <typename Id>
-Id make_id() {
-  static thread_local SystemRandom random;
-  Id id;
-  while (!id.is_valid()) random.fill(id.bytes);
-  return id;
+// What is judged for each line, and not by the writer.
+bool has_same_writer(const AccessLogPlan& one, const AccessLogPlan& other) {
+  return one.path == other.path && one.format == other.format &&
+         one.queued_lines_max == other.queued_lines_max;
 }
 
-// All values of a header, which may come in several lines.
-std::string joined_values(http::Headers headers, std::string_view name) {
-  std::string all;
-  for (const HeaderField& field : headers) {
-    if (!http::equals_ignoring_case(field.name, name)) continue;
-    if (!all.empty()) all += ',';
-    all += field.value;
-  }
-  return all;
+// The same for the exporter.
+bool has_same_exporter(TracingPlan one, const TracingPlan& other) {
+  one.sample = other.sample;
+  one.parent_based = other.parent_based;
+  return one == other;
 }
 
-std::string error_text(int error) {
-  return std::system_category().message(error);
+std::unexpected<std::string> too_many() {
+  return std::unexpected(std::to_string(Watch::kOutputsMax) +
+                         " access logs and exporters of traces of earlier reloads have not ended yet, reload "
+                         "again in a few seconds");
 }
 
 }  // namespace
@@ -41,167 +33,74 @@ Watch::Watch(const ObservePlan& plan, Clock& clock) : plan_(plan), clock_(clock)
 Watch::~Watch() = default;
 
 std::expected<void, std::string> Watch::start() {
-  if (!plan_.access_log.path.empty()) {
-    auto sink = open_line_sink(plan_.access_log.path);
-    if (!sink) {
-      return std::unexpected("cannot open server.accessLog.path (\"" + plan_.access_log.path +
-                             "\"): " + error_text(sink.error()));
-    }
-    writer_ = std::make_unique<LineWriter>(plan_.access_log, *std::move(sink), cells_);
-  }
-  if (!plan_.tracing.endpoint.empty()) {
-    exporter_ =
-        std::make_unique<SpanExporter>(plan_.tracing, plan_.version, cells_, make_span_sender(plan_.tracing));
-  }
+  auto recording = prepare(plan_);
+  if (!recording) return std::unexpected(std::move(recording.error()));
+  apply(*std::move(recording));
   return {};
 }
 
 void Watch::start_with(std::unique_ptr<LineSink> sink, SpanExporter::Send send) {
-  if (sink != nullptr) writer_ = std::make_unique<LineWriter>(plan_.access_log, std::move(sink), cells_);
-  if (send) exporter_ = std::make_unique<SpanExporter>(plan_.tracing, "0", cells_, std::move(send));
+  Recording::Outputs outputs;
+  if (sink != nullptr) {
+    outputs.lines = endings_.share(std::make_unique<LineWriter>(plan_.access_log, std::move(sink), cells_));
+  }
+  if (send) {
+    outputs.spans =
+        endings_.share(std::make_unique<SpanExporter>(plan_.tracing, "0", cells_, std::move(send)));
+  }
+  apply(std::make_shared<Recording>(plan_, clock_, std::move(outputs)));
+}
+
+std::expected<RecordingPtr, std::string> Watch::prepare(const ObservePlan& plan) {
+  if (!plan.is_on()) return nullptr;
+  if (RecordingPtr before = now(); before != nullptr && before->plan() == plan) return before;
+  auto lines = lines_for(plan.access_log);
+  if (!lines) return std::unexpected(std::move(lines.error()));
+  auto spans = spans_for(plan);
+  if (!spans) return std::unexpected(std::move(spans.error()));
+  return std::make_shared<Recording>(
+      plan, clock_, Recording::Outputs{.lines = *std::move(lines), .spans = *std::move(spans)});
+}
+
+std::expected<std::shared_ptr<LineWriter>, std::string> Watch::lines_for(const AccessLogPlan& plan) {
+  if (plan.path.empty()) return nullptr;
+  if (const RecordingPtr before = now(); before && has_same_writer(before->plan().access_log, plan))
+    return before->outputs().lines;
+  if (endings_.count() >= kOutputsMax) return too_many();
+  auto sink = open_line_sink(plan.path);
+  if (!sink) {
+    return std::unexpected("cannot open server.accessLog.path (\"" + plan.path +
+                           "\"): " + std::system_category().message(sink.error()));
+  }
+  return endings_.share(std::make_unique<LineWriter>(plan, *std::move(sink), cells_));
+}
+
+std::expected<std::shared_ptr<SpanExporter>, std::string> Watch::spans_for(const ObservePlan& plan) {
+  if (plan.tracing.endpoint.empty()) return nullptr;
+  if (const RecordingPtr before = now(); before && has_same_exporter(before->plan().tracing, plan.tracing))
+    return before->outputs().spans;
+  if (endings_.count() >= kOutputsMax) return too_many();
+  return endings_.share(
+      std::make_unique<SpanExporter>(plan.tracing, plan.version, cells_, make_span_sender(plan.tracing)));
+}
+
+void Watch::apply(RecordingPtr recording) {
+  const std::scoped_lock lock(mutex_);
+  std::swap(now_, recording);
+}
+
+RecordingPtr Watch::now() const {
+  const std::scoped_lock lock(mutex_);
+  return now_;
 }
 
 void Watch::reopen_access_log() {
-  if (writer_ != nullptr) writer_->reopen();
+  if (const RecordingPtr recording = now(); recording && recording->outputs().lines)
+    recording->outputs().lines->reopen();
 }
 
-LoopWatch* Watch::add_loop() {
-  if (!plan_.is_on()) return nullptr;
-  return loops_.emplace_back(std::make_unique<LoopWatch>(*this)).get();
-}
-
-trace::TraceId Watch::make_trace_id() {
-  return make_id<trace::TraceId>();
-}
-trace::SpanId Watch::make_span_id() {
-  return make_id<trace::SpanId>();
-}
-bool Watch::samples(const trace::TraceId& id) const {
-  return trace::is_within(id, plan_.tracing.sample);
-}
-
-bool Watch::trusts(std::string_view address) const {
-  switch (plan_.trusted) {
-    case TrustedClients::none:
-      return false;
-    case TrustedClients::all:
-      return true;
-    case TrustedClients::loopback:
-      break;
-  }
-  return address.starts_with("127.") || address.starts_with("[::1]:") || address.starts_with("unix:") ||
-         address.starts_with("[::ffff:127.");
-}
-
-std::shared_ptr<trace::Request> Watch::begin_request(http::Headers headers, std::string address,
-                                                     std::string_view protocol) {
-  auto request = std::make_shared<trace::Request>(
-      trace::Request{.recorder = *this, .id = {}, .address = std::move(address), .protocol = protocol});
-  if (trusts(request->address)) {
-    const auto id = http::find_header(headers, trace::kRequestIdHeader);
-    if (id && trace::is_request_id(*id)) request->id = *id;
-    if (const auto parent = http::find_header(headers, "traceparent")) {
-      request->parent = trace::parse_trace_parent(*parent);
-    }
-    if (request->parent) {
-      request->parent->state = trace::checked_trace_state(joined_values(headers, "tracestate"));
-      if (!plan_.tracing.parent_based && traces())
-        request->parent->is_sampled = samples(request->parent->trace);
-    }
-  }
-  if (!request->parent) request->trace = make_trace_id();
-  // One id less to look for: a request without an id of its own has that of its trace.
-  if (request->id.empty()) {
-    request->id = trace::hex_of(request->parent ? make_trace_id() : request->trace);
-  }
-  return request;
-}
-
-bool Watch::is_kept(const AccessRecord& record, std::string_view sampled_by, std::uint64_t index,
-                    bool is_error) const {
-  const AccessLogPlan& plan = plan_.access_log;
-  if (is_error && plan.errors == AccessLogPlan::Errors::all) return true;
-  // A session is not slow because it lasts.
-  if (plan.slower_than > Duration::zero() && record.took > plan.slower_than &&
-      record.kind != AccessRecord::Kind::session) {
-    return true;
-  }
-  return trace::is_within(trace::sample_of(sampled_by, index), plan.sample);
-}
-
-void Watch::write(AccessRecord record, std::string_view sampled_by, std::uint64_t index, bool is_error) {
-  if (writer_ == nullptr || !is_kept(record, sampled_by, index, is_error)) return;
-  record.at = clock_.wall_now();
-  writer_->push(std::move(record));
-}
-
-void Watch::call_ended(const trace::Call& call, const trace::CallEnd& end) {
-  const Duration took = clock_.now() - call.begun();
-  if (writer_ != nullptr) write_call(call, end, took);
-  if (exporter_ != nullptr && call.context().is_sampled) export_call(call, end, took);
-}
-
-void Watch::span_ended(trace::Span span) {
-  if (exporter_ != nullptr) exporter_->push(std::move(span));
-}
-
-void Watch::write_call(const trace::Call& call, const trace::CallEnd& end, Duration took) {
-  AccessRecord record{.kind = AccessRecord::Kind::call,
-                      .address = call.request().address,
-                      .protocol = std::string(call.request().protocol),
-                      .place = call.request().place,
-                      .principal = call.principal(),
-                      .method = call.method(),
-                      .error_code = end.error_code,
-                      .outcome = end.is_answered ? "" : "dropped",
-                      .took = took,
-                      .bytes_in = call.bytes_in(),
-                      .bytes_out = end.bytes_out,
-                      .upstream = call.node(),
-                      .attempts = call.attempts(),
-                      .cache = call.is_cached()                ? "hit"
-                               : call.shared_with() != nullptr ? "shared"
-                                                               : "",
-                      .request_id = call.id()};
-  if (call.context().trace.is_valid()) record.trace_id = trace::hex_of(call.context().trace);
-  write(std::move(record), call.request().id, call.index(), end.error_code.has_value() || !end.is_answered);
-}
-
-void Watch::export_call(const trace::Call& call, const trace::CallEnd& end, Duration took) {
-  trace::Span span{
-      .context = call.context(),
-      .parent = call.parent(),
-      .name = trace::span_name_of(call.method()),
-      .kind = trace::SpanKind::server,
-      .begun = call.begun_at(),
-      .ended = call.begun_at() + took,
-      .attributes = {{.key = "rpc.system", .value = std::string("jsonrpc")},
-                     {.key = "rpc.jsonrpc.version", .value = std::string("2.0")},
-                     {.key = "rpc.method", .value = call.method()},
-                     {.key = "network.protocol.name", .value = std::string(call.request().protocol)},
-                     {.key = "fanfare.network", .value = call.request().place},
-                     {.key = "fanfare.request_id", .value = call.id()}},
-      .links = {},
-      .error = {}};
-  const auto add = [&](std::string_view key, std::string value) {
-    if (!value.empty()) span.attributes.push_back({.key = std::string(key), .value = std::move(value)});
-  };
-  const std::string& address = call.request().address;
-  add("client.address", address.substr(0, address.rfind(':')));
-  add("enduser.id", call.principal());
-  add("fanfare.upstream", call.node());
-  if (call.is_cached()) add("fanfare.cache", "hit");
-  if (const trace::Call* const other = call.shared_with()) {
-    add("fanfare.cache", "shared");
-    span.links.push_back({.trace = other->context().trace, .span = other->context().span});
-  }
-  if (end.error_code) {
-    span.attributes.push_back({.key = "rpc.jsonrpc.error_code", .value = std::int64_t{*end.error_code}});
-    add("error.type", std::to_string(*end.error_code));
-  }
-  if (!end.is_answered) add("error.type", "dropped");
-  span.is_error = end.error_code.has_value() || !end.is_answered;
-  exporter_->push(std::move(span));
+LoopWatch& Watch::add_loop() {
+  return *loops_.emplace_back(std::make_unique<LoopWatch>(*this));
 }
 
 }  // namespace fanfare::gateway

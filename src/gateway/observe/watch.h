@@ -1,68 +1,64 @@
 #pragma once
-// Decides what is recorded of each request, call and session, and passes it on to the access log and the exporter of traces. One
-// for the process; LoopWatch is its part on one loop. Nothing here waits.
+// What is recorded now: a Recording, which a reload replaces. One for the process; LoopWatch is its part on one loop.
 
-#include <cstdint>
 #include <expected>
 #include <memory>
+#include <mutex>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "gateway/observe/access_record.h"
 #include "gateway/observe/cells.h"
+#include "gateway/observe/endings.h"
 #include "gateway/observe/line_writer.h"
 #include "gateway/observe/plan.h"
+#include "gateway/observe/recording.h"
 #include "gateway/observe/span_exporter.h"
-#include "http/headers.h"
-#include "trace/call.h"
 
 namespace fanfare::gateway {
 
 class LoopWatch;
 
-class Watch final : public trace::Recorder {
+class Watch {
  public:
+  // Access logs and exporters, also of earlier plans, that have not ended yet. A reload that needs one more is refused.
+  static constexpr std::size_t kOutputsMax = 8;
+
   explicit Watch(const ObservePlan& plan, Clock& clock = system_clock());
-  ~Watch() override;
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+  // Writes and exports what waits. When it is called, no request or call may be under way, since each has a recording.
+  ~Watch();
 
   // Opens the access log, and begins to export. The error is for the operator.
   std::expected<void, std::string> start();
   // In place of start(), for tests.
   void start_with(std::unique_ptr<LineSink> sink, SpanExporter::Send send);
+
+  // What another plan records, on the thread of start(). The log and the exporter go on if their own settings are the same. Without
+  // apply() nothing has changed. The error is for the operator.
+  std::expected<RecordingPtr, std::string> prepare(const ObservePlan& plan);
+  // From now on; each loop follows with LoopWatch::switch_over().
+  void apply(RecordingPtr recording);
+  // Any thread.
+  RecordingPtr now() const;
+
   // After a rename of the file. Any thread.
   void reopen_access_log();
-  // The loop's own part, valid as long as this object; null: nothing is recorded. Loops are started one after the other.
-  LoopWatch* add_loop();
-
-  // A request with these headers. Loop thread.
-  std::shared_ptr<trace::Request> begin_request(http::Headers headers, std::string address,
-                                                std::string_view protocol);
-  // Writes the line, if it is in the sample, slow or an error. `index` distinguishes the lines of one request.
-  void write(AccessRecord record, std::string_view sampled_by, std::uint64_t index, bool is_error);
+  // The loop's own part, valid as long as this object. Loops are started one after the other.
+  LoopWatch& add_loop();
   const ObserveCells& cells() const { return cells_; }
 
-  Clock& clock() override { return clock_; }
-  trace::TraceId make_trace_id() override;
-  trace::SpanId make_span_id() override;
-  bool traces() const override { return exporter_ != nullptr; }
-  bool samples(const trace::TraceId& id) const override;
-  void call_ended(const trace::Call& call, const trace::CallEnd& end) override;
-  void span_ended(trace::Span span) override;
-
  private:
-  bool trusts(std::string_view address) const;
-  bool is_kept(const AccessRecord& record, std::string_view sampled_by, std::uint64_t index,
-               bool is_error) const;
-  void write_call(const trace::Call& call, const trace::CallEnd& end, Duration took);
-  void export_call(const trace::Call& call, const trace::CallEnd& end, Duration took);
+  std::expected<std::shared_ptr<LineWriter>, std::string> lines_for(const AccessLogPlan& plan);
+  std::expected<std::shared_ptr<SpanExporter>, std::string> spans_for(const ObservePlan& plan);
 
-  const ObservePlan plan_;
+  const ObservePlan plan_;  // of the start
   Clock& clock_;
   ObserveCells cells_;
+  Endings endings_;
+  mutable std::mutex mutex_;  // guards now_
+  RecordingPtr now_;
   std::vector<std::unique_ptr<LoopWatch>> loops_;
-  std::unique_ptr<LineWriter> writer_;      // null: there is no access log
-  std::unique_ptr<SpanExporter> exporter_;  // null: there are no traces
 };
 
 }  // namespace fanfare::gateway

@@ -21,7 +21,7 @@ class Closing::OfLoop : public std::enable_shared_from_this<Closing::OfLoop> {
   OfLoop(std::shared_ptr<Closing> whole, session::LoopServer& server, std::size_t loop, double offset)
       : whole_(std::move(whole)),
         server_(server),
-        endpoint_(whole_->endpoint_of_(loop)),
+        loop_(loop),
         offset_(offset),
         begun_(server.loop().now()),
         ids_(open_ones()) {}
@@ -47,10 +47,11 @@ class Closing::OfLoop : public std::enable_shared_from_this<Closing::OfLoop> {
     return begun_ +
            Duration(static_cast<Duration::rep>(static_cast<double>(whole_->spread_.count()) * share));
   }
+  bool is_meant(const session::Session& session) const { return whole_->is_meant_(loop_, session); }
   std::vector<session::SessionId> open_ones() const {
     std::vector<session::SessionId> ids;
     server_.sessions().for_each_session([&](const session::Session& session) {
-      if (&session.endpoint() == &endpoint_ && session.is_open()) ids.push_back(session.id());
+      if (is_meant(session) && session.is_open()) ids.push_back(session.id());
     });
     return ids;
   }
@@ -58,7 +59,7 @@ class Closing::OfLoop : public std::enable_shared_from_this<Closing::OfLoop> {
   bool ended() const {
     bool any = false;
     server_.sessions().for_each_session([&](session::Session& session) {
-      if (&session.endpoint() != &endpoint_) return;
+      if (!is_meant(session)) return;
       any = true;
       if (session.is_open()) session.shut_down(whole_->code_, whole_->reason_);
     });
@@ -67,18 +68,17 @@ class Closing::OfLoop : public std::enable_shared_from_this<Closing::OfLoop> {
 
   const std::shared_ptr<Closing> whole_;
   session::LoopServer& server_;
-  const session::Endpoint& endpoint_;
+  const std::size_t loop_;
   const double offset_;
   const Instant begun_;
   const std::vector<session::SessionId> ids_;
   std::size_t next_ = 0;
 };
 
-void Closing::start(session::Server& server, EndpointOf endpoint_of, std::uint16_t code,
-                    std::string_view reason, Duration spread, StillWanted still_wanted,
-                    std::function<void()> done) {
+void Closing::start(session::Server& server, IsMeant is_meant, std::uint16_t code, std::string_view reason,
+                    Duration spread, StillWanted still_wanted, std::function<void()> done) {
   const std::size_t loops = server.loop_count();
-  const auto whole = std::make_shared<Closing>(loops, std::move(endpoint_of), code, reason, spread,
+  const auto whole = std::make_shared<Closing>(loops, std::move(is_meant), code, reason, spread,
                                                std::move(still_wanted), std::move(done));
   for (std::size_t i = 0; i < loops; ++i) {
     const double offset = static_cast<double>(i) / static_cast<double>(loops);

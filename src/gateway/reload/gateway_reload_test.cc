@@ -1,117 +1,14 @@
-// A gateway gets other plans while clients use it. Its node is another gateway with a development chain. Also meant for
-// ThreadSanitizer.
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
+// A gateway gets other plans while clients use it. Also meant for ThreadSanitizer.
 
 #include <atomic>
-#include <memory>
-#include <string>
 #include <thread>
-#include <vector>
 
-#include "api/raw_client_for_tests.h"
-#include "gateway/gateway.h"
-#include "gateway/mount_plans.h"
+#include "gateway/reload/reload_world_for_tests.h"
 
 namespace fanfare::gateway {
 namespace {
 
-using namespace std::chrono_literals;
-using api::RawClient;
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
-using testing::StartsWith;
-
-constexpr std::uint64_t kChain = 1337;
-constexpr std::string_view kHeads =
-    R"({"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]})";
-constexpr std::string_view kChainId = R"({"jsonrpc":"2.0","id":2,"method":"eth_chainId","params":[]})";
-
-class GatewayReloadTest : public testing::TestWithParam<net::LoopKind> {
- protected:
-  void SetUp() override {
-    ServePlan plan;
-    plan.log_level = log::Level::off;
-    plan.loops = 1;
-    plan.listeners = {{.at = {}, .mounts = http_port_mounts(false)}};
-    plan.networks = {{.chain_id = kChain, .backend = DevBackend{.block_time = 20ms}}};
-    node_ = std::make_unique<Gateway>(plan);
-    ASSERT_TRUE(node_->start());
-    plan_ = plan;
-    plan_.loops = 2;
-    plan_.loop_kind = GetParam();
-    plan_.listeners = {{.at = {}, .mounts = routed_mounts(true)}};
-    plan_.browsers.hosts = {"*"};  // a raw client names none of ours
-    plan_.networks = {network("main"), network("side")};
-  }
-
-  NetworkPlan network(const std::string& project, const std::string& id = "a") const {
-    const std::string url = "http://127.0.0.1:" + std::to_string(node_->addresses().front().port());
-    return {.project = project,
-            .chain_id = kChain,
-            .poll = {.interval_min = 10ms, .interval_max = 50ms},
-            .backend = UpstreamBackend{{.id = id, .url = url}}};
-  }
-  void start() {
-    gateway_ = std::make_unique<Gateway>(plan_);
-    ASSERT_TRUE(gateway_->start());
-  }
-  std::vector<std::string> reload() {
-    std::vector<std::string> lines;
-    for (const PlanChange& change : gateway_->reload(plan_).changes) lines.push_back(change.line());
-    return lines;
-  }
-  std::uint16_t port() const { return gateway_->addresses().front().port(); }
-  static std::string path(const std::string& project) {
-    return "/" + project + "/evm/" + std::to_string(kChain);
-  }
-  std::unique_ptr<RawClient> open(const std::string& project) const {
-    auto client = std::make_unique<RawClient>(port());
-    EXPECT_THAT(client->upgrade(path(project)), StartsWith("HTTP/1.1 101 ")) << project;
-    return client;
-  }
-  std::unique_ptr<RawClient> subscribe(const std::string& project) const {
-    auto client = open(project);
-    client->send(kHeads);
-    EXPECT_THAT(client->receive(), HasSubstr("\"result\":\"0x"));
-    EXPECT_THAT(client->receive(), HasSubstr("eth_subscription"));
-    return client;
-  }
-  // The status of a request, once each loop has applied the last reload.
-  std::string status_when(const std::string& project, const std::string& wanted) const {
-    std::string status;
-    for (int i = 0; i < 2000 && status != wanted; ++i) {
-      RawClient client(port());
-      client.write("POST " + path(project) + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " +
-                   std::to_string(kChainId.size()) + "\r\n\r\n" + std::string(kChainId));
-      status = client.read_answer(false).substr(9, 3);
-    }
-    return status;
-  }
-  static std::string number_of(const std::string& head) {
-    const std::size_t at = head.find("\"number\":\"0x");
-    return at == std::string::npos ? head : head.substr(at + 10, head.find('"', at + 11) - at - 10);
-  }
-  // The next `count` heads follow each other.
-  static void expect_heads(RawClient& client, int count) {
-    std::uint64_t before = 0;
-    for (int i = 0; i < count; ++i) {
-      const std::string text = client.receive();
-      ASSERT_THAT(text, HasSubstr("eth_subscription"));
-      const std::uint64_t number = std::stoull(number_of(text), nullptr, 16);
-      if (before != 0) {
-        ASSERT_EQ(number, before + 1) << text;
-      }
-      before = number;
-    }
-  }
-
-  std::unique_ptr<Gateway> node_;
-  std::unique_ptr<Gateway> gateway_;  // ends first
-  ServePlan plan_;
-};
+class GatewayReloadTest : public ReloadWorld {};
 
 TEST_P(GatewayReloadTest, TheSamePlanChangesNothing) {
   start();
@@ -192,9 +89,9 @@ TEST_P(GatewayReloadTest, LimitsAndOriginsApplyToNewConnections) {
 
 TEST_P(GatewayReloadTest, WhatNeedsARestartIsToldEachTimeAndTheRestIsApplied) {
   start();
-  plan_.http.body_bytes_max = 4096;
+  plan_.http.compression.bytes_min = 4096;
   plan_.networks.pop_back();
-  const std::string restart = "! server.maxBodyBytes: 16777216 -> 4096 (needs a restart)";
+  const std::string restart = "! server.compression.minBytes: 2048 -> 4096 (needs a restart)";
   EXPECT_THAT(reload(), ElementsAre(restart, "- network side/1337"));
   EXPECT_THAT(reload(), ElementsAre(restart));
 }
@@ -244,9 +141,7 @@ TEST_P(GatewayReloadTest, AStopEndsAllOfIt) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Loops, GatewayReloadTest,
-                         testing::Values(net::LoopKind::epoll, net::LoopKind::uring), [](const auto& tested) {
-                           return tested.param == net::LoopKind::epoll ? "epoll" : "uring";
-                         });
+                         testing::Values(net::LoopKind::epoll, net::LoopKind::uring), name_of_loop);
 
 }  // namespace
 }  // namespace fanfare::gateway

@@ -5,8 +5,13 @@
 #include <utility>
 
 #include "access/plan.h"
+#include "gateway/reload/admin_diff.h"
+#include "gateway/reload/canvas_diff.h"
+#include "gateway/reload/listener_diff.h"
+#include "gateway/reload/observe_diff.h"
 #include "gateway/reload/shown_value.h"
-#include "upstream/url.h"
+#include "gateway/reload/stream_diff.h"
+#include "gateway/reload/upstream_diff.h"
 
 namespace fanfare::gateway {
 namespace {
@@ -35,11 +40,6 @@ class Differ {
     changes_.push_back({.kind = kind, .text = std::move(text)});
   }
   void restart(std::string text) { add(PlanChange::Kind::needs_restart, std::move(text)); }
-  template <typename Value>
-  static std::string arrow(const std::string& name, const Value& present, const Value& wanted) {
-    return name + ": " + shown(present) + " -> " + shown(wanted);
-  }
-
   // `of`: finds the setting in a plan.
   template <typename Of>
   void live(const std::string& name, Of of) {
@@ -69,12 +69,12 @@ class Differ {
   void compare_limits();
   void compare_listeners();
   void compare_parts();
+  void compare_relay();
+  void compare_streams();
   void compare_networks();
   void compare_network(NetworkPlan& present, const NetworkPlan& wanted);
   void compare_reads(NetworkPlan& present, const NetworkPlan& wanted);
   void compare_nodes(NetworkPlan& present, const NetworkPlan& wanted);
-  void compare_node(const std::string& name, const UpstreamPlan& present, const UpstreamPlan& wanted);
-  bool is_polled(std::size_t network) const;
 
   template <typename Value>
   void live_value(const std::string& name, Value& present, const Value& wanted) {
@@ -107,7 +107,7 @@ void Differ::compare_process() {
   live("server.allowedOrigins", SETTING(browsers.origins));
   fixed("server.threads", SETTING(loops));
   fixed("server.upstreamThreads", SETTING(upstream_threads_max));
-  fixed("server.limits.receivedBytesPerProjectMax", SETTING(received_bytes_per_project_max));
+  live("server.limits.receivedBytesPerProjectMax", SETTING(received_bytes_per_project_max));
   fixed_part("the kind of the event loop", SETTING(loop_kind));
   compare_access();
 }
@@ -133,7 +133,7 @@ void Differ::compare_access() {
     now_.access = told_.access = wanted_.access;
   }
   live("access.firstMessageWithin", SETTING(first_message_within));
-  fixed("access.cookieFile", SETTING(cookie_file));
+  live("access.cookieFile", SETTING(cookie_file));
   live("access: roles of the cookie", SETTING(cookie_roles));
   live("access: files with keys", SETTING(access_files));
   live("access.checkFilesEvery", SETTING(access_check_every));
@@ -143,31 +143,36 @@ void Differ::compare_websocket() {
   const auto name = [](std::string_view key) { return "server.websocket." + std::string(key); };
   live(name("enabled"), SETTING(websocket.enabled));
   live(name("maxConnectionsPerNetwork"), SETTING(websocket.connections_per_network_max));
-  fixed(name("maxSubscriptionsPerConnection"), SETTING(websocket.subscriptions_per_connection_max));
+  live(name("maxSubscriptionsPerConnection"), SETTING(websocket.subscriptions_per_connection_max));
   live(name("pingInterval"), SETTING(websocket.ping_interval));
   live(name("pongTimeout"), SETTING(websocket.pong_timeout));
   fixed(name("readBufferSize"), SETTING(websocket.read_buffer_bytes));
   live(name("writeBufferSize"), SETTING(websocket.write_buffer_bytes));
   live(name("maxMessageBytes"), SETTING(websocket.message_bytes_max));
   live(name("outboxBytesMax"), SETTING(websocket.outbox_bytes_max));
-  fixed(name("notificationsBehindMax"), SETTING(websocket.notifications_behind_max));
-  fixed(name("slowTimeout"), SETTING(websocket.slow_timeout));
+  live(name("notificationsBehindMax"), SETTING(websocket.notifications_behind_max));
+  live(name("slowTimeout"), SETTING(websocket.slow_timeout));
   live(name("maxFragments"), SETTING(websocket.fragments_max));
   live(name("framesPerTurnMax"), SETTING(websocket.frames_per_turn_max));
   live(name("bytesPerTurnMax"), SETTING(websocket.bytes_per_turn_max));
   live(name("messageTimeout"), SETTING(websocket.message_timeout));
   live(name("idleTimeout"), SETTING(websocket.idle_timeout));
   live(name("subscriptionIds: unique"), SETTING(websocket.unique_subscription_ids));
+  live(name("sessionsMax"), SETTING(websocket.sessions.sessions_max));
+  live(name("sessionsPerAddressMax"), SETTING(websocket.sessions.sessions_per_owner_max));
+  live(name("sessionBytesMax"), SETTING(websocket.sessions.bytes_max));
+  live(name("sessionBytesPerAddressMax"), SETTING(websocket.sessions.bytes_per_owner_max));
+  live(name("sessionTimeout"), SETTING(websocket.sessions.idle_max));
   live(name("compression.enabled"), SETTING(websocket.compression.enabled));
   live(name("compression.minBytes"), SETTING(websocket.compression.bytes_min));
   live(name("compression.maxBytes"), SETTING(websocket.compression.bytes_max));
 }
 
 void Differ::compare_http() {
-  fixed("server.maxBodyBytes", SETTING(http.body_bytes_max));
-  fixed("server.limits.headBytesMax", SETTING(http.head_bytes_max));
-  fixed("server.limits.headerLinesMax", SETTING(http.header_count_max));
-  fixed("server.limits.handshakeTimeout", SETTING(http.handshake_timeout));
+  live("server.maxBodyBytes", SETTING(http.body_bytes_max));
+  live("server.limits.headBytesMax", SETTING(http.head_bytes_max));
+  live("server.limits.headerLinesMax", SETTING(http.header_count_max));
+  live("server.limits.handshakeTimeout", SETTING(http.handshake_timeout));
   fixed("server.compression.enabled", SETTING(http.compression.enabled));
   fixed("server.compression.minBytes", SETTING(http.compression.bytes_min));
   fixed("server.compression.waitingBytesMax", SETTING(http.compression.waiting_bytes_max));
@@ -175,100 +180,63 @@ void Differ::compare_http() {
 
 void Differ::compare_limits() {
   const auto name = [](std::string_view key) { return "server.limits." + std::string(key); };
-  fixed(name("connectionsMax"), SETTING(accept.connections_max));
-  fixed(name("connectionsPerAddressMax"), SETTING(accept.connections_per_address_max));
-  fixed(name("connectionsPerSecondPerAddress"), SETTING(accept.connections_per_second_per_address));
-  fixed(name("connectionsPerAddressMax for loopback"), SETTING(accept.limits_loopback));
-  fixed(name("batchItemsMax"), SETTING(answers.batch_items_max));
-  fixed(name("batchAnswerBytesMax"), SETTING(answers.batch_answer_bytes_max));
-  fixed(name("heldBytesMax"), SETTING(answers.held_bytes_max));
-  fixed(name("heldBytesPerProjectMax"), SETTING(answers.held_bytes_per_project_max));
-  fixed(name("heldBytesPerConnectionMax"), SETTING(answers.held_bytes_per_connection_max));
-  fixed(name("unfinishedBytesMax"), SETTING(answers.unfinished_bytes_max));
-}
-
-std::string name_of_listener(const ListenerPlan& listener) {
-  const server::ListenerOptions& at = listener.at;
-  if (!at.unix_path.empty()) return "unix:" + at.unix_path;
-  return (at.host.contains(':') ? "[" + at.host + "]" : at.host) + ":" + std::to_string(at.port);
+  live(name("connectionsMax"), SETTING(accept.connections_max));
+  live(name("connectionsPerAddressMax"), SETTING(accept.connections_per_address_max));
+  live(name("connectionsPerSecondPerAddress"), SETTING(accept.connections_per_second_per_address));
+  live(name("connectionsPerAddressMax for loopback"), SETTING(accept.limits_loopback));
+  live(name("batchItemsMax"), SETTING(answers.batch_items_max));
+  live(name("batchAnswerBytesMax"), SETTING(answers.batch_answer_bytes_max));
+  live(name("heldBytesMax"), SETTING(answers.held_bytes_max));
+  live(name("heldBytesPerProjectMax"), SETTING(answers.held_bytes_per_project_max));
+  live(name("heldBytesPerConnectionMax"), SETTING(answers.held_bytes_per_connection_max));
+  live(name("unfinishedBytesMax"), SETTING(answers.unfinished_bytes_max));
 }
 
 void Differ::compare_listeners() {
-  const auto find_in = [](const std::vector<ListenerPlan>& listeners, const ListenerPlan& one) {
-    return std::ranges::find(listeners, name_of_listener(one), name_of_listener);
-  };
-  for (const ListenerPlan& listener : told_.listeners) {
-    const auto found = find_in(wanted_.listeners, listener);
-    const std::string name = "listener " + name_of_listener(listener);
-    if (found == wanted_.listeners.end()) {
-      restart(name + ": removed");
-      continue;
-    }
-    if (found->at.tls != listener.at.tls) restart(name + ": tls");
-    if (found->at.proxy_protocol != listener.at.proxy_protocol) restart(name + ": proxyProtocol");
-    if (found->at.unix_mode != listener.at.unix_mode) restart(name + ": mode");
-    if (found->at.inherited_fd != listener.at.inherited_fd) restart(name + ": its inherited socket");
-    if (found->socket_name != listener.socket_name) restart(name + ": the name of its socket");
-    if (found->mounts != listener.mounts)
-      restart(name + ": what is served there (metrics, web, streams, canvas)");
-  }
-  for (const ListenerPlan& listener : wanted_.listeners) {
-    if (find_in(told_.listeners, listener) == told_.listeners.end()) {
-      restart("listener " + name_of_listener(listener) + ": added");
-    }
-  }
+  now_.listeners = diff_listeners(told_.listeners, wanted_.listeners, changes_);
   told_.listeners = wanted_.listeners;
 }
 
-void Differ::compare_parts() {
-  const auto same_streams = [&] {
-    if (told_.streams.has_value() != wanted_.streams.has_value()) return false;
-    if (!told_.streams) return true;
-    if (told_.streams->streams.size() != wanted_.streams->streams.size()) return false;
-    // A stream names its network by an index, which another network may move.
-    StreamsPlan moved = *wanted_.streams;
-    for (std::size_t i = 0; i < moved.streams.size(); ++i) {
-      StreamPlan& to = moved.streams[i];
-      const StreamPlan& from = told_.streams->streams[i];
-      if (to.source != StreamPlan::Source::network || from.source != to.source) continue;
-      if (is_same_network(told_.networks[from.index], wanted_.networks[to.index])) to.index = from.index;
-    }
-    return moved == *told_.streams;
-  };
-  if (!same_streams()) restart("streams");
-  if (told_.canvas != wanted_.canvas) restart("canvas");
-  told_.streams = wanted_.streams;
-  told_.canvas = wanted_.canvas;
-  fixed_part("admin", SETTING(admin));
-  fixed_part("server.memory or server.overload", SETTING(defence));
-  fixed_part("server.accessLog", SETTING(observe.access_log));
-  fixed_part("server.requestIds", SETTING(observe.request_ids));
-  fixed_part("server.requestIds.trust", SETTING(observe.trusted));
-  fixed_part("tracing", SETTING(observe.tracing));
-  fixed_part("logFormat", SETTING(observe.log_format));
+// The connection to the broker is that of the start. Its settings may have secrets.
+void Differ::compare_relay() {
+  if (told_.relay == wanted_.relay) return;
+  restart(!told_.relay ? "relay: added" : wanted_.relay ? "relay: changed" : "relay: removed");
+  told_.relay = wanted_.relay;
 }
 
-bool Differ::is_polled(std::size_t network) const {
-  return before_.streams && std::ranges::any_of(before_.streams->streams, [&](const StreamPlan& stream) {
-           return stream.source == StreamPlan::Source::network && stream.index == network;
-         });
+// Without a broker an instance polls a relayed stream for its own clients, until it is restarted.
+void Differ::compare_streams() {
+  ServePlan possible = wanted_;
+  if (!before_.relay && possible.streams) {
+    for (StreamPlan& stream : possible.streams->streams) stream.relayed = false;
+  }
+  add_changes_of_streams(told_, possible, changes_);
+  now_.streams = std::move(possible.streams);  // and its networks, in compare_networks()
+  told_.streams = wanted_.streams;
+}
+
+void Differ::compare_parts() {
+  compare_relay();
+  compare_streams();
+  now_.canvas = diff_rooms(told_.canvas, wanted_.canvas, changes_);
+  told_.canvas = wanted_.canvas;
+  now_.admin = diff_admin(told_.admin, wanted_.admin, changes_);
+  told_.admin = wanted_.admin;
+  fixed_part("server.memory or server.overload", SETTING(defence));
+  add_changes_of_observing(told_.observe, wanted_.observe, changes_);
+  now_.observe = told_.observe = wanted_.observe;
 }
 
 void Differ::compare_networks() {
   std::vector<NetworkPlan> after;
-  std::vector<std::size_t> moved;  // by index in the running plan
   const auto find_in = [](const std::vector<NetworkPlan>& networks, const NetworkPlan& one) {
     return std::ranges::find_if(networks,
                                 [&](const NetworkPlan& other) { return is_same_network(one, other); });
   };
-  for (std::size_t i = 0; i < before_.networks.size(); ++i) {
-    NetworkPlan present = before_.networks[i];
+  for (NetworkPlan present : before_.networks) {
     const auto found = find_in(wanted_.networks, present);
-    moved.push_back(after.size());
     if (found != wanted_.networks.end()) {
       compare_network(present, *found);
-    } else if (is_polled(i)) {
-      restart("network " + name_of_network(present) + ": removed, but a stream polls it");
     } else {
       add(PlanChange::Kind::removed, "network " + name_of_network(present));
       continue;
@@ -284,12 +252,6 @@ void Differ::compare_networks() {
   std::ranges::stable_sort(after, {}, [&](const NetworkPlan& network) {
     return find_in(wanted_.networks, network) - wanted_.networks.begin();
   });
-  if (now_.streams) {
-    for (StreamPlan& stream : now_.streams->streams) {
-      if (stream.source != StreamPlan::Source::network) continue;
-      stream.index = static_cast<std::size_t>(find_in(after, before_.networks[stream.index]) - after.begin());
-    }
-  }
   now_.networks = std::move(after);
   told_.networks = wanted_.networks;
 }
@@ -331,42 +293,11 @@ void Differ::compare_nodes(NetworkPlan& present, const NetworkPlan& wanted) {
   const std::string network = name_of_network(present);
   if (from == nullptr || to == nullptr) return restart("network " + network + ": its chain in the process");
   const std::size_t before = changes_.size();
-  for (const UpstreamPlan& node : *from) {
-    const auto found = std::ranges::find(*to, node.id, &UpstreamPlan::id);
-    const std::string name = "upstream " + network + "/" + node.id;
-    if (found == to->end()) {
-      add(PlanChange::Kind::removed, name);
-    } else {
-      compare_node(name, node, *found);
-    }
-  }
-  for (const UpstreamPlan& node : *to) {
-    if (std::ranges::find(*from, node.id, &UpstreamPlan::id) != from->end()) continue;
-    add(PlanChange::Kind::added, "upstream " + network + "/" + node.id);
-  }
+  add_changes_of_nodes("upstream " + network + "/", *from, *to, changes_);
   if (changes_.size() == before) {
     add(PlanChange::Kind::changed, "network " + network + ": the order of its upstreams");
   }
   present.backend = wanted.backend;
-}
-
-void Differ::compare_node(const std::string& name, const UpstreamPlan& present, const UpstreamPlan& wanted) {
-  const auto tell = [&](std::string_view key, const auto& from, const auto& to) {
-    if (from != to) add(PlanChange::Kind::changed, arrow(name + " " + std::string(key), from, to));
-  };
-  if (present.url != wanted.url) {
-    const std::string from = upstream::redacted(present.url);
-    const std::string to = upstream::redacted(wanted.url);
-    add(PlanChange::Kind::changed, from == to ? name + " endpoint: a part that is not shown"
-                                              : name + " endpoint: " + from + " -> " + to);
-  }
-  if (present.headers != wanted.headers) add(PlanChange::Kind::changed, name + " headers");
-  tell("timeout", present.timeout, wanted.timeout);
-  tell("connectionsMax", present.limits.client_calls_max, wanted.limits.client_calls_max);
-  tell("sourceConnectionsMax", present.limits.source_calls_max, wanted.limits.source_calls_max);
-  tell("queuedCallsMax", present.limits.queued_calls_max, wanted.limits.queued_calls_max);
-  tell("queuedCallsPerClientMax", present.limits.queued_calls_per_client_max,
-       wanted.limits.queued_calls_per_client_max);
 }
 
 #undef SETTING

@@ -103,6 +103,12 @@ TEST(PlanDiff, LimitsOfAnUpstream) {
                           "~ upstream main/10/a queuedCallsPerClientMax: 1024 -> 3"));
 }
 
+TEST(PlanDiff, TheHttpClientOfAnUpstream) {
+  EXPECT_THAT(
+      lines_of([](ServePlan& plan) { node_of(plan, 1).http_client = upstream::HttpClientChoice::libcurl; }),
+      ElementsAre("~ upstream main/10/a httpClient: auto -> libcurl"));
+}
+
 TEST(PlanDiff, ShowsNoSecret) {
   ServePlan running = base();
   node_of(running, 0).url = "https://user:hunter2@node.example/v3/0123456789abcdef0123456789abcdef";
@@ -132,15 +138,31 @@ TEST(PlanDiff, WhatNeedsARestartStaysAndIsNamedWithBothValues) {
   EXPECT_EQ(diff.result.networks[0].methods.deny, std::vector<std::string>{"debug_*"});
 }
 
-TEST(PlanDiff, ListenersNeedARestart) {
+TEST(PlanDiff, ListenersComeAndGoByTheirAddress) {
   EXPECT_THAT(lines_of([](ServePlan& plan) { plan.listeners[0].at.port = 4001; }),
-              ElementsAre("! listener 127.0.0.1:4000: removed (needs a restart)",
-                          "! listener 127.0.0.1:4001: added (needs a restart)"));
-  EXPECT_THAT(lines_of([](ServePlan& plan) { plan.listeners[0].mounts = routed_mounts(false); }),
-              ElementsAre("! listener 127.0.0.1:4000: what is served there (metrics, web, streams, canvas) "
-                          "(needs a restart)"));
+              ElementsAre("- listener 127.0.0.1:4000", "+ listener 127.0.0.1:4001"));
+  EXPECT_THAT(
+      lines_of([](ServePlan& plan) { plan.listeners[0].mounts = routed_mounts(false); }),
+      ElementsAre("~ listener 127.0.0.1:4000: what is served there (metrics, web, streams, canvas, admin)"));
+  EXPECT_THAT(lines_of([](ServePlan& plan) { plan.listeners.push_back(plan.listeners[0]); }),
+              ElementsAre("+ listener 127.0.0.1:4000"));
   EXPECT_THAT(lines_of([](ServePlan& plan) { plan.listeners[0].at.proxy_protocol = true; }),
               ElementsAre("! listener 127.0.0.1:4000: proxyProtocol (needs a restart)"));
+}
+
+TEST(PlanDiff, ASocketOfTheServiceManagerNeedsARestart) {
+  ServePlan running = base();
+  running.listeners[0].at.inherited_fd = 3;
+  ServePlan wanted = base();
+  wanted.listeners[0].at.port = 4001;
+  EXPECT_THAT(
+      lines(diff_plans(running, wanted)),
+      ElementsAre("! listener 127.0.0.1:4000: removed (needs a restart)", "+ listener 127.0.0.1:4001"));
+  // One that an earlier process of ours has made is like our own.
+  running.listeners[0].at.is_ours = true;
+  EXPECT_THAT(lines(diff_plans(running, base())), IsEmpty());
+  EXPECT_THAT(lines(diff_plans(running, wanted)),
+              ElementsAre("- listener 127.0.0.1:4000", "+ listener 127.0.0.1:4001"));
 }
 
 TEST(PlanDiff, AccessControlIsReadAgainButNotTurnedOnOrOff) {
@@ -162,8 +184,7 @@ TEST(PlanDiff, AccessControlIsReadAgainButNotTurnedOnOrOff) {
   EXPECT_EQ(diff_plans(running, base()).result, running);
   EXPECT_EQ(diff_plans(running, wanted).refusal, "");
   wanted.cookie_file = "/run/cookie";
-  EXPECT_EQ(lines(diff_plans(running, wanted)).back(),
-            "! access.cookieFile: none -> /run/cookie (needs a restart)");
+  EXPECT_EQ(lines(diff_plans(running, wanted)).back(), "~ access.cookieFile: none -> /run/cookie");
 }
 
 // Otherwise a network that the wanted plan guards would be open to everyone.
@@ -180,7 +201,7 @@ TEST(PlanDiff, NothingIsAppliedTogetherWithAccessControlThatIsNew) {
 }
 
 // The stream's index moves with its network.
-TEST(PlanDiff, ANetworkThatAStreamPollsStays) {
+TEST(PlanDiff, ANetworkIsPolledByItsName) {
   ServePlan running = base();
   running.streams.emplace();
   running.streams->streams.push_back({.index = 2});
@@ -190,12 +211,78 @@ TEST(PlanDiff, ANetworkThatAStreamPollsStays) {
   EXPECT_THAT(lines(diff_plans(running, moved)), IsEmpty());
   EXPECT_EQ(diff_plans(running, moved).result, moved);
 
+  // The network and all streams go together.
   ServePlan wanted = base();
   wanted.networks.pop_back();
-  const PlanDiff diff = diff_plans(running, wanted);
-  EXPECT_THAT(lines(diff), ElementsAre("! streams (needs a restart)",
-                                       "! network side/1: removed, but a stream polls it (needs a restart)"));
-  EXPECT_EQ(diff.result, running);
+  EXPECT_THAT(lines(diff_plans(running, wanted)), ElementsAre("- stream ", "- network side/1"));
+  EXPECT_EQ(diff_plans(running, wanted).result, wanted);
+  EXPECT_THAT(lines(diff_plans(wanted, running)), ElementsAre("+ stream ", "+ network side/1"));
+}
+
+ServePlan with_streams(std::vector<std::string> names) {
+  ServePlan plan = base();
+  plan.streams.emplace();
+  for (std::string& name : names) plan.streams->streams.push_back({.spec = {.name = std::move(name)}});
+  return plan;
+}
+
+TEST(PlanDiff, StreamsAreComparedByName) {
+  const ServePlan running = with_streams({"a", "b"});
+  EXPECT_THAT(lines(diff_plans(running, with_streams({"c", "a"}))), ElementsAre("- stream b", "+ stream c"));
+  EXPECT_THAT(lines(diff_plans(running, with_streams({"b", "a"}))), IsEmpty());
+  ServePlan wanted = with_streams({"a", "b"});
+  streams::StreamSpec& spec = wanted.streams->streams[0].spec;
+  spec.interval = 2s;
+  spec.calls = {{.name = "x", .method = "eth_x"}};
+  spec.fields = {{.name = "x"}};
+  spec.on_change = true;
+  spec.new_only = {.list = "x", .key = "y"};
+  wanted.streams->streams[1].index = 2;
+  EXPECT_THAT(lines(diff_plans(running, wanted)),
+              ElementsAre("~ stream a interval: 1s -> 2s", "~ stream a calls", "~ stream a fields",
+                          "~ stream a onChange: false -> true", "~ stream a newOnly",
+                          "~ stream b source: network main/1 -> network side/1"));
+  EXPECT_EQ(diff_plans(running, wanted).result, wanted);
+}
+
+TEST(PlanDiff, AStreamWithAnotherHistoryBeginsAnew) {
+  const ServePlan running = with_streams({"a", "b"});
+  ServePlan wanted = running;
+  wanted.streams->streams[0].spec.history_messages = 2;
+  wanted.streams->streams[0].spec.history_bytes = 1 << 16;
+  wanted.streams->streams[0].spec.slow_readers.when_full = WhenFull::close;
+  wanted.streams->limits.connections_max = 7;
+  wanted.streams->upstreams = {{.id = "own", .url = "http://own.example"}};
+  const std::string anew = " (its subscriptions end, and it begins anew)";
+  EXPECT_THAT(
+      lines(diff_plans(running, wanted)),
+      ElementsAre("~ streams.limits.connectionsMax: 10000 -> 7", "+ streams.upstreams own",
+                  "~ stream a history: 300 -> 2" + anew, "~ stream a historyBytes: 4194304 -> 65536" + anew,
+                  "~ stream a slowReaders: keepLatest -> close" + anew));
+  EXPECT_EQ(diff_plans(running, wanted).result, wanted);
+}
+
+TEST(PlanDiff, TheBrokerIsThatOfTheStartAndAStreamMayBeginOrEndToBeRelayed) {
+  ServePlan relayed = with_streams({"a", "b"});
+  relayed.relay = NatsOptions{.servers = {"nats://fan:secret@broker"}};
+  relayed.streams->streams[0].relayed = true;
+  const PlanDiff added = diff_plans(with_streams({"a", "b"}), relayed);
+  EXPECT_THAT(lines(added), ElementsAre("! relay: added (needs a restart)"));
+  EXPECT_EQ(added.result, with_streams({"a", "b"}));
+  ServePlan changed = relayed;
+  changed.relay->password = "other";
+  changed.streams->streams[1].relayed = true;
+  const PlanDiff both = diff_plans(relayed, changed);
+  EXPECT_THAT(lines(both),
+              ElementsAre("! relay: changed (needs a restart)",
+                          "~ stream b relay: false -> true (its subscriptions end, and it begins anew)"));
+  EXPECT_EQ(both.result.relay, relayed.relay);
+  EXPECT_TRUE(both.result.streams->streams[1].relayed);
+  const PlanDiff removed = diff_plans(relayed, with_streams({"a", "b"}));
+  EXPECT_THAT(lines(removed),
+              ElementsAre("! relay: removed (needs a restart)",
+                          "~ stream a relay: true -> false (its subscriptions end, and it begins anew)"));
+  EXPECT_FALSE(removed.result.streams->streams[0].relayed);
 }
 
 // A setting that diff_plans() does not know, as one that is added to the plan later.
@@ -216,12 +303,40 @@ std::vector<Edit> edits() {
   add([](ServePlan& plan) { plan.websocket.ping_interval = 7s; });
   add([](ServePlan& plan) { plan.websocket.slow_timeout = 7s; });
   add([](ServePlan& plan) { plan.websocket.compression.enabled = true; });
+  add([](ServePlan& plan) { plan.websocket.sessions.sessions_max = 7; });
+  add([](ServePlan& plan) { plan.websocket.sessions.bytes_max = 7; });
   add([](ServePlan& plan) { plan.http.body_bytes_max = 4096; });
   add([](ServePlan& plan) { plan.accept.connections_max = 7; });
   add([](ServePlan& plan) { plan.answers.batch_items_max = 7; });
   add([](ServePlan& plan) { plan.access_files = {"/etc/keys"}; });
+  add([](ServePlan& plan) { plan.admin.emplace().listeners = {{.unix_path = "/run/a", .unix_mode = 0600}}; });
+  add([](ServePlan& plan) { plan.admin.emplace().listeners = {{.port = 9}, {.unix_path = "/run/a"}}; });
+  add([](ServePlan& plan) { plan.observe.access_log.path = "/var/log/a"; });
+  add([](ServePlan& plan) { plan.observe.tracing.sample = 0.5; });
   add([](ServePlan& plan) { plan.listeners.push_back({.at = {.port = 5000}}); });
   add([](ServePlan& plan) { plan.canvas.emplace(); });
+  add([](ServePlan& plan) { plan.canvas = CanvasPlan{.rooms = {{.spec = {.name = "a"}}}}; });
+  add([](ServePlan& plan) {
+    plan.canvas = CanvasPlan{.rooms = {{.spec = {.name = "b"}}, {.spec = {.name = "a"}}}};
+  });
+  add([](ServePlan& plan) {
+    if (plan.canvas && !plan.canvas->rooms.empty()) plan.canvas->rooms[0].limits.users_max = 7;
+    plan.loops = 4;
+  });
+  add([](ServePlan& plan) {
+    if (plan.canvas && !plan.canvas->rooms.empty()) plan.canvas->rooms[0].spec.width = 7;
+    plan.loops = 5;
+  });
+  add([](ServePlan& plan) { plan.streams = with_streams({"a", "b"}).streams; });
+  add([](ServePlan& plan) {
+    if (!plan.streams || plan.streams->streams.empty()) plan.streams = with_streams({"a", "b"}).streams;
+    plan.relay = NatsOptions{.servers = {"nats://broker"}};
+    plan.streams->streams.front().relayed = true;
+  });
+  add([](ServePlan& plan) {
+    plan.loops = 3;
+    if (plan.streams && !plan.streams->streams.empty()) plan.streams->streams.pop_back();
+  });
   add([](ServePlan& plan) { plan.networks.push_back(network("late", 1)); });
   add([](ServePlan& plan) { plan.networks.insert(plan.networks.begin(), network("first", 1)); });
   add([](ServePlan& plan) { plan.networks.erase(plan.networks.begin()); });

@@ -6,6 +6,7 @@
 
 #include "access/plan.h"
 #include "base/log.h"
+#include "gateway/places.h"
 
 namespace fanfare::gateway {
 namespace {
@@ -73,6 +74,10 @@ void Reloader::reload_plan(ReloadReport& report) {
   };
   const auto wanted = read_again_();
   if (!wanted) return failed(wanted.error());
+  // Also of settings that need a restart: the next start or upgrade would fail.
+  const std::vector<std::string> problems = problems_with_places(*wanted);
+  std::ranges::for_each(problems, failed);
+  if (!problems.empty()) return;
   const PlanDiff diff = gateway_.reload(*wanted);
   if (!diff.refusal.empty()) return failed(diff.refusal);
   report_changes(diff, report);

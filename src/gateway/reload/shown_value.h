@@ -37,5 +37,10 @@ inline std::string shown(const std::vector<std::string>& values) {
   for (const std::string& value : values) text += (text.empty() ? "" : ", ") + value;
   return "[" + text + "]";
 }
+// "timeout: 10s -> 5s"
+template <typename Value>
+std::string arrow(const std::string& name, const Value& present, const Value& wanted) {
+  return name + ": " + shown(present) + " -> " + shown(wanted);
+}
 
 }  // namespace fanfare::gateway

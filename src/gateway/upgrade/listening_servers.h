@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "gateway/serve_plan.h"
 #include "gateway/upgrade/passed_sockets.h"
 #include "session/server.h"
 
@@ -14,13 +13,15 @@ namespace fanfare::gateway {
 
 class ListeningServers {
  public:
-  // `admin`: null without an admin API of its own. Both must outlive it.
-  ListeningServers(session::Server& main, session::Server* admin) : main_(main), admin_(admin) {}
+  // Both must outlive it. The second one need not run: then it has no sockets.
+  ListeningServers(session::Server& main, session::Server& admin) : main_(main), admin_(admin) {}
 
   void accept_later();
   void begin_accepting();
-  // The plan is that of the start. The copies are kept until accept_again() or close_copies().
-  std::expected<std::vector<PassedSocket>, std::string> copy(const ServePlan& plan);
+  // The names of the listeners of each, by their index. The copies are kept until accept_again() or close_copies().
+  std::expected<std::vector<PassedSocket>, std::string> copy(const std::vector<std::string>& names,
+                                                             const std::vector<std::string>& admin_names);
+  bool has_copies() const { return !of_main_.empty(); }
   // False: a loop is stuck, and may still accept.
   bool stop_accepting();
   void accept_again();
@@ -29,7 +30,7 @@ class ListeningServers {
 
  private:
   session::Server& main_;
-  session::Server* admin_;
+  session::Server& admin_;
   bool has_stopped_ = false;
   std::vector<session::Server::Passed> of_main_;
   std::vector<session::Server::Passed> of_admin_;

@@ -30,8 +30,8 @@ std::vector<std::string> names_of_admin_listeners(const ServePlan& plan);
 // Gives the plan's listeners the sockets that were passed for them. The descriptors stay with the caller. Listeners without
 // sockets open their own.
 void take_passed(ServePlan& plan, std::span<const PassedSocket> sockets);
-// The listeners of the plan, the admin API's too, that were not passed although the earlier process listens on their port, under
-// another host or another setting; with the advice for the operator. Before take_passed(), and "" if there is none.
+// The listeners of the plan and of the admin API that the earlier process has under another host or setting: their ports are in use.
+// With what the operator should do; "" if there is none. Call it before take_passed().
 std::string moved_listeners(const ServePlan& plan, std::span<const PassedSocket> sockets);
 // The inherited descriptors of the plan's listeners.
 std::set<int> sockets_of(const ServePlan& plan);

@@ -1,0 +1,149 @@
+// Listeners are added and removed while clients use others. Also meant for ThreadSanitizer.
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <thread>
+
+#include "gateway/reload/reload_world_for_tests.h"
+#include "gateway/reload/reloader.h"
+
+namespace fanfare::gateway {
+namespace {
+
+class ListenersReloadTest : public ReloadWorld {
+ protected:
+  // A port that is free: another process may take it, but does not in practice.
+  static std::uint16_t free_port() {
+    const auto socket = net::listen_on(*net::Address::parse("127.0.0.1", 0));
+    return net::local_address(socket->get())->port();
+  }
+  ListenerPlan listener_at(std::uint16_t port) const {
+    return {.at = {.port = port}, .mounts = plan_.listeners.front().mounts};
+  }
+  static std::string health_at(std::uint16_t port) {
+    RawClient client(port);
+    return client.request("GET", "/healthz").substr(0, 12);
+  }
+  static bool accepts(const net::Address& address) {
+    const net::Descriptor peer(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+    return ::connect(peer.get(), address.data(), address.size()) == 0;
+  }
+  static bool is_refused_soon(std::uint16_t port) {
+    const auto address = *net::Address::parse("127.0.0.1", port);
+    for (int i = 0; i < 20'000 && accepts(address); ++i) std::this_thread::yield();
+    return !accepts(address);
+  }
+};
+
+// The listener keeps its address, so its certificate would be loaded only at the next start.
+TEST_P(ListenersReloadTest, ACertificateThatCannotBeLoadedChangesNothing) {
+  start();
+  ServePlan wanted = plan_;
+  wanted.listeners.front().at.tls = {.certificate_file = "/no/such.pem", .key_file = "/no/such.key"};
+  wanted.networks.pop_back();
+  Reloader reloader(*gateway_, plan_, [&] { return wanted; });
+  reloader.reload_all();
+  EXPECT_EQ(gateway_->states().size(), 2U);
+  wanted.listeners = plan_.listeners;
+  reloader.reload_all();
+  EXPECT_EQ(gateway_->states().size(), 1U);
+}
+
+TEST_P(ListenersReloadTest, OneIsAddedAndRemovedAndConnectionsOfBothGoOn) {
+  start();
+  const auto stays = subscribe("main");
+  const std::uint16_t first = port();
+  const std::uint16_t second = free_port();
+  const std::string name = "listener 127.0.0.1:" + std::to_string(second);
+  plan_.listeners.push_back(listener_at(second));
+  EXPECT_THAT(reload(), ElementsAre("+ " + name));
+  EXPECT_EQ(gateway_->addresses().back().port(), second);
+  EXPECT_EQ(health_at(second), "HTTP/1.1 200");
+  RawClient socket(second);
+  EXPECT_THAT(socket.upgrade(path("side")), StartsWith("HTTP/1.1 101"));
+  socket.send(kHeads);
+  EXPECT_THAT(socket.receive(), HasSubstr("\"result\":\"0x"));
+  expect_heads(socket, 2);
+  RawClient kept(second);
+  EXPECT_THAT(kept.request("GET", "/healthz"), ::testing::Not(HasSubstr("Connection: close")));
+
+  plan_.listeners.pop_back();
+  EXPECT_THAT(reload(), ElementsAre("- " + name));
+  EXPECT_EQ(gateway_->addresses().size(), 1U);
+  EXPECT_TRUE(is_refused_soon(second));
+  // Its WebSocket goes on; its HTTP connection ends after one more answer.
+  expect_heads(socket, 3);
+  EXPECT_THAT(kept.request("GET", "/healthz"), HasSubstr("Connection: close"));
+  expect_heads(*stays, 3);
+  EXPECT_EQ(gateway_->addresses().front().port(), first);
+
+  // It comes back, beside another change.
+  plan_.listeners.push_back(listener_at(second));
+  plan_.networks.pop_back();
+  EXPECT_THAT(reload(), ElementsAre("+ " + name, "- network side/1337"));
+  EXPECT_EQ(health_at(second), "HTTP/1.1 200");
+  EXPECT_THAT(reload(), IsEmpty());
+}
+
+TEST_P(ListenersReloadTest, ThePortMovesUnderTheClients) {
+  start();
+  const auto client = subscribe("main");
+  const std::uint16_t before = port();
+  const std::uint16_t after = free_port();
+  plan_.listeners.front().at.port = after;
+  EXPECT_EQ(reload().size(), 2U);
+  EXPECT_EQ(gateway_->addresses().front().port(), after);
+  EXPECT_TRUE(is_refused_soon(before));
+  EXPECT_EQ(health_at(after), "HTTP/1.1 200");
+  expect_heads(*client, 3);
+}
+
+TEST_P(ListenersReloadTest, AnAddressInUseChangesNothingAtAll) {
+  start();
+  const auto client = subscribe("side");
+  const auto other = net::listen_on(*net::Address::parse("127.0.0.1", 0));
+  plan_.listeners.push_back(listener_at(net::local_address(other->get())->port()));
+  plan_.networks.pop_back();
+  plan_.accept.connections_max = 1;
+  const PlanDiff diff = gateway_->reload(plan_);
+  EXPECT_THAT(diff.refusal, HasSubstr("cannot listen: bind 127.0.0.1:"));
+  EXPECT_EQ(diff.result.networks.size(), 2U);
+  expect_heads(*client, 3);
+  expect_heads(*subscribe("side"), 2);
+  plan_.listeners.pop_back();
+  EXPECT_EQ(reload().size(), 2U);
+}
+
+TEST_P(ListenersReloadTest, AUnixSocketComesAndGoes) {
+  start();
+  const std::string path =
+      std::filesystem::temp_directory_path() / ("fanfare-reload-" + std::to_string(::getpid()) + ".sock");
+  plan_.listeners.push_back(plan_.listeners.front());
+  plan_.listeners.back().at.unix_path = path;
+  EXPECT_THAT(reload(), ElementsAre("+ listener unix:" + path));
+  RawClient client(path);
+  EXPECT_THAT(client.request("GET", "/healthz"), StartsWith("HTTP/1.1 200"));
+  plan_.listeners.pop_back();
+  EXPECT_THAT(reload(), ElementsAre("- listener unix:" + path));
+  EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+TEST_P(ListenersReloadTest, WhatIsServedThereChanges) {
+  start();
+  RawClient kept(port());
+  EXPECT_THAT(kept.request("GET", "/metrics"), StartsWith("HTTP/1.1 200"));
+  plan_.listeners.front().mounts = routed_mounts(false);
+  EXPECT_EQ(reload().size(), 1U);
+  std::string answer;
+  for (int i = 0; i < 2000 && !answer.starts_with("HTTP/1.1 404"); ++i)
+    answer = kept.request("GET", "/metrics");
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 404"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Loops, ListenersReloadTest,
+                         ::testing::Values(net::LoopKind::epoll, net::LoopKind::uring), name_of_loop);
+
+}  // namespace
+}  // namespace fanfare::gateway
