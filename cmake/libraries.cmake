@@ -2,6 +2,7 @@
 #   fanfare::fanfare   libfanfare.a, the engine's rooms. Position independent, so it also fits into a shared object.
 #   fanfare::shared    libfanfare.so, the same, exporting only symbols marked with FANFARE_EXPORT in include/fanfare
 #   fanfare::store     libfanfare-store.a, which implements fanfare/store.h, on top of libfanfare.a
+#   fanfare::nats      libfanfare-nats.a, which implements fanfare/nats.h, on top of libfanfare.a
 #   fanfare::chain     libfanfare-chain.a, which implements fanfare/chain.h, on top of libfanfare.a
 if(FANFARE_INSTALL)
   include(GNUInstallDirs)
@@ -64,17 +65,25 @@ if(FANFARE_STORE)
   add_library(fanfare::store ALIAS fanfare_store_library)
 endif()
 
+if(FANFARE_NATS)
+  add_library(fanfare_nats_library STATIC)
+  fanfare_objects(fanfare_nats_library relay)
+  target_link_libraries(fanfare_nats_library INTERFACE fanfare_library nats)
+  set_target_properties(fanfare_nats_library PROPERTIES OUTPUT_NAME fanfare-nats EXPORT_NAME nats)
+  add_library(fanfare::nats ALIAS fanfare_nats_library)
+endif()
+
 if(FANFARE_CHAIN)
   add_library(fanfare_chain_library STATIC)
   fanfare_objects(fanfare_chain_library eth devchain upstream admin gateway)
   target_link_libraries(fanfare_chain_library INTERFACE
-    fanfare_store_library fanfare_library curl yaml-cpp prometheus-cpp-core crypto++ secp256k1)
+    fanfare_store_library fanfare_nats_library fanfare_library curl yaml-cpp prometheus-cpp-core crypto++ secp256k1)
   set_target_properties(fanfare_chain_library PROPERTIES OUTPUT_NAME fanfare-chain EXPORT_NAME chain)
   add_library(fanfare::chain ALIAS fanfare_chain_library)
 endif()
 
 if(FANFARE_STRIP_LTO)
-  foreach(library fanfare_library fanfare_store_library fanfare_chain_library)
+  foreach(library fanfare_library fanfare_store_library fanfare_nats_library fanfare_chain_library)
     if(TARGET ${library})
       add_custom_command(TARGET ${library} POST_BUILD VERBATIM COMMAND ${CMAKE_OBJCOPY} --enable-deterministic-archives --wildcard
         --remove-section=.gnu.lto_* --remove-section=.gnu.debuglto_* --strip-symbol=__gnu_lto_v1 --strip-symbol=__gnu_lto_slim $<TARGET_FILE:${library}>)

@@ -5,6 +5,13 @@ if(FANFARE_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   set(FANFARE_PRECOMPILED ON)
 endif()
 
+# Every room reports its branches to the fuzzer; only the fuzzers themselves link its main().
+if(FANFARE_FUZZ)
+  set(FANFARE_ROOM_OPTIONS -fsanitize=fuzzer-no-link)
+endif()
+# Optimising takes half the time of a sanitizer build. Only rooms whose tests compute a lot are worth it.
+set(FANFARE_COMPUTING_OPTIONS ${FANFARE_ROOM_OPTIONS} -O1)
+
 # fanfare_precompiled(NAME OPTIONS... HEADERS...): a precompiled header that targets with the same options can share.
 function(fanfare_precompiled name)
   cmake_parse_arguments(PRE "" "" "OPTIONS;LINK;HEADERS" ${ARGN})
@@ -15,7 +22,7 @@ function(fanfare_precompiled name)
   target_precompile_headers(${name} PRIVATE ${PRE_HEADERS})
 endfunction()
 
-# fanfare_precompile(TARGET standard|tests): the target uses that precompiled header, if there is one.
+# fanfare_precompile(TARGET standard|room|computing|tests): the target uses that precompiled header, if there is one.
 function(fanfare_precompile target name)
   if(FANFARE_PRECOMPILED)
     target_precompile_headers(${target} REUSE_FROM fanfare_precompiled_${name})
@@ -26,10 +33,6 @@ endfunction()
 function(fanfare_tests target)
   target_link_libraries(${target} PRIVATE fanfare_flags GTest::gtest GTest::gmock GTest::gtest_main)
   target_compile_definitions(${target} PRIVATE FANFARE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
-  if(FANFARE_SANITIZE)
-    # Optimising the tests takes as long as the rest of the build and makes nothing faster.
-    target_compile_options(${target} PRIVATE -O0)
-  endif()
   fanfare_precompile(${target} tests)
 endfunction()
 
@@ -38,8 +41,10 @@ if(FANFARE_PRECOMPILED)
     <expected> <functional> <map> <memory> <mutex> <optional> <span> <string> <string_view> <thread>
     <unordered_map> <utility> <variant> <vector>)
   fanfare_precompiled(fanfare_precompiled_standard HEADERS ${standard})
+  fanfare_precompiled(fanfare_precompiled_room OPTIONS ${FANFARE_ROOM_OPTIONS} HEADERS ${standard})
+  fanfare_precompiled(fanfare_precompiled_computing OPTIONS ${FANFARE_COMPUTING_OPTIONS} HEADERS ${standard})
   if(FANFARE_TESTS)
-    fanfare_precompiled(fanfare_precompiled_tests OPTIONS -O0 LINK GTest::gtest
+    fanfare_precompiled(fanfare_precompiled_tests LINK GTest::gtest
       HEADERS ${standard} <future> <sstream> <gmock/gmock.h> <gtest/gtest.h>)
   endif()
 endif()

@@ -8,18 +8,19 @@ function(fanfare_unity target)
   endif()
 endfunction()
 
-# fanfare_room(NAME [DEPENDS room...] [USES room...] [LINK library...] [TEST_LINK library...] [TEST_PROCESSES n] [ALONE file...])
+# fanfare_room(NAME [DEPENDS room...] [USES room...] [LINK library...] [TEST_LINK library...] [TEST_PROCESSES n] [COMPUTES] [BYTES] [ALONE file...])
 #
 # One static library per room (src/NAME/*.cc, target fanfare_NAME) and, with FANFARE_TESTS, one test
 # program NAME_test made of the room's *_test.cc files. DEPENDS names the rooms whose headers this room's headers
 # include: a user of this room sees those too. USES names rooms that only its .cc files include. Both are rooms on
 # lower floors; the floor check (tools/floor_check.py) compares them with the includes and with src/FLOORS.
+# COMPUTES: optimised in the sanitizer builds, too. BYTES: it reads structures from bytes, so UBSan also checks pointers there.
 # LINK is private: a room's own headers must not include a library's headers.
 #
 # The compiler sees no other room: each target has an include folder of its own, build/include/NAME, whose only entry
 # is a link NAME to src/NAME. tests/rooms checks it.
 function(fanfare_room name)
-  cmake_parse_arguments(ROOM "" "TEST_PROCESSES" "DEPENDS;USES;LINK;TEST_LINK;ALONE" ${ARGN})
+  cmake_parse_arguments(ROOM "COMPUTES;BYTES" "TEST_PROCESSES" "DEPENDS;USES;LINK;TEST_LINK;ALONE" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc ${CMAKE_CURRENT_SOURCE_DIR}/*/*.cc)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
@@ -42,8 +43,14 @@ function(fanfare_room name)
   if(sources)
     add_library(fanfare_${name} STATIC ${sources})
     target_include_directories(fanfare_${name} PUBLIC ${headers})
-    target_link_libraries(fanfare_${name} PUBLIC ${depends} PRIVATE fanfare_flags ${uses} ${ROOM_LINK})
-    fanfare_precompile(fanfare_${name} standard)
+    target_link_libraries(fanfare_${name} PUBLIC ${depends} PRIVATE fanfare_flags $<$<BOOL:${ROOM_BYTES}>:fanfare_byte_checks> ${uses} ${ROOM_LINK})
+    if(FANFARE_SANITIZE AND ROOM_COMPUTES)
+      target_compile_options(fanfare_${name} PRIVATE ${FANFARE_COMPUTING_OPTIONS})
+      fanfare_precompile(fanfare_${name} computing)
+    else()
+      target_compile_options(fanfare_${name} PRIVATE ${FANFARE_ROOM_OPTIONS})
+      fanfare_precompile(fanfare_${name} room)
+    endif()
     fanfare_unity(fanfare_${name})
   else()
     add_library(fanfare_${name} INTERFACE)

@@ -28,20 +28,23 @@ int run_serve(const fanfare::app::ServeArguments& arguments) {
   std::error_code ignored;  // the path is then empty, and nothing is found
   const auto page =
       fanfare::app::web_directory_beside(std::filesystem::read_symlink("/proc/self/exe", ignored));
+  const auto format = fanfare::app::log_format_of(arguments, fanfare::gateway::process_environment);
   const auto read = [&] {
-    return fanfare::app::plan_of(arguments, fanfare::gateway::process_environment, page);
+    auto plan = fanfare::app::plan_of(arguments, fanfare::gateway::process_environment, page);
+    // A flag or a variable is above the file, also in a reload.
+    if (plan && format && *format) plan->observe.log_format = **format;
+    return plan;
   };
   const auto plan = read();
   if (!plan) {
     std::cerr << plan.error() << "\n";
     return kStatusUsage;
   }
-  const auto format = fanfare::app::log_format_of(arguments, fanfare::gateway::process_environment);
   if (!format) {
     std::cerr << format.error() << "\n";
     return kStatusUsage;
   }
-  fanfare::log::set_format(format->value_or(plan->observe.log_format));
+  fanfare::log::set_format(plan->observe.log_format);
   return fanfare::gateway::run(*plan, read);
 }
 
@@ -83,7 +86,7 @@ int main(int argc, char** argv) {
     status = command.error().status;
     (status == 0 ? std::cout : std::cerr) << command.error().text;
   }
-  // A server goes on without anybody who reads its welcome.
+  // `serve` keeps running if its standard output cannot be written.
   if (command && std::holds_alternative<fanfare::app::ServeArguments>(*command)) return status;
   return fanfare::app::finish_output(std::cout, std::cerr, status);
 }

@@ -68,10 +68,10 @@ def public_headers():
 
 
 def exported_names():
-    """Returns the classes and functions exported by the public headers, except chain.h and store.h, which are in no shared library."""
+    """Returns the classes and functions exported by the public headers, except chain.h, nats.h and store.h, which are in no shared library."""
     found = set()
     for name in public_headers():
-        if name not in ("chain.h", "store.h"):
+        if name not in ("chain.h", "nats.h", "store.h"):
             text = (INCLUDE / "fanfare" / name).read_text()
             found.update(re.findall(r"^\s*(?:class|struct) FANFARE_EXPORT (\w+)", text, re.M))
             found.update(re.findall(r"^FANFARE_EXPORT [\w:<>, ]+ (\w+)\(", text, re.M))
@@ -106,7 +106,7 @@ def release(step):
     prefix = step.work / "prefix"
     if not (RELEASE / "build.ninja").exists():
         step.run("cmake", "--preset", "release", cwd=ROOT)
-    step.build(RELEASE, "fanfare_library", "fanfare_shared", "fanfare_store_library", "fanfare_chain_library", "example_echo")
+    step.build(RELEASE, "fanfare_library", "fanfare_shared", "fanfare_store_library", "fanfare_nats_library", "fanfare_chain_library", "example_echo")
     shutil.rmtree(prefix, ignore_errors=True)
     step.run("cmake", "--install", RELEASE, "--prefix", step.work / "first", "--component", "library")
     (step.work / "first").rename(prefix)
@@ -148,7 +148,7 @@ def components(step):
     """An error names the component that is missing, and those that exist."""
     prefix = f"CMAKE_PREFIX_PATH={step.work / 'prefix'}"
     unknown = step.configure(HERE / "installed", step.work / "unknown", prefix, "COMPONENTS=static;kitchen", fails=True)
-    for words in ("kitchen", "static, shared, store, chain"):
+    for words in ("kitchen", "static, shared, store, nats, chain"):
         if words not in re.sub(r"\s+", " ", unknown):
             raise Failed(f"the error of an unknown component does not say \"{words}\"")
     # As if the engine had been built without this component.
@@ -225,7 +225,7 @@ def fetched(step):
     build = configure_fetched(step, "fetched-debug", "WANT_CHAIN=ON")
     check_fetched(step, build)
     planned = step.run("ninja", "-C", build, "-n", "-v")
-    for unwanted in ("libfanfare-chain.a", "libfanfare-store.a", "libfanfare.so"):
+    for unwanted in ("libfanfare-chain.a", "libfanfare-nats.a", "libfanfare-store.a", "libfanfare.so"):
         if unwanted in planned:
             raise Failed(f"{unwanted} would be built, and nothing links it")
 
@@ -239,7 +239,7 @@ def check_fetched(step, build):
     for unwanted in ("compile_commands.json", "CPackConfig.cmake"):
         if (build / unwanted).exists():
             raise Failed(f"{unwanted} in somebody else's build folder")
-    for unwanted in ("echo", "fanfare", "*_test", "libfanfare-chain.a", "libfanfare-store.a", "libfanfare.so"):
+    for unwanted in ("echo", "fanfare", "*_test", "libfanfare-chain.a", "libfanfare-nats.a", "libfanfare-store.a", "libfanfare.so"):
         if found := [path for path in build.rglob(unwanted) if path.is_file()]:
             raise Failed(f"{found[0]} was built, and nothing links it")
 

@@ -129,7 +129,7 @@ test("a bad file changes nothing and is logged with its line", async (t) => {
     [{ raw: "access: [\n" }, /configuration_reload_failed .*gateway\.yaml:\d+:\d+:.*still_used="the one before"/],
     [{ keys: KEYS.replace("roles: [other]", "roles: [nobody]") }, /configuration_reload_failed .*gateway\.yaml:\d+:\d+:.*does not exist/],
     [{ keys: KEYS.replace(GOES, "short") }, /configuration_reload_failed .*gateway\.yaml:\d+:\d+:.*too short/],
-    [{ more: "  cookieFile: FOLDER/cookie\n  cookieRoles: [reader]" }, /setting_needs_restart .*access\.cookieFile: none -> /],
+    [{ more: "  cookieFile: FOLDER/none/cookie\n  cookieRoles: [reader]" }, /configuration_reload_failed .*cannot write the cookie file .*none\/cookie/],
     [{ raw: "projects:\n  - id: main\n    networks: [{ architecture: evm, evm: { chainId: 1 } }]\n    upstreams: [{ id: a, endpoint: 'http://127.0.0.1:9' }]\n" },
       /configuration_reload_failed .*cannot be turned on or off without a restart/],
   ]) {

@@ -36,6 +36,7 @@ test("twenty clients with one question cost one call, and an answer by hash is a
   const clients = await Promise.all(Array.from({ length: 20 }, () => open(t, fanfare)));
   const answers = Promise.all(clients.map((raw, i) => raw.ask("eth_gasPrice", [], `id-${i}`)));
   await until("all have asked", async () => (await metric(fanfare, "fanfare_reads_shared_total")) === 19);
+  await until("the node was asked", () => held.length > 0);
   assert.equal(held.length, 1);
   held[0].respond(200, JSON.stringify({ jsonrpc: "2.0", id: held[0].asked.id, result: "0x77" }));
   assert.deepEqual(await answers, clients.map((_, i) => ({ jsonrpc: "2.0", id: `id-${i}`, result: "0x77" })));

@@ -18,7 +18,7 @@ import threading
 import time
 import unittest
 
-from package_test import PATIENCE, get, make_packages, run
+from package_test import PATIENCE, get, make_packages
 
 CONFIG = "/etc/fanfare/fanfare.yaml"
 
@@ -47,7 +47,7 @@ class Booted:
         if self.nspawn.poll() is not None:
             self.log.seek(0)
             raise AssertionError(f"systemd-nspawn ended with status {self.nspawn.returncode}: {self.log.read()}")
-        self.init = subprocess.run(["pgrep", "-P", str(self.nspawn.pid)], capture_output=True, text=True, check=False).stdout.strip()
+        self.init = pathlib.Path(f"/proc/{self.nspawn.pid}/task/{self.nspawn.pid}/children").read_text().strip()
         return bool(self.init) and self.try_to("systemctl", "is-system-running").stdout.strip() in ("running", "degraded")
 
     def try_to(self, *command):
@@ -147,14 +147,14 @@ class Units(unittest.TestCase):
 
     def restart_when_it_hangs(self, before):
         """The process of an upgrade feeds the watchdog."""
-        replaced = self.upgrade_keeping_restarts(before)
+        replaced = self.upgrade(before)
         fed = self.machine.state("WatchdogTimestampMonotonic")
         wait_until("the watchdog is fed", lambda: self.machine.state("WatchdogTimestampMonotonic") != fed)
         self.assertTrue(self.machine.signal("STOP", replaced))
         self.running(other_than=replaced)
         self.assertEqual(self.machine.state("NRestarts"), "2")
 
-    def upgrade_keeping_restarts(self, before):
+    def upgrade(self, before):
         self.machine.do("fanfare", "upgrade")
         return self.running(other_than=before)
 

@@ -16,8 +16,11 @@
 #:                                 access control: its cost, 1,000 authenticated clients for 5 minutes, an abuser. 8 minutes. --crowd and
 #:                                 --abuser: only these; --tsan: the clients for 1 minute under ThreadSanitizer
 #:   ./dev bench --overload [--quick] [--before] twice the load that the gateway sustains, for a minute. 3 minutes; --quick: 1
+#:   ./dev bench --forward [--quick] [--before PROGRAM] [ROW...] calls through the gateway to anvil and to a raw node, relative to calling
+#:                                 the node directly. PROGRAM: `fanfare` of an earlier build. 12 minutes; --quick: 2
 #:   ./dev bench --canvas [--quick] [ROW...] 10,000 viewers of a canvas, 8,000 pixels a second, 1,000 cursors; every viewer's hashes are
 #:                                 checked. 8 minutes; --quick: 2
+#:   ./dev bench --relay [--quick]  hub topics over NATS JetStream next to topics of one process: throughput and latency. 3 minutes; --quick: 1
 #:   ./dev bench --instructions    instructions per message that our server executes outside the kernel (callgrind)
 #:   ./dev bench --micro [ARG...]  the microbenchmarks of bench/*_bench.cc; ARG is passed to Google Benchmark
 #:
@@ -48,7 +51,22 @@ if [[ " $* " == *" --canvas "* ]]; then
   build_bench canvas_load
   exec python3 tools/bench_canvas.py "$@"
 fi
+if [[ " $* " == *" --forward "* ]]; then
+  if [[ " $* " == *" --help "* ]]; then exec python3 tools/bench_forward.py "$@"; fi
+  need build bench
+  quietly "build release" build-release configure_and_build release fanfare || { show_failure build-release && die "the release build failed"; }
+  build_bench forward_load forward_node
+  if [[ ! -d tests/e2e/node_modules/@foundry-rs ]]; then
+    quietly "npm ci" npm-e2e npm ci --prefix tests/e2e --ignore-scripts --no-audit --no-fund || die "anvil is not there: npm ci failed"
+  fi
+  exec python3 tools/bench_forward.py "$@"
+fi
 need build bench
+if [[ " $* " == *" --relay "* ]]; then
+  need cluster
+  build_bench relayed_topics
+  exec python3 tools/bench_relay.py "$@"
+fi
 if [[ ${1:-} == --micro ]]; then
   shift
   build_bench microbenchmarks

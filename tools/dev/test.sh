@@ -147,7 +147,7 @@ without_uring_asan() {
 
 unit_tests_tsan() {
   local rooms labels
-  mapfile -t rooms < <(rooms_with_tests base net session pubsub upstream api admin gateway)
+  mapfile -t rooms < <(rooms_with_tests base net session pubsub upstream relay api admin canvasserver gateway)
   labels=$(IFS='|' && echo "^(${rooms[*]})\$")
   check "build tsan" build-tsan configure_and_build tsan "${rooms[@]/%/_test}" || return 0
   suite "unit tests, tsan" test-tsan count_ctest run_ctest_without_aslr tsan -L "$labels"

@@ -1,6 +1,10 @@
 #include "check/against.h"
 
+#include <string>
+#include <vector>
+
 #include "gateway/config.h"
+#include "gateway/places.h"
 #include "gateway/reload/plan_diff.h"
 
 namespace fanfare::app {
@@ -14,8 +18,11 @@ int run_check_against(const std::string& file, const std::string& running_file,
     if (!*config) complaints << config->error().messages() << "\n";
   }
   if (!running || !wanted) return 2;
-  const gateway::PlanDiff diff =
-      gateway::diff_plans(gateway::plan_from(*running), gateway::plan_from(*wanted));
+  const gateway::ServePlan plan = gateway::plan_from(*wanted);
+  const std::vector<std::string> problems = gateway::problems_with_places(plan);
+  for (const std::string& problem : problems) complaints << file << ": " << problem << "\n";
+  if (!problems.empty()) return 2;
+  const gateway::PlanDiff diff = gateway::diff_plans(gateway::plan_from(*running), plan);
   for (const gateway::PlanChange& change : diff.changes) out << change.line() << "\n";
   if (diff.changes.empty()) out << "nothing would change\n";
   if (!diff.refusal.empty()) out << diff.refusal << "\n";

@@ -53,6 +53,14 @@ TEST_F(CheckAgainst, ShowsWhatAReloadWouldChange) {
   EXPECT_EQ(out_.str(), "~ upstream main/1/a timeout: 10s -> 5s\n");
 }
 
+TEST_F(CheckAgainst, WhatTheServerCouldNotStartWithIsAnError) {
+  const std::string tls = "server:\n  tls: { certificateFile: /no/such.pem, keyFile: /no/such.key }\n";
+  EXPECT_EQ(check(text(tls, "5s"), text("", "10s")), 2);
+  EXPECT_EQ(out_.str(), "");
+  EXPECT_EQ(complaints_.str(),
+            new_ + ": server.tls: certificate file \"/no/such.pem\": No such file or directory\n");
+}
+
 TEST_F(CheckAgainst, SaysThatNothingWouldChange) {
   EXPECT_EQ(check(text("", "5s"), text("", "5s")), 0);
   EXPECT_EQ(out_.str(), "nothing would change\n");

@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <vector>
 
-#include "check/places.h"
 #include "gateway/config.h"
 #include "gateway/config_summary.h"
 #include "gateway/config_yaml.h"
 #include "gateway/defend/system_limits.h"
-#include "net/tls.h"
+#include "gateway/places.h"
 #include "serve/web_directory.h"
 
 namespace fanfare::app {
@@ -20,16 +19,6 @@ int run_check(const std::string& file, const gateway::EnvironmentLookup& environ
     complaints << config.error().messages() << "\n";
     return 2;
   }
-  if (config->server.tls) {
-    const auto context = net::TlsContext::server(*config->server.tls);
-    if (!context) {
-      complaints << file << ": server.tls: " << context.error() << "\n";
-      return 2;
-    }
-    for (const std::string& warning : (*context)->warnings()) {
-      complaints << file << ": warning: server.tls: " << warning << "\n";
-    }
-  }
   const std::string& page = config->web.directory;
   if (config->web.enabled && !page.empty() && !is_web_directory(page)) {
     complaints << file << ": web.directory has no index.html (" << gateway::quoted_for_message(page)
@@ -37,11 +26,11 @@ int run_check(const std::string& file, const gateway::EnvironmentLookup& environ
     return 2;
   }
   const gateway::ServePlan plan = gateway::plan_from(*config);
-  const std::vector<PlaceProblem> places = find_place_problems(plan);
-  for (const PlaceProblem& problem : places) {
+  const std::vector<gateway::PlaceProblem> places = gateway::find_place_problems(plan);
+  for (const gateway::PlaceProblem& problem : places) {
     complaints << file << (problem.is_warning ? ": warning: " : ": ") << problem.text << "\n";
   }
-  if (!std::ranges::all_of(places, &PlaceProblem::is_warning)) return 2;
+  if (!std::ranges::all_of(places, &gateway::PlaceProblem::is_warning)) return 2;
   out << file << " is good\n" << gateway::summary_of(plan, config->web);
   if (!system) return 0;
   const auto limits = gateway::system_limits(gateway::needs_of(plan), gateway::descriptor_limit_max());

@@ -1,5 +1,5 @@
 // The stage with its tools. The stage draws past React; React draws the tools, five times a second at most.
-import { useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
+import { useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { Icon, type IconName } from "../parts/Icon";
 import { Stale } from "../parts/Face";
 import { useStore } from "../data/store";
@@ -137,21 +137,21 @@ function Place({ stage }: { stage: Stage }) {
 
 // The exact wait, to a tenth of a second, for as long as there is one.
 function Wait({ room }: { room: Room }) {
-  const [now, setNow] = useState(() => Date.now());
+  const [, tick] = useState(0);
   const state = useStore(room.state);
-  const left = room.client.nextAtMs - now;
-  const isWaiting = room.client.nextAtMs > now;
+  // The time of this drawing: one kept from the last tick would add what has passed since then.
+  const left = room.client.nextAtMs - Date.now();
+  const isWaiting = left > 0;
   useEffect(() => {
     if (room.client.nextAtMs <= Date.now()) return undefined;
-    const timer = setInterval(() => setNow(Date.now()), 100);
+    const timer = setInterval(() => tick((count) => count + 1), 100);
     return () => clearInterval(timer);
   }, [room, state, isWaiting]);
-  const seconds = useMemo(() => wait(left), [left]);
   if (!isWaiting) return state.welcome?.cooldownMs ? <p className="chip good">You can draw</p> : null;
   return (
     <p className="chip warn num" data-wait={left}>
       <Icon name="clock" size={13} />
-      Next pixel in {seconds}
+      Next pixel in {wait(left)}
     </p>
   );
 }
