@@ -98,7 +98,12 @@ std::expected<bool, Error> ChunkedDecoder::on_line_byte(char byte) {
 
 std::expected<bool, Error> ChunkedDecoder::on_size_byte(char byte) {
   if (const int digit = hex_digit(byte); digit >= 0) {
-    if (++digits_ > kSizeDigitsMax) return std::unexpected(Error{413, "body too large"});
+    // RFC9112§7.1: any number of zeros may lead.
+    const bool leads = digits_ == 1 && chunk_left_ == 0;
+    if (leads && ++line_bytes_ > limits_.line_bytes_max) {
+      return std::unexpected(Error{400, "chunk size too long"});
+    }
+    if (!leads && ++digits_ > kSizeDigitsMax) return std::unexpected(Error{413, "body too large"});
     chunk_left_ = chunk_left_ * 16 + static_cast<std::uint64_t>(digit);
     return false;
   }

@@ -69,6 +69,18 @@ TEST(ResponseReader, ABodyInChunks_RFC9112_7_1) {
       "200 [Transfer-Encoding=chunked;] {[1]} kept |Z");
 }
 
+TEST(ResponseReader, TheSizeOfAChunkMayBeginWithManyZeros_RFC9112_7_1) {
+  const auto with_size = [](std::string size) {
+    return read_all("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + std::move(size) + "\r\n[1]\r\n0\r\n\r\n");
+  };
+  const std::string whole = "200 [Transfer-Encoding=chunked;] {[1]} kept |";
+  EXPECT_EQ(with_size("000000000000000000003"), whole);
+  // The first zero is a digit as any other; of those behind it, the longest line of a chunk's extensions.
+  EXPECT_EQ(with_size(std::string(1 + 1024, '0') + "3"), whole);
+  EXPECT_TRUE(with_size(std::string(1 + 1025, '0') + "3").contains("chunk size too long"));
+  EXPECT_TRUE(with_size("1000000000000000").contains("error 413"));
+}
+
 TEST(ResponseReader, ABodyUntilTheClose_RFC9112_6_3) {
   EXPECT_EQ(read_all("HTTP/1.0 200 OK\r\n\r\n[1]", {}, true), "200 [] {[1]} ended");
   EXPECT_EQ(read_all("HTTP/1.1 200 OK\r\n\r\n", {}, true), "200 [] {} ended");

@@ -272,6 +272,10 @@ void TlsSession::take_error(int) {
   ERR_clear_error();
 }
 
+bool TlsSession::peer_said_goodbye() const {
+  return (SSL_get_shutdown(state_->ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
+}
+
 bool TlsSession::encrypt(Bytes plain, Output& encrypted) {
   state_->output = &encrypted;
   ERR_clear_error();

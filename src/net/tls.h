@@ -95,6 +95,9 @@ class TlsSession {
   // False: the session cannot continue.
   bool encrypt(Bytes plain, Output& encrypted);
   void say_goodbye(Output& encrypted);
+  // Whether the peer has closed the session (close_notify). Without it, whoever is on the way may have cut what follows
+  // (RFC8446§6.1).
+  bool peer_said_goodbye() const;
   const std::string& error() const { return error_; }
   // "TLSv1.3", and the protocol negotiated by ALPN; empty before the handshake has completed.
   std::string_view version() const;

@@ -201,7 +201,9 @@ void HttpLink::broken(FailureKind kind, std::string_view reason) {
 
 void HttpLink::on_end() {
   if (owner_ == nullptr) return;
-  if (stage_ == Stage::busy && reader_.end()) return answered(false);
+  // RFC9112§9.8: a body that only the end delimits may have been cut by anybody, unless TLS ended it.
+  const bool is_cut = stream_->tls() != nullptr && !stream_->tls()->peer_said_goodbye();
+  if (stage_ == Stage::busy && !is_cut && reader_.end()) return answered(false);
   lost(address_ + " closed the connection");
 }
 

@@ -77,6 +77,9 @@ struct HttpEndpointTls : HttpClientsTest {
   Identity identity;
   SSL_CTX* context = SSL_CTX_new(TLS_server_method());
   std::atomic<int> texts = 0;
+  // How the server delimits its answer: by its length, or by the end, with or without that of TLS.
+  enum class End { length, notified, cut };
+  std::atomic<End> how = End::length;
   // Takes over each connection before a byte is read, and answers one request.
   std::unique_ptr<TestServer> server;
   Worker worker{on_loop()};
@@ -99,10 +102,12 @@ struct HttpEndpointTls : HttpClientsTest {
           }
           if (seen.empty()) return;
           ++texts;
-          const std::string reply = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: " +
-                                    std::to_string(std::string(kAnswer).size()) + "\r\n\r\n" + kAnswer;
+          std::string reply = "HTTP/1.1 200 OK\r\nConnection: close\r\n";
+          if (how == End::length)
+            reply += "Content-Length: " + std::to_string(std::string(kAnswer).size()) + "\r\n";
+          reply.append("\r\n").append(kAnswer);
           SSL_write(tls.get(), reply.data(), static_cast<int>(reply.size()));
-          SSL_shutdown(tls.get());
+          if (how != End::cut) SSL_shutdown(tls.get());
         });
   }
   ~HttpEndpointTls() override {
@@ -132,6 +137,20 @@ TEST_P(HttpEndpointTls, ACertificateOfOurOwnAuthorityIsAccepted) {
   const Result result = ask(worker, endpoint, "{}", kRead);
   ASSERT_TRUE(result.has_value()) << result.error().message;
   EXPECT_EQ(result->body, kAnswer);
+}
+
+TEST_P(HttpEndpointTls, AnAnswerThatOnlyTheEndDelimitsNeedsTheEndOfTls_RFC9112_9_8) {
+  const CertificateFile authority(identity.certificate);
+  HttpNode endpoint(worker, with_client({.url = url(), .ca_file = authority.path}));
+  how = End::notified;
+  const Result whole = ask(worker, endpoint, "{}", kRead);
+  ASSERT_TRUE(whole.has_value()) << whole.error().message;
+  EXPECT_EQ(whole->body, kAnswer);
+  how = End::cut;
+  expect_failure(ask(worker, endpoint, "{}", kRead), FailureKind::closed);
+  // Its length says that nothing is missing.
+  how = End::length;
+  EXPECT_TRUE(ask(worker, endpoint, "{}", kRead).has_value());
 }
 
 TEST_P(HttpEndpointTls, APlainServerIsNotMistakenForASecureOne) {
