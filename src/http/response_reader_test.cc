@@ -71,7 +71,8 @@ TEST(ResponseReader, ABodyInChunks_RFC9112_7_1) {
 
 TEST(ResponseReader, TheSizeOfAChunkMayBeginWithManyZeros_RFC9112_7_1) {
   const auto with_size = [](std::string size) {
-    return read_all("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + std::move(size) + "\r\n[1]\r\n0\r\n\r\n");
+    return read_all("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + std::move(size) +
+                    "\r\n[1]\r\n0\r\n\r\n");
   };
   const std::string whole = "200 [Transfer-Encoding=chunked;] {[1]} kept |";
   EXPECT_EQ(with_size("000000000000000000003"), whole);

@@ -1,6 +1,7 @@
 #pragma once
-// Long work on a loop, done in slices, so that the loop's other connections have their turn in between. Works take turns,
-// however many there are: one slice a turn of the loop for all of them. Loop thread.
+// Long work on a loop, done in slices, so that the loop's other connections have their turn in between: one slice a turn of the
+// loop for all works. Works are done in the order in which they came, since to do a little of each would make all of them late. One that is
+// not done after kSlicesInOrder has turns with others like it, in every other slice, so that it stops nobody. Loop thread.
 
 #include <cstddef>
 #include <deque>
@@ -37,6 +38,7 @@ class Slice {
 
 class Slices {
  public:
+  static constexpr std::uint32_t kSlicesInOrder = 8;
   // Does a slice of the work. True: there is more to do.
   using Work = UniqueFunction<bool(Slice&)>;
 
@@ -50,18 +52,23 @@ class Slices {
   // this object. It must check whether what it refers to still exists.
   void run(Work work);
   // Works that are not done.
-  std::size_t size() const { return works_.size(); }
+  std::size_t size() const { return in_order_.size() + in_turns_.size(); }
 
  private:
   void go_on();
+  void go_on_in_order();
+  void go_on_in_turns();
   void go_on_next_turn();
   void note_turn();
 
   net::Loop& loop_;
   Clock& clock_;
   SliceLoad* const load_;
-  Duration used_before_{};  // by the loop's thread, at the end of the last slice
-  std::deque<Work> works_;  // the front one has the next turn
+  Duration used_before_{};          // by the loop's thread, at the end of the last slice
+  std::deque<Work> in_order_;       // the front one is being done
+  std::uint32_t front_slices_ = 0;  // that it had, without the one in run()
+  std::deque<Work> in_turns_;       // the front one has the next turn
+  bool turns_are_next_ = false;
   // A task in the loop's mailbox may outlive this object.
   std::shared_ptr<Slices*> self_;
 };

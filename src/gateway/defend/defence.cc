@@ -50,7 +50,7 @@ LoopGuard* Defence::add_loop() {
   cells_.loops.emplace_back();
   cells_.batches.emplace_back();
   cells_.slices.emplace_back();
-  return &guards_.emplace_back(cells_, cells_.loops.size() - 1, plan_.retry_after);
+  return &guards_.emplace_back(cells_, cells_.loops.size() - 1, plan_);
 }
 
 void Defence::start(const Watched& watched) {

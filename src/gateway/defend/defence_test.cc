@@ -175,7 +175,7 @@ TEST_P(DefenceTest, LongBatchesThatWaitForTheirSlicesRefuseFurtherOnes) {
   EXPECT_TRUE(wait_for([&] { return cells.admitted.load() <= LoadControl::kWhole / 2; }));
   EXPECT_EQ(cells.delay_ns.load(), Duration(6ms).count());
   EXPECT_EQ(defence_->cells().batches[0].admitted.load(), LoadControl::kWhole);
-  load.remove_works(6);
+  load.remove_works(6, 0);
   EXPECT_TRUE(wait_for([&] { return cells.admitted.load() == LoadControl::kWhole; }));
 }
 

@@ -16,7 +16,9 @@ constexpr std::uint32_t kShortStep = LoadControl::kWhole / 128;
 void LoadControl::note(Duration delay, Instant now) {
   if (!interval_from_) interval_from_ = now;
   least_ = std::min(least_, delay);
-  const Duration interval = is_overloaded() ? plan_.delay_interval / kStepsPerInterval : plan_.delay_interval;
+  const bool is_far_too_late = least_ > kFarTooLate * plan_.delay_target;
+  const Duration interval =
+      is_overloaded() || is_far_too_late ? plan_.delay_interval / kStepsPerInterval : plan_.delay_interval;
   ++delays_;
   if (now - *interval_from_ < interval || delays_ < kDelaysMin) return;
   decide(std::exchange(least_, Duration::max()));

@@ -18,8 +18,9 @@ class LoadControl {
   static constexpr std::uint32_t kWhole = 1024;
   // Of the work, so much is always taken on: otherwise the delay could not show that the load has ended.
   static constexpr std::uint32_t kAdmittedMin = 16;
-  // While work is refused, the share is decided so many times in an interval.
+  // While work is refused, and while all of it waits for more than so many targets, the share is decided so many times in an interval.
   static constexpr std::int64_t kStepsPerInterval = 5;
+  static constexpr std::int64_t kFarTooLate = 5;
   // An interval with fewer delays goes on: one alone may be a process that was suspended.
   static constexpr std::uint32_t kDelaysMin = 3;
 

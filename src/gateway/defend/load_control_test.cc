@@ -37,11 +37,21 @@ TEST(LoadControl, ADelayPastTheTargetOverTheWholeIntervalHalvesTheWork) {
   EXPECT_EQ(control.admitted(), LoadControl::kWhole / 2);
 }
 
+TEST(LoadControl, AFifthOfTheIntervalIsEnoughIfItIsFarTooLate) {
+  for (const bool is_far : {false, true}) {
+    LoadControl control(kPlan);
+    Instant now = kStart;
+    note_for(control, now, milliseconds(100), milliseconds(100) + Duration(is_far ? 1 : 0));
+    control.note(milliseconds(200), now);
+    EXPECT_EQ(control.is_overloaded(), is_far);
+  }
+}
+
 TEST(LoadControl, OneTaskInTimeWithinTheIntervalIsABurst) {
   LoadControl control(kPlan);
   Instant now = kStart;
   for (int i = 0; i < 20; ++i) {
-    note_for(control, now, milliseconds(450), milliseconds(300));
+    note_for(control, now, milliseconds(450), milliseconds(100));
     note_for(control, now, milliseconds(40), milliseconds(3));
   }
   EXPECT_FALSE(control.is_overloaded());

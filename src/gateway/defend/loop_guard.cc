@@ -39,12 +39,13 @@ void ClosingEndpoint::on_open(session::Session& session) {
   session.start_closing(ws::close_code::try_again_later, text_with(wait_));
 }
 
-LoopGuard::LoopGuard(DefenceCells& cells, std::size_t loop, Duration retry_after)
+LoopGuard::LoopGuard(DefenceCells& cells, std::size_t loop, const DefencePlan& plan)
     : cells_(cells),
       loop_(cells.loops[loop]),
       batches_(cells.batches[loop]),
       slices_(cells.slices[loop]),
-      retry_after_(retry_after),
+      retry_after_(plan.retry_after),
+      batch_wait_max_(kBatchTargetsMax * plan.overload.delay_target),
       random_(static_cast<std::uint32_t>(loop) + 1),
       worker_shares_(cells.workers.size()) {}
 
@@ -119,13 +120,19 @@ std::optional<rpc::Refusal> LoopGuard::refuse_call(const jsonrpc::Request& reque
   return refuse_for(*why);
 }
 
+// The share changes a few times a second; a queue may grow much in between.
+bool LoopGuard::takes_batch() {
+  if (batches_.is_overloaded() && slices_.wait() > batch_wait_max_) return false;
+  return takes(batches_, batch_share_);
+}
+
 std::optional<session::HttpResponse> LoopGuard::refuse_batch_request() {
-  if (takes(batches_, batch_share_)) return std::nullopt;
+  if (takes_batch()) return std::nullopt;
   return refuse(Work::request, Shortage::batches);
 }
 
 std::optional<rpc::Refusal> LoopGuard::refuse_batch() {
-  if (takes(batches_, batch_share_)) return std::nullopt;
+  if (takes_batch()) return std::nullopt;
   return refuse_for(Shortage::batches);
 }
 

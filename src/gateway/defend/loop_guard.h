@@ -10,6 +10,7 @@
 
 #include "base/time.h"
 #include "gateway/defend/cells.h"
+#include "gateway/defend/plan.h"
 #include "jsonrpc/request.h"
 #include "rpc/methods.h"
 #include "server/work_guard.h"
@@ -35,8 +36,11 @@ class ClosingEndpoint final : public session::Endpoint {
 
 class LoopGuard final : public server::WorkGuard {
  public:
-  // `retry_after`: see DefencePlan. The cells must outlive the guard; `loop` is an index in them.
-  LoopGuard(DefenceCells& cells, std::size_t loop, Duration retry_after);
+  // While long batches are refused, none is taken on that would wait for more than so many targets of the delay.
+  static constexpr std::int64_t kBatchTargetsMax = 2;
+
+  // The cells must outlive the guard; `loop` is an index in them.
+  LoopGuard(DefenceCells& cells, std::size_t loop, const DefencePlan& plan);
 
   std::optional<session::HttpResponse> refuse_request(const http::Request& request) override;
   std::optional<session::UpgradeDecision> refuse_upgrade(const http::Request& request) override;
@@ -58,6 +62,7 @@ class LoopGuard final : public server::WorkGuard {
   session::HttpResponse unavailable(std::chrono::seconds wait) const;
   session::HttpResponse refuse(Work work, Shortage why);
   bool takes_for(std::size_t worker);
+  bool takes_batch();
   rpc::Refusal refuse_for(Shortage why);
   // Whether a thread with these cells takes the next request or call.
   static bool takes(const LoadCells& cells, EvenShare& share);
@@ -67,6 +72,7 @@ class LoopGuard final : public server::WorkGuard {
   LoadCells& batches_;
   rpc::SliceLoad& slices_;
   const Duration retry_after_;
+  const Duration batch_wait_max_;
   std::minstd_rand random_;
   EvenShare loop_share_;
   EvenShare batch_share_;

@@ -51,7 +51,7 @@ class LoopGuardTest : public session::LoopServerTest {
     cells_.batches.emplace_back();
     cells_.slices.emplace_back();
     cells_.workers.emplace_back();
-    guard_ = std::make_unique<LoopGuard>(cells_, 0, std::chrono::seconds(5));
+    guard_ = std::make_unique<LoopGuard>(cells_, 0, DefencePlan{});
     start();
     context_ = std::make_shared<server::LoopContext>(*loop_, 0);
     router_ = std::make_unique<server::Router>(context_, server::RouterOptions{.guard = guard_.get()});
@@ -114,6 +114,22 @@ TEST_P(LoopGuardTest, WhileLongBatchesWaitOnlyAShareOfThemIsTakenOnAndOtherWorkI
   EXPECT_FALSE(call("eth_call"));
   cells_.batches[0].admitted = kWhole;
   EXPECT_FALSE(guard_->refuse_batch());
+}
+
+TEST_P(LoopGuardTest, WhileLongBatchesAreRefusedTheirQueueHasALimit) {
+  rpc::SliceLoad& load = guard_->slices();
+  load.note_turn(std::chrono::milliseconds(1));
+  for (int i = 0; i < 20; ++i) load.add_work();
+  cells_.batches[0].admitted = kWhole - 1;
+  EXPECT_TRUE(guard_->refuse_batch()) << "the one of the share";
+  EXPECT_FALSE(guard_->refuse_batch()) << "twice the target of 10 ms";
+  load.add_work();
+  EXPECT_TRUE(guard_->refuse_batch());
+  EXPECT_TRUE(guard_->refuse_batch_request());
+  // A burst that comes to a server that is well may be longer.
+  cells_.batches[0].admitted = kWhole;
+  EXPECT_FALSE(guard_->refuse_batch());
+  load.remove_works(21, 0);
 }
 
 TEST_P(LoopGuardTest, ARefusedLongBatchIsToldWhenToReturn) {
@@ -181,7 +197,7 @@ TEST_P(LoopGuardTest, APageGetsACloseCodeWithAHint) {
 
 TEST_P(LoopGuardTest, AnOverloadedUpstreamThreadConcernsItsNetworksOnly) {
   cells_.workers.emplace_back();
-  guard_ = std::make_unique<LoopGuard>(cells_, 0, std::chrono::seconds(5));
+  guard_ = std::make_unique<LoopGuard>(cells_, 0, DefencePlan{});
   cells_.workers[1].admitted = 0;
   EXPECT_TRUE(guard_->refuse_request_of(1));
   EXPECT_TRUE(guard_->refuse_upgrade_of(1));
