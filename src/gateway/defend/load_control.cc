@@ -15,8 +15,9 @@ constexpr std::uint32_t kShortStep = LoadControl::kWhole / 128;
 
 void LoadControl::note(Duration delay, Instant now) {
   if (!interval_from_) interval_from_ = now;
+  if (delays_ == 0) first_ = delay;
   least_ = std::min(least_, delay);
-  const bool is_far_too_late = least_ > kFarTooLate * plan_.delay_target;
+  const bool is_far_too_late = least_ > kFarTooLate * plan_.delay_target && delay >= first_;
   const Duration interval =
       is_overloaded() || is_far_too_late ? plan_.delay_interval / kStepsPerInterval : plan_.delay_interval;
   ++delays_;

@@ -18,7 +18,8 @@ class LoadControl {
   static constexpr std::uint32_t kWhole = 1024;
   // Of the work, so much is always taken on: otherwise the delay could not show that the load has ended.
   static constexpr std::uint32_t kAdmittedMin = 16;
-  // While work is refused, and while all of it waits for more than so many targets, the share is decided so many times in an interval.
+  // While work is refused, and while all of it waits for more than so many targets and not less and less, the share is decided so many
+  // times in an interval.
   static constexpr std::int64_t kStepsPerInterval = 5;
   static constexpr std::int64_t kFarTooLate = 5;
   // An interval with fewer delays goes on: one alone may be a process that was suspended.
@@ -39,6 +40,7 @@ class LoadControl {
   const OverloadPlan plan_;
   std::uint32_t admitted_ = kWhole;
   std::optional<Instant> interval_from_;
+  Duration first_{};  // of the interval
   Duration least_ = Duration::max();
   std::uint32_t delays_ = 0;
 };

@@ -47,6 +47,17 @@ TEST(LoadControl, AFifthOfTheIntervalIsEnoughIfItIsFarTooLate) {
   }
 }
 
+TEST(LoadControl, ALongQueueThatShrinksIsABurst) {
+  LoadControl control(kPlan);
+  Instant now = kStart;
+  for (int i = 0; i < 40; ++i) {
+    control.note(milliseconds(600 - 15 * i), now);
+    now += milliseconds(10);
+  }
+  note_for(control, now, milliseconds(200), milliseconds(1));
+  EXPECT_FALSE(control.is_overloaded());
+}
+
 TEST(LoadControl, OneTaskInTimeWithinTheIntervalIsABurst) {
   LoadControl control(kPlan);
   Instant now = kStart;

@@ -19,7 +19,7 @@ struct MemoryPlan {
 struct OverloadPlan {
   bool enabled = true;
   // New work is refused if everything had more than this much work ahead of it, over all of the interval.
-  Duration delay_target = std::chrono::milliseconds(10);
+  Duration delay_target = std::chrono::milliseconds(5);
   Duration delay_interval = std::chrono::milliseconds(500);
 
   bool operator==(const OverloadPlan&) const = default;
