@@ -13,18 +13,25 @@ constexpr std::uint32_t kShortStep = LoadControl::kWhole / 128;
 
 }  // namespace
 
+void LoadControl::Window::note(Duration delay, Instant now) {
+  if (delays == 0) first = delay;
+  if (!from) from = now;
+  least = std::min(least, delay);
+  ++delays;
+}
+
 void LoadControl::note(Duration delay, Instant now) {
-  if (!interval_from_) interval_from_ = now;
-  if (delays_ == 0) first_ = delay;
-  least_ = std::min(least_, delay);
-  const bool is_far_too_late = least_ > kFarTooLate * plan_.delay_target && delay >= first_;
-  const Duration interval =
-      is_overloaded() || is_far_too_late ? plan_.delay_interval / kStepsPerInterval : plan_.delay_interval;
-  ++delays_;
-  if (now - *interval_from_ < interval || delays_ < kDelaysMin) return;
-  decide(std::exchange(least_, Duration::max()));
-  delays_ = 0;
-  interval_from_ = now;
+  interval_.note(delay, now);
+  moment_.note(delay, now);
+  const bool is_moment_over = is_whole(moment_, plan_.delay_interval / kMomentsPerInterval, now);
+  const bool is_far_too_late =
+      is_moment_over && moment_.least > kFarTooLate * plan_.delay_target && delay >= moment_.first;
+  const Duration least = is_far_too_late ? moment_.least : interval_.least;
+  if (is_moment_over) moment_ = {.from = now};
+  const Duration length = is_overloaded() ? plan_.delay_interval / kStepsPerInterval : plan_.delay_interval;
+  if (!is_whole(interval_, length, now) && (is_overloaded() || !is_far_too_late)) return;
+  decide(least);
+  interval_ = {.from = now};
 }
 
 void LoadControl::decide(Duration least) {

@@ -18,9 +18,10 @@ class LoadControl {
   static constexpr std::uint32_t kWhole = 1024;
   // Of the work, so much is always taken on: otherwise the delay could not show that the load has ended.
   static constexpr std::uint32_t kAdmittedMin = 16;
-  // While work is refused, and while all of it waits for more than so many targets and not less and less, the share is decided so many
-  // times in an interval.
+  // While work is refused, the share is decided so many times in an interval.
   static constexpr std::int64_t kStepsPerInterval = 5;
+  // Before, a tenth of an interval is enough if all work waits for more than so many targets, and not less and less.
+  static constexpr std::int64_t kMomentsPerInterval = 10;
   static constexpr std::int64_t kFarTooLate = 5;
   // An interval with fewer delays goes on: one alone may be a process that was suspended.
   static constexpr std::uint32_t kDelaysMin = 3;
@@ -35,14 +36,23 @@ class LoadControl {
   bool is_overloaded() const { return admitted_ < kWhole; }
 
  private:
+  struct Window {
+    std::optional<Instant> from = {};
+    Duration first = {};
+    Duration least = Duration::max();
+    std::uint32_t delays = 0;
+
+    void note(Duration delay, Instant now);
+  };
+  static bool is_whole(const Window& window, Duration length, Instant now) {
+    return now - *window.from >= length && window.delays >= kDelaysMin;
+  }
   void decide(Duration least);
 
   const OverloadPlan plan_;
   std::uint32_t admitted_ = kWhole;
-  std::optional<Instant> interval_from_;
-  Duration first_{};  // of the interval
-  Duration least_ = Duration::max();
-  std::uint32_t delays_ = 0;
+  Window interval_;
+  Window moment_;
 };
 
 // Spreads refusals evenly: of any kWhole pieces of work, it takes the given share. One thread.
