@@ -7,13 +7,15 @@ loopback. Processor time is that of the server's threads, so other work on the m
 
 import argparse
 import os
+import re
 import statistics
+import subprocess
 import sys
 import tempfile
 
 import bench_costs_broker
 from bench_attacks_run import Stage
-from bench_contestants import Failed
+from bench_contestants import LOAD_CORE, Failed
 from bench_costs_run import PROGRAM, Chain, Drain, Load, Sampler, Server, is_open, second_of, slab_bytes, tcp_buffer_bytes
 from bench_report import Watch, machine, save
 
@@ -59,7 +61,7 @@ def measure_connections(folder, count, tls):
         for _ in stage.add(Load(server.url("/streams"), 100, SILENCE, 1)):
             pass
         resident, slab, buffers, cpu = server.resident_bytes(), slab_bytes(), tcp_buffer_bytes(), server.cpu_seconds()
-        found = {}
+        found = {"before": resident}
         for note in stage.add(Load(server.url("/streams"), count, SILENCE, 4)):
             if is_open(note):
                 found["handshake_us"] = (server.cpu_seconds() - cpu) * 1e6 / count
@@ -146,27 +148,32 @@ def measure_chain(folder, block_time, blocks, text):
         chain = stage.add(Chain(block_time))
         server = stage.add(Server(folder, network(f"http://127.0.0.1:{chain.port}")))
         stage.add(Drain(server.port, "/main/evm/1337", [text]))
-        return watch_blocks(server, [server], blocks)
+        return watch_blocks(chain, server, server, blocks)
 
 
-def watch_blocks(asker, servers, blocks):
-    """From one block to another: calls that `asker` makes and processor time of the last of `servers`, for each block."""
-    asker.wait_for_blocks(2)
-    calls, cpu, start = asker.metric("fanfare_upstream_calls_total"), servers[-1].cpu_seconds(), asker.block()
-    asker.wait_for_blocks(blocks)
-    count = asker.block() - start
-    return {"calls": (asker.metric("fanfare_upstream_calls_total") - calls) / count, "cpu_us": (servers[-1].cpu_seconds() - cpu) * 1e6 / count}
+def watch_blocks(chain, asker, server, blocks):
+    """From one block to another: calls of `asker` to the node, and processor time of `server`, for each block."""
+    start = chain.wait_for_blocks(3)
+    calls, cpu = asker.metric("fanfare_upstream_calls_total"), server.cpu_seconds()
+    count = chain.wait_for_blocks(blocks) - start
+    return {"calls": (asker.metric("fanfare_upstream_calls_total") - calls) / count, "cpu_us": (server.cpu_seconds() - cpu) * 1e6 / count}
 
 
-def measure_tree(folder, instances, blocks):
-    """Calls to the node for each block, if instances have another instance as their node."""
+def measure_tree(folder, scheme, instances, blocks):
+    """The same of an instance that is the node of other instances."""
     with Stage() as stage:
         chain = stage.add(Chain("2s"))
         top = stage.add(Server(folder, network(f"http://127.0.0.1:{chain.port}"), name="top"))
-        below = [stage.add(Server(folder, network(f"http://127.0.0.1:{top.port}/main/evm/1337"), name=f"below{i}")) for i in range(instances)]
+        below = [stage.add(Server(folder, network(f"{scheme}://127.0.0.1:{top.port}/main/evm/1337"), core=LOAD_CORE, name=f"below{i}"))
+                 for i in range(instances)]
         for server in below:
             stage.add(Drain(server.port, "/main/evm/1337", [LOGS % (1, 1), HEADS % 2]))
-        return watch_blocks(top, below, blocks)
+        return watch_blocks(chain, top, top, blocks)
+
+
+def program():
+    lines = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, check=True).stdout.splitlines()
+    return ", ".join(re.sub(" +", " ", line).strip() for line in lines[1:3])
 
 
 class Costs:
@@ -190,11 +197,11 @@ class Costs:
     def connections(self):
         count = self.options.connections
         self.table(f"An idle connection, of {count:,}", ["", "server's memory, B", "kernel's objects, B", "kernel's buffers, B", "handshake, CPU µs",
-                                                          "ping and pong, CPU µs"])
+                                                          "ping and pong, CPU µs", "server's memory before, MiB"])
         for name, tls in (("plain", False), ("TLS", True)):
             found = self.median(measure_connections, count, tls) | self.median(measure_pings, count // 2, tls)
             self.row(name, f"{found['resident']:,.0f}", f"{found['slab']:,.0f}", f"{found['buffers']:,.0f}", f"{found['handshake_us']:.1f}",
-                     f"{found['ping_us']:.1f}")
+                     f"{found['ping_us']:.1f}", f"{found['before'] / (1 << 20):.1f}")
 
     def subscriptions(self):
         self.table("A subscription", ["", "server's memory, B"])
@@ -217,13 +224,15 @@ class Costs:
 
     def chains(self):
         self.table("A chain that an instance follows", ["", "calls to the node for a block", "CPU µs for a block"])
-        for block_time, blocks in (("1s", 15), ("12s", 3)):
-            for name, text in (("heads", HEADS % 1), ("logs", LOGS % (1, 1))):
+        for block_time, blocks in (("1s", 20), ("12s", 4)):
+            for name, text in (("heads", HEADS % 1), ("heads and logs", f"[{HEADS % 1},{LOGS % (2, 1)}]")):
                 found = self.median(measure_chain, block_time, blocks, text)
                 self.row(f"a block each {block_time[:-1]} s, {name}", f"{found['calls']:.1f}", f"{found['cpu_us']:,.0f}")
-        for instances in (1, 4):
-            found = self.median(measure_tree, instances, 8)
-            self.row(f"a block each 2 s, {instances} behind another instance", f"{found['calls']:.1f}", f"{found['cpu_us']:,.0f}")
+        for scheme in ("http", "ws"):
+            for instances in (1, 4):
+                found = self.median(measure_tree, scheme, instances, 12)
+                self.row(f"a block each 2 s, heads and logs for {instances} instances behind it ({scheme})", f"{found['calls']:.1f}",
+                         f"{found['cpu_us']:,.0f}")
 
     def broker(self):
         bench_costs_broker.report(self, self.folder)
@@ -258,7 +267,7 @@ def main():
             sys.exit(f"bench: {error}")
     _, others = watch.read()
     save("What things cost", ["costs", *(["quick"] if options.quick else [])], [
-        f"{machine()}. Load average {watch.load_before:.1f} before it began; other processes took {others:.0%} of the machine meanwhile, so only",
+        f"{machine()}. {program()}. Load average {watch.load_before:.1f} before it began; other processes took {others:.0%} of the machine meanwhile, so only",
         f"memory and processor time are given, no wall time. Median of {options.rounds} rounds. The server has one loop and core 0; load, node and broker core 1;",
         "loopback. Processor time is user and system time of the server's threads. The kernel's memory is that of both ends, halved. docs/bench.md",
         "explains the rows; `fanfare size` computes with them.", *costs.lines])

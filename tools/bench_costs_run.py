@@ -1,6 +1,7 @@
 """The programs of ./dev bench --costs: a server whose costs are read, and loads that are paced by their own progress lines."""
 
 import json
+import os
 import pathlib
 import re
 import socket
@@ -13,8 +14,9 @@ from bench import make_certificate
 from bench_attacks_run import DIRECTLY, READY_S, SHUTDOWN_PATIENCE_S, Output
 from bench_attacks_wire import TEXT, frame
 from bench_contestants import LOAD_CORE, SERVER_CORE, Failed
-from bench_serve import PROGRAM
+from bench_serve import PROGRAM as BUILT
 
+PROGRAM = pathlib.Path(os.environ.get("FANFARE_BIN", BUILT))
 PAGE_BYTES = 4096
 # What the kernel allocates for a connection, both ends: protocol block, inode, file, directory entry, entry in an epoll set.
 CACHES = ("TCP", "sock_inode_cache", "filp", "dentry", "eventpoll_epi", "ep_head", "request_sock_TCP")
@@ -22,6 +24,7 @@ UPGRADE = ("GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConn
            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
 SAMPLE_S = 0.02
 BLOCKS_S = 90
+BLOCK_NUMBER = b'{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber"}'
 
 
 def slab_bytes():
@@ -85,6 +88,19 @@ class Chain(Child):
         super().__init__([PROGRAM, "serve", "--dev", "--no-web", "--http-port", "0", "--ws-port", "0", "--dev-block-time", block_time], LOAD_CORE)
         self.port = self.find(rb"HTTP JSON-RPC  http://\S+?:(\d+)")
 
+    def block(self):
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}", BLOCK_NUMBER, {"content-type": "application/json"})
+        return int(json.loads(DIRECTLY.open(request, timeout=10).read())["result"], 16)
+
+    def wait_for_blocks(self, count):
+        """Returns the number of the block that came last."""
+        goal, end = self.block() + count, time.monotonic() + BLOCKS_S
+        while (now := self.block()) < goal:
+            if time.monotonic() > end:
+                raise Failed(f"no {count} blocks within {BLOCKS_S} s")
+            time.sleep(SAMPLE_S)  # style: polls a chain
+        return now
+
 
 class Server(Child):
     """`fanfare serve` with one loop on its core. `config` is the file without `server` and `metrics`."""
@@ -124,16 +140,6 @@ class Server(Child):
         """The sum of a metric over its labels."""
         text = DIRECTLY.open(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=10).read().decode()
         return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if re.match(name + r"[ {]", line))
-
-    def block(self):
-        return self.metric("fanfare_head_number")
-
-    def wait_for_blocks(self, count):
-        goal, end = self.block() + count, time.monotonic() + BLOCKS_S
-        while self.block() < goal:
-            if time.monotonic() > end:
-                raise Failed(f"no {count} blocks within {BLOCKS_S} s")
-            time.sleep(SAMPLE_S * 5)  # style: polls a chain
 
 
 class Sampler(threading.Thread):
