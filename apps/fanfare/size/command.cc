@@ -31,7 +31,8 @@ int run_size(const SizeArguments& arguments, std::ostream& out, std::ostream& co
   } else if (arguments.markdown) {
     out << size_markdown(arguments, plans);
   } else {
-    for (std::size_t i = 0; i < plans.size(); ++i) out << (i > 0 ? "\n\n" : "") << size_text(arguments, plans[i]);
+    for (std::size_t i = 0; i < plans.size(); ++i)
+      out << (i > 0 ? "\n\n" : "") << size_text(arguments, plans[i]);
   }
   return 0;
 }

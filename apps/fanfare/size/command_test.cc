@@ -42,14 +42,18 @@ Sized size(std::vector<std::string> flags) {
 TEST(SizeCommand, PrintsAPlan) {
   const Sized sized = size({"--clients", "1M"});
   EXPECT_EQ(sized.status, 0) << sized.complaints;
-  EXPECT_THAT(sized.out, AllOf(StartsWith("1,000,000 clients, TLS; "), HasSubstr("\nmachines  "), HasSubstr("\nbreaks first  "),
-                               HasSubstr("LimitNOFILE="), HasSubstr("net.ipv4.tcp_mem = "),
-                               HasSubstr("server.websocket.maxConnectionsPerNetwork: "), Not(HasSubstr("streams.limits"))));
+  EXPECT_THAT(
+      sized.out,
+      AllOf(StartsWith("1,000,000 clients, TLS; "), HasSubstr("\nmachines  "), HasSubstr("\nbreaks first  "),
+            HasSubstr("LimitNOFILE="), HasSubstr("net.ipv4.tcp_mem = "),
+            HasSubstr("server.websocket.maxConnectionsPerNetwork: "), Not(HasSubstr("streams.limits"))));
 }
 
 TEST(SizeCommand, UnitsAreThoseOfPeople) {
-  const Sized with_units = size({"--clients", "20k", "--memory-per-machine", "4GiB", "--block-time", "1m", "--event-bytes", "2KiB"});
-  const Sized without = size({"--clients", "20000", "--memory-per-machine", "4294967296", "--block-time", "60", "--event-bytes", "2048"});
+  const Sized with_units = size(
+      {"--clients", "20k", "--memory-per-machine", "4GiB", "--block-time", "1m", "--event-bytes", "2KiB"});
+  const Sized without = size({"--clients", "20000", "--memory-per-machine", "4294967296", "--block-time",
+                              "60", "--event-bytes", "2048"});
   EXPECT_EQ(with_units.status, 0) << with_units.complaints;
   EXPECT_EQ(with_units.out, without.out);
 }
@@ -62,8 +66,10 @@ TEST(SizeCommand, SeveralClientsAreColumns) {
 TEST(SizeCommand, JsonHasTheSameNumbers) {
   const Sized sized = size({"--clients", "10k,1M", "--topics", "10", "--events-per-second", "2", "--json"});
   EXPECT_EQ(sized.status, 0) << sized.complaints;
-  EXPECT_THAT(sized.out, AllOf(StartsWith(R"({"plans":[{"clients":10000,"subscriptions_per_client":1,"topics":10,"chains":0,)"),
-                               HasSubstr(R"(,{"clients":1000000,"subscriptions)"), HasSubstr(R"("resources":[{"name":")")));
+  EXPECT_THAT(
+      sized.out,
+      AllOf(StartsWith(R"({"plans":[{"clients":10000,"subscriptions_per_client":1,"topics":10,"chains":0,)"),
+            HasSubstr(R"(,{"clients":1000000,"subscriptions)"), HasSubstr(R"("resources":[{"name":")")));
   EXPECT_TRUE(sized.out.ends_with("]}]}\n")) << sized.out;
 }
 
@@ -77,7 +83,8 @@ TEST(SizeCommand, ErrorsAreOneLineAndStatus2) {
 TEST(SizeCommand, ContradictoryAndUnknownFlagsAreRefused) {
   EXPECT_EQ(size({"--clients", "1", "--tls", "--no-tls"}).status, 2);
   EXPECT_THAT(size({"--clients", "1", "--tls", "--no-tls"}).complaints, HasSubstr("--tls excludes --no-tls"));
-  EXPECT_THAT(size({"--clients", "1", "--json", "--markdown"}).complaints, HasSubstr("--json excludes --markdown"));
+  EXPECT_THAT(size({"--clients", "1", "--json", "--markdown"}).complaints,
+              HasSubstr("--json excludes --markdown"));
   EXPECT_THAT(size({}).complaints, HasSubstr("--clients is required"));
   EXPECT_EQ(size({"--clients", "ten"}).status, 2);
   EXPECT_EQ(size({"--clients", "10X"}).status, 2);
@@ -85,18 +92,19 @@ TEST(SizeCommand, ContradictoryAndUnknownFlagsAreRefused) {
 }
 
 TEST(SizeCommand, ProxiesNeedTheClientsAddresses) {
-  EXPECT_THAT(size({"--clients", "1M", "--proxy-addresses", "2"}).out, HasSubstr("server.proxyProtocol: required"));
+  EXPECT_THAT(size({"--clients", "1M", "--proxy-addresses", "2"}).out,
+              HasSubstr("server.proxyProtocol: required"));
 }
 
 TEST(SizeNumbers, AreShortAndKeepTheirSize) {
-  EXPECT_EQ(count_text(0), "0");
-  EXPECT_EQ(count_text(999), "999");
-  EXPECT_EQ(count_text(1234567.4), "1,234,567");
+  EXPECT_EQ(whole_text(0), "0");
+  EXPECT_EQ(whole_text(999), "999");
+  EXPECT_EQ(whole_text(1234567.4), "1,234,567");
   EXPECT_EQ(decimal_text(0.0833), "0.0833");
   EXPECT_EQ(decimal_text(12.345), "12.3");
   EXPECT_EQ(decimal_text(999.7), "1,000");
-  EXPECT_EQ(bytes_text(1023), "1,023 B");
-  EXPECT_EQ(bytes_text(1536), "1.5 KiB");
+  EXPECT_EQ(storage_text(1023), "1,023 B");
+  EXPECT_EQ(storage_text(1536), "1.5 KiB");
   EXPECT_EQ(bits_text(2.5e9), "2.5 Gbit/s");
   EXPECT_EQ(duration_text(0.0005), "0.5 ms");
   EXPECT_EQ(duration_text(90), "90 s");
@@ -145,7 +153,8 @@ TEST(SizeDocument, TheTablesAreWhatTheCommandPrints) {
   for (const Example& example : examples) {
     const Sized sized = size(example.flags);
     EXPECT_EQ(sized.status, 0) << sized.complaints;
-    EXPECT_EQ(sized.out, example.output) << "docs/scaling.md: run the command again: fanfare size " << testing::PrintToString(example.flags);
+    EXPECT_EQ(sized.out, example.output)
+        << "docs/scaling.md: run the command again: fanfare size " << testing::PrintToString(example.flags);
   }
 }
 

@@ -1,9 +1,9 @@
 #include "size/flags.h"
 
-#include <CLI/CLI.hpp>
-
 #include <map>
 #include <string>
+
+#include <CLI/CLI.hpp>
 
 namespace fanfare::app {
 namespace {
@@ -30,22 +30,28 @@ CLI::Validator with_unit(const Units& units) {
   return CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::CASE_SENSITIVE, "").description("");
 }
 
-CLI::Validator count() { return with_unit({{"k", 1e3}, {"M", 1e6}, {"G", 1e9}}); }
+CLI::Validator count() {
+  return with_unit({{"k", 1e3}, {"M", 1e6}, {"G", 1e9}});
+}
 CLI::Validator size() {
   return with_unit({{"B", 1}, {"KiB", 1024}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1099511627776.0}});
 }
-CLI::Validator duration() { return with_unit({{"ms", 1e-3}, {"s", 1}, {"m", 60}, {"h", 3600}}); }
+CLI::Validator duration() {
+  return with_unit({{"ms", 1e-3}, {"s", 1}, {"m", 60}, {"h", 3600}});
+}
 
 void add_load(CLI::App* app, SizeArguments& out) {
   const std::string load = "The load";
-  app->add_option("--clients", out.clients, "Connected at the same time: 10k, 1M; several with commas: a plan for each")
+  app->add_option("--clients", out.clients,
+                  "Connected at the same time: 10k, 1M; several with commas: a plan for each")
       ->type_name("N")
       ->delimiter(',')
       ->allow_extra_args(false)
       ->required()
       ->transform(count())
       ->group(load);
-  app->add_option("--subscriptions-per-client", out.subscriptions_per_client, "1 if not given; 0: silent clients")
+  app->add_option("--subscriptions-per-client", out.subscriptions_per_client,
+                  "1 if not given; 0: silent clients")
       ->type_name("N")
       ->transform(count())
       ->group(load);
@@ -53,7 +59,8 @@ void add_load(CLI::App* app, SizeArguments& out) {
       ->type_name("N")
       ->transform(count())
       ->group(load);
-  app->add_option("--chains", out.chains, "Chains that each instance follows; 1 if not given, with --topics 0")
+  app->add_option("--chains", out.chains,
+                  "Chains that each instance follows; 1 if not given, with --topics 0")
       ->type_name("N")
       ->transform(count())
       ->group(load);
@@ -61,15 +68,17 @@ void add_load(CLI::App* app, SizeArguments& out) {
       ->type_name("DURATION")
       ->transform(duration())
       ->group(load);
-  app->add_option("--events-per-second", out.events_per_second, "That one subscription gets; one a block if not given")
+  app->add_option("--events-per-second", out.events_per_second,
+                  "That one subscription gets; one a block if not given")
       ->type_name("N")
       ->transform(count())
       ->group(load);
-  app->add_option("--event-bytes", out.event_bytes, "Of its message, 600 if not given")
+  app->add_option("--event-bytes", out.event_bytes, "Of its message; 1722, a head, if not given")
       ->type_name("SIZE")
       ->transform(size())
       ->group(load);
-  app->add_option("--calls-per-second", out.calls_per_second, "Of all clients together, answered by nodes; 0 if not given")
+  app->add_option("--calls-per-second", out.calls_per_second,
+                  "Of all clients together, answered by nodes; 0 if not given")
       ->type_name("N")
       ->transform(count())
       ->group(load);
@@ -80,19 +89,25 @@ void add_load(CLI::App* app, SizeArguments& out) {
 
 void add_machines(CLI::App* app, SizeArguments& out) {
   const std::string machine = "The machines, with an instance on each";
-  app->add_option("--cores-per-machine", out.cores, "8 if not given")->type_name("N")->transform(count())->group(machine);
+  app->add_option("--cores-per-machine", out.cores, "8 if not given")
+      ->type_name("N")
+      ->transform(count())
+      ->group(machine);
   app->add_option("--memory-per-machine", out.memory_bytes, "32GiB if not given")
       ->type_name("SIZE")
       ->transform(size())
       ->group(machine);
-  app->add_option("--network-gbit", out.network_gbit, "Gbit/s, 10 if not given")->type_name("N")->group(machine);
+  app->add_option("--network-gbit", out.network_gbit, "Gbit/s, 10 if not given")
+      ->type_name("N")
+      ->group(machine);
   app->add_option("--descriptors", out.descriptors, "Of one process: fs.nr_open, 1048576 if not given")
       ->type_name("N")
       ->transform(count())
       ->group(machine);
-  app->add_option("--proxy-addresses", out.proxy_addresses,
-                  "Source addresses from which proxies connect to each instance; 0 (if not given): connections come "
-                  "from the clients' addresses, through a balancer of layer 4 or none")
+  app->add_option(
+         "--proxy-addresses", out.proxy_addresses,
+         "Source addresses from which proxies connect to each instance; 0 (if not given): connections come "
+         "from the clients' addresses, through a balancer of layer 4 or none")
       ->type_name("N")
       ->transform(count())
       ->group(machine);
@@ -104,7 +119,8 @@ void add_goals(CLI::App* app, SizeArguments& out) {
       ->type_name("N")
       ->transform(count())
       ->group(goals);
-  app->add_option("--fan-out-within", out.fan_out_within_s, "From an event to its last subscriber, 1s if not given")
+  app->add_option("--fan-out-within", out.fan_out_within_s,
+                  "From an event to its last subscriber, 1s if not given")
       ->type_name("DURATION")
       ->transform(duration())
       ->group(goals);
@@ -129,7 +145,8 @@ CLI::App* add_size(CLI::App& root, SizeArguments& out) {
   add_machines(app, out);
   add_goals(app, out);
   CLI::Option* json = app->add_flag("--json", out.json, "All numbers, as one line of JSON");
-  app->add_flag("--markdown", out.markdown, "A table with a column for each number of clients")->excludes(json);
+  app->add_flag("--markdown", out.markdown, "A table with a column for each number of clients")
+      ->excludes(json);
   return app;
 }
 

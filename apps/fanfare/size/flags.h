@@ -20,7 +20,7 @@ struct SizeArguments {
   std::optional<double> chains;             // that each instance follows
   std::optional<double> events_per_second;  // of one subscription
   double block_time_s = 12;
-  double event_bytes = 600;
+  double event_bytes = 1722;    // a head of the development chain
   double calls_per_second = 0;  // of all clients, answered by nodes
 
   bool tls = false;

@@ -26,7 +26,7 @@ std::string scaled(double number, double step, const std::array<const char*, Cou
 
 }  // namespace
 
-std::string count_text(double count) {
+std::string whole_text(double count) {
   std::string text = printed("%.0f", std::round(count));
   for (std::size_t at = text.size(); at > 3;) {
     at -= 3;
@@ -36,11 +36,11 @@ std::string count_text(double count) {
 }
 
 std::string decimal_text(double number) {
-  if (number >= 999.5) return count_text(number);
+  if (number >= 999.5) return whole_text(number);
   return printed("%.3g", number);
 }
 
-std::string bytes_text(double bytes) {
+std::string storage_text(double bytes) {
   return scaled(bytes, 1024, std::array{"B", "KiB", "MiB", "GiB", "TiB", "PiB"});
 }
 
@@ -52,8 +52,8 @@ std::string duration_text(double seconds) {
   if (seconds < 1) return decimal_text(seconds * 1000) + " ms";
   if (seconds < 120) return decimal_text(seconds) + " s";
   const double minutes = std::round(seconds / 60);
-  if (minutes < 60) return count_text(minutes) + " min";
-  return count_text(std::floor(minutes / 60)) + " h " + count_text(std::fmod(minutes, 60)) + " min";
+  if (minutes < 60) return whole_text(minutes) + " min";
+  return whole_text(std::floor(minutes / 60)) + " h " + whole_text(std::fmod(minutes, 60)) + " min";
 }
 
 }  // namespace fanfare::app

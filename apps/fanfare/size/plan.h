@@ -37,7 +37,7 @@ struct ResourcePlan {
 
 struct SizePlan {
   SizeLoad load;
-  double instances = 0;        // with the spare ones
+  double instances = 0;  // with the spare ones
   double instances_spare = 0;
   std::vector<ResourcePlan> resources;  // what breaks first is first
 
@@ -45,17 +45,17 @@ struct SizePlan {
   double clients_each = 0;
   double ours_bytes = 0;
   double kernel_bytes = 0;
-  double tcp_buffer_bytes = 0;  // of kernel_bytes: what net.ipv4.tcp_mem limits
-  double cpu_cores = 0;         // of its cores, on average
-  double fan_out_s = 0;         // an event of one topic, from the first to the last subscriber
-  double network_bits = 0;      // a second, outgoing
+  double tcp_buffer_bytes = 0;       // of kernel_bytes: what net.ipv4.tcp_mem limits
+  double cpu_cores = 0;              // of its cores, on average
+  double fan_out_s = 0;              // an event of one topic, from the first to the last subscriber
+  double network_bits = 0;           // a second, outgoing
   double handshakes_per_second = 0;  // it can take while it serves
   double descriptors = 0;
 
   // Of all instances.
   double deliveries_per_second = 0;
   double network_bits_all = 0;
-  double reconnect_s = 0;  // the clients of a lost instance, at the rate that the others can take
+  double reconnect_s = 0;        // the clients of a lost instance, at the rate that the others can take
   double closes_per_second = 0;  // of an instance that is replaced
   double deploy_s = 0;           // all of them, one after another
   double upstream_calls_per_minute = 0;

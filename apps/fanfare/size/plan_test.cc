@@ -35,7 +35,9 @@ std::string error_of(const SizeArguments& arguments) {
   return plan ? "" : plan.error();
 }
 
-Resource first_limit(const SizePlan& plan) { return plan.resources.at(0).resource; }
+Resource first_limit(const SizePlan& plan) {
+  return plan.resources.at(0).resource;
+}
 
 double needed_for(const SizePlan& plan, Resource resource) {
   for (const ResourcePlan& each : plan.resources) {
@@ -74,12 +76,12 @@ TEST(SizePlan, MemoryDecidesWhenThereIsLittleOfIt) {
 TEST(SizePlan, NetworkDecidesWhenItIsSlow) {
   SizeArguments arguments = for_clients(100'000);
   arguments.network_gbit = 0.1;
-  arguments.events_per_second = 5;
-  arguments.event_bytes = 100'000;
+  arguments.events_per_second = 0.5;
+  arguments.event_bytes = 10'000;
   arguments.cores = 1024;
   const SizePlan plan = plan_of(arguments);
   EXPECT_EQ(first_limit(plan), Resource::network);
-  EXPECT_LE(plan.network_bits, 0.1e9 * costs::kNetworkShare);
+  EXPECT_LE(plan.network_bits, 0.1e9 * costs::kNetworkShare * 1.001);  // clients are whole
 }
 
 TEST(SizePlan, ProcessorsDecideWhenThereAreManyEvents) {
@@ -154,13 +156,11 @@ TEST(SizePlan, TheBrokerSendsATopicOnlyToInstancesWithSubscribers) {
   const SizePlan everywhere = plan_of(arguments);
   const double copy = 8 * (250 + costs::kBrokerCopyBytes) * 1000;
   EXPECT_DOUBLE_EQ(everywhere.broker_out_bits, copy * everywhere.instances);
-  arguments.clients = {2000};  // two subscribers a topic
-  arguments.memory_bytes = 1.8 * (1 << 30);
+  arguments.clients = {2000};  // two subscribers a topic, and ten instances
+  arguments.instances_spare = 9;
   const SizePlan few = plan_of(arguments);
-  arguments.instances_spare = 5;
-  const SizePlan more = plan_of(arguments);
-  EXPECT_EQ(more.instances, few.instances + 4);
-  EXPECT_LE(more.broker_out_bits, copy * 2 + 1);
+  EXPECT_EQ(few.instances, 10);
+  EXPECT_DOUBLE_EQ(few.broker_out_bits, copy * 2);
 }
 
 TEST(SizePlan, EachInstanceAsksTheNodesOfItsChains) {
@@ -190,14 +190,17 @@ TEST(SizePlan, RelayedEventsThatFillAnInstanceAreAnError) {
   arguments.topics = 2000;
   arguments.events_per_second = 100'000;
   arguments.event_bytes = 10;
-  EXPECT_THAT(error_of(arguments), AllOf(HasSubstr("before anybody connects"), HasSubstr("--cores-per-machine 8"), HasSubstr("split --topics")));
+  EXPECT_THAT(error_of(arguments), AllOf(HasSubstr("before anybody connects"),
+                                         HasSubstr("--cores-per-machine 8"), HasSubstr("split --topics")));
 }
 
 TEST(SizePlan, CachesThatFillAnInstanceAreAnError) {
   SizeArguments arguments = for_clients(1000);
   arguments.chains = 100;
   arguments.memory_bytes = 1.0 * (1 << 30);
-  EXPECT_THAT(error_of(arguments), AllOf(HasSubstr("GiB before anybody connects"), HasSubstr("--memory-per-machine 1 GiB"), HasSubstr("lower --chains")));
+  EXPECT_THAT(error_of(arguments),
+              AllOf(HasSubstr("GiB before anybody connects"), HasSubstr("--memory-per-machine 1 GiB"),
+                    HasSubstr("lower --chains")));
 }
 
 TEST(SizePlan, ABrokerThatCannotSendToAllInstancesIsAnError) {
@@ -205,7 +208,8 @@ TEST(SizePlan, ABrokerThatCannotSendToAllInstancesIsAnError) {
   arguments.topics = 100;
   arguments.events_per_second = 10;
   arguments.network_gbit = 1;
-  EXPECT_THAT(error_of(arguments), AllOf(HasSubstr("1,000 events a second"), HasSubstr("split --topics over several fleets")));
+  EXPECT_THAT(error_of(arguments),
+              AllOf(HasSubstr("1,000 events a second"), HasSubstr("split --topics over several fleets")));
 }
 
 TEST(SizePlan, MoreMachinesThanAnybodyHasAreAnError) {
@@ -213,7 +217,9 @@ TEST(SizePlan, MoreMachinesThanAnybodyHasAreAnError) {
   arguments.subscriptions_per_client = 10'000;
   arguments.events_per_second = 1e6;
   arguments.event_bytes = 1 << 20;
-  EXPECT_THAT(error_of(arguments), AllOf(HasSubstr("10,000,000,000 clients need more than 1,000,000 machines"), HasSubstr("fewer events")));
+  EXPECT_THAT(error_of(arguments),
+              AllOf(HasSubstr("10,000,000,000 clients need more than 1,000,000 machines"),
+                    HasSubstr("fewer events")));
 }
 
 TEST(SizePlan, TheLargestNumbersGiveFiniteOnes) {
@@ -223,7 +229,8 @@ TEST(SizePlan, TheLargestNumbersGiveFiniteOnes) {
   arguments.network_gbit = 10'000;
   arguments.descriptors = 1e9;
   const SizePlan plan = plan_of(arguments);
-  for (const double number : {plan.instances, plan.ours_bytes, plan.kernel_bytes, plan.network_bits_all, plan.deliveries_per_second, plan.reconnect_s}) {
+  for (const double number : {plan.instances, plan.ours_bytes, plan.kernel_bytes, plan.network_bits_all,
+                              plan.deliveries_per_second, plan.reconnect_s}) {
     EXPECT_TRUE(std::isfinite(number));
     EXPECT_GT(number, 0);
   }

@@ -16,15 +16,17 @@ struct Row {
   std::string value;
 };
 
-std::string per_second(double count) { return decimal_text(count) + " a second"; }
+std::string per_second(double count) {
+  return decimal_text(count) + " a second";
+}
 
 const ResourcePlan& decider(const SizePlan& plan) {
   return *std::ranges::max_element(plan.resources, {}, &ResourcePlan::instances);
 }
 
 std::string machines_text(const SizePlan& plan) {
-  return count_text(plan.instances) + " (" + count_text(plan.instances - plan.instances_spare) + " + " +
-         count_text(plan.instances_spare) + " spare)";
+  return whole_text(plan.instances) + " (" + whole_text(plan.instances - plan.instances_spare) + " + " +
+         whole_text(plan.instances_spare) + " spare)";
 }
 
 // One instance is enough for everything: nothing decides.
@@ -36,23 +38,24 @@ std::string decider_text(const SizePlan& plan) {
 std::string limit_text(const SizePlan& plan, std::size_t place) {
   if (place >= plan.resources.size()) return "-";
   const ResourcePlan& limit = plan.resources[place];
-  return std::string(name_of(limit.resource)) + ", at " + count_text(limit.clients_max) + " clients";
+  return std::string(name_of(limit.resource)) + ", at " + whole_text(limit.clients_max) + " clients";
 }
 
 std::string broker_text(const SizePlan& plan) {
   if (plan.broker_streams == 0) return "not needed";
-  return count_text(plan.broker_streams) + " streams; " + bits_text(plan.broker_in_bits) + " in, " + bits_text(plan.broker_out_bits) +
-         " to the instances, " + bits_text(plan.broker_replication_bits) + " between three brokers";
+  return whole_text(plan.broker_streams) + " streams; " + bits_text(plan.broker_in_bits) + " in, " +
+         bits_text(plan.broker_out_bits) + " to the instances, " + bits_text(plan.broker_replication_bits) +
+         " between three brokers";
 }
 
 std::vector<Row> rows_of(const SizeArguments& arguments, const SizePlan& plan) {
   return {
       {"machines", machines_text(plan)},
       {"decided by", decider_text(plan)},
-      {"connections of an instance", count_text(plan.clients_each)},
-      {"memory of an instance: ours", bytes_text(plan.ours_bytes)},
-      {"memory of an instance: the kernel's", bytes_text(plan.kernel_bytes)},
-      {"cores that an instance uses", decimal_text(plan.cpu_cores) + " of " + count_text(arguments.cores)},
+      {"connections of an instance", whole_text(plan.clients_each)},
+      {"memory of an instance: ours", storage_text(plan.ours_bytes)},
+      {"memory of an instance: the kernel's", storage_text(plan.kernel_bytes)},
+      {"cores that an instance uses", decimal_text(plan.cpu_cores) + " of " + whole_text(arguments.cores)},
       {"an event to the last subscriber", duration_text(plan.fan_out_s)},
       {"deliveries, all instances", per_second(plan.deliveries_per_second)},
       {"network, an instance", bits_text(plan.network_bits)},
@@ -62,7 +65,7 @@ std::vector<Row> rows_of(const SizeArguments& arguments, const SizePlan& plan) {
       {"a lost instance: clients are back after", duration_text(plan.reconnect_s)},
       {"rolling deploy: closes of one instance", per_second(plan.closes_per_second)},
       {"rolling deploy: all instances", duration_text(plan.deploy_s)},
-      {"addresses of proxies, if there are any", count_text(plan.proxy_addresses)},
+      {"addresses of proxies, if there are any", whole_text(plan.proxy_addresses)},
       {"breaks first", limit_text(plan, 0)},
       {"then", limit_text(plan, 1)},
   };
@@ -85,8 +88,9 @@ std::string json_object(const std::vector<std::pair<const char*, double>>& membe
 std::string json_of(const SizePlan& plan) {
   std::string resources;
   for (const ResourcePlan& each : plan.resources) {
-    resources += std::string(resources.empty() ? "" : ",") + R"({"name":")" + name_of(each.resource) + R"(",)" +
-                 json_object({{"instances", each.instances}, {"clients_max", each.clients_max}}) + "}";
+    resources += std::string(resources.empty() ? "" : ",") + R"({"name":")" + name_of(each.resource) +
+                 R"(",)" + json_object({{"instances", each.instances}, {"clients_max", each.clients_max}}) +
+                 "}";
   }
   return "{" +
          json_object({{"clients", plan.load.clients},
@@ -128,13 +132,16 @@ std::string indented(const std::string& title, const std::vector<std::string>& l
 
 std::string size_text(const SizeArguments& arguments, const SizePlan& plan) {
   const SizeLoad& load = plan.load;
-  std::string text = count_text(load.clients) + " clients, " + (load.tls ? "TLS" : "no TLS") + "; each has " +
-                     decimal_text(load.subscriptions) + " subscriptions, and each of them " + decimal_text(load.events_per_second) +
-                     " events of " + count_text(arguments.event_bytes) + " bytes a second" +
+  std::string text = whole_text(load.clients) + " clients, " + (load.tls ? "TLS" : "no TLS") +
+                     "; subscriptions of each: " + decimal_text(load.subscriptions) +
+                     "; events of a subscription: " + decimal_text(load.events_per_second) +
+                     " a second, of " + whole_text(arguments.event_bytes) + " bytes" +
                      (arguments.deflate ? ", compressed" : "") + "\n\n";
   const std::vector<Row> rows = rows_of(arguments, plan);
-  const std::size_t width = std::ranges::max(rows, {}, [](const Row& row) { return row.label.size(); }).label.size();
-  for (const Row& row : rows) text += row.label + std::string(width + 2 - row.label.size(), ' ') + row.value + "\n";
+  const std::size_t width =
+      std::ranges::max(rows, {}, [](const Row& row) { return row.label.size(); }).label.size();
+  for (const Row& row : rows)
+    text += row.label + std::string(width + 2 - row.label.size(), ' ') + row.value + "\n";
   std::vector<std::string> effects;
   for (std::size_t i = 0; i < std::min<std::size_t>(2, plan.resources.size()); ++i) {
     const Resource resource = plan.resources[i].resource;
@@ -150,7 +157,7 @@ std::string size_markdown(const SizeArguments& arguments, const std::vector<Size
   std::string rule = "|---|";
   std::vector<std::string> lines;
   for (const SizePlan& plan : plans) {
-    head += " " + count_text(plan.load.clients) + " |";
+    head += " " + whole_text(plan.load.clients) + " |";
     rule += "---|";
     const std::vector<Row> rows = rows_of(arguments, plan);
     lines.resize(rows.size());
