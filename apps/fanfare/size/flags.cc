@@ -19,10 +19,12 @@ constexpr const char* kSizeExamples = R"(Examples:
   fanfare size --clients 1M --cores-per-machine 32 --memory-per-machine 64GiB --instances-spare 2 --json
       For other machines, of which two may be lost; all numbers as JSON.
 
-The plan says how many machines are needed, which resource decides that, what breaks first when more clients come,
-and which limits of the kernel and of the configuration to raise. It computes with costs that were measured on one
-machine (docs/scaling.md): measure your own with 'fanfare bench' before you buy.
-Status 0; 2: a number out of range, options that contradict each other, or a load that no number of machines carries.)";
+The plan says how many machines are needed, which resource decides that, what
+breaks first when more clients come, and which limits of the kernel and of the
+configuration to raise. Its costs were measured on one machine, by
+'./dev bench --costs' (docs/scaling.md): measure your own before you buy.
+Status 0; 2: a number out of range, options that contradict each other, or a
+load that no number of machines carries.)";
 
 using Units = std::map<std::string, double>;
 
@@ -60,7 +62,7 @@ void add_load(CLI::App* app, SizeArguments& out) {
       ->transform(count())
       ->group(load);
   app->add_option("--chains", out.chains,
-                  "Chains that each instance follows; 1 if not given, with --topics 0")
+                  "Chains that each instance follows; 1 if not given, or 0 with --topics")
       ->type_name("N")
       ->transform(count())
       ->group(load);
@@ -82,8 +84,8 @@ void add_load(CLI::App* app, SizeArguments& out) {
       ->type_name("N")
       ->transform(count())
       ->group(load);
-  CLI::Option* tls = app->add_flag("--tls", out.tls, "The instances end TLS; the default")->group(load);
-  app->add_flag("--no-tls", out.no_tls, "A proxy in front ends it")->excludes(tls)->group(load);
+  app->add_flag("--tls", out.tls, "The instances end TLS; the default")->group(load);
+  app->add_flag("--no-tls", out.no_tls, "A proxy in front ends it")->group(load);
   app->add_flag("--deflate", out.deflate, "permessage-deflate for all clients")->group(load);
 }
 
@@ -144,9 +146,8 @@ CLI::App* add_size(CLI::App& root, SizeArguments& out) {
   add_load(app, out);
   add_machines(app, out);
   add_goals(app, out);
-  CLI::Option* json = app->add_flag("--json", out.json, "All numbers, as one line of JSON");
-  app->add_flag("--markdown", out.markdown, "A table with a column for each number of clients")
-      ->excludes(json);
+  app->add_flag("--json", out.json, "All numbers, as one line of JSON");
+  app->add_flag("--markdown", out.markdown, "A table with a column for each number of clients");
   return app;
 }
 
