@@ -46,7 +46,7 @@ std::vector<std::string> configuration_settings(const SizeArguments& arguments, 
   if (plan.load.topics > 0) lines.push_back("streams.limits.connectionsMax: " + connections);
   lines.push_back("server.limits.connectionsMax: " + connections);
   if (arguments.proxy_addresses > 0) {
-    lines.push_back(
+    lines.emplace_back(
         "server.proxyProtocol: required  (or connectionsPerAddressMax: 0 and connectionsPerSecondPerAddress: "
         "0)");
   }
