@@ -14,8 +14,14 @@ namespace fanfare::relay {
 namespace {
 
 constexpr std::string_view kAcknowledged = "a.";
+constexpr std::string_view kInfo = "a.info";
+constexpr std::string_view kInfoSubject = "$JS.API.INFO";
 constexpr std::size_t kHeaderBytesMax = 512;  // of a published event
 constexpr int kNoResponders = 503;            // no stream has the subject, or its leader is away
+// The broker's err_code.
+constexpr int kNotEnabledForAccount = 10039;
+constexpr int kWrongLastSequence = 10071;
+constexpr int kNotEnabled = 10076;
 
 Duration give_up_after(const NatsOptions& options) {
   return saturating_duration(options.publish_timeout);
@@ -44,7 +50,9 @@ void NatsRelay::start(pubsub::RelaySink& sink) {
                        .heartbeat = saturating_duration(options_.heartbeat)});
   const auto opened =
       link_.open(options_, {.on_message = [this](Incoming message) { put(std::move(message)); },
-                            .on_connection = [this](bool is_up) { put(Connection{is_up}); }});
+                            .on_connection = [this](bool is_up) { put(Connection{is_up}); },
+                            .on_problem = [this](LinkProblem problem) { put(std::move(problem)); },
+                            .on_closed = [this] { put(Closed{}); }});
   if (!opened) {
     start_error_ = opened.error();
     log::error("relay_not_started", {{"reason", start_error_}});
@@ -61,6 +69,8 @@ void NatsRelay::stop() {
   }
   has_tasks_.notify_one();
   has_room_.notify_all();
+  // The thread may wait for an answer of a broker that hangs.
+  link_.cut();
   if (thread_.joinable()) thread_.join();
   by_stream_.clear();
   feeds_.clear();  // their subscriptions end before the connection
@@ -205,8 +215,47 @@ void NatsRelay::handle(Connection task) {
   past_reads_.forget_asked();
   needs_retry_ = true;
   for (const auto& [topic, feed] : feeds_) feed->restart();
-  if (is_connected_) log::info("relay_connected", {{"servers", options_.servers.size()}});
+  if (is_connected_) note_connected();
   tick();
+}
+
+void NatsRelay::note_connected() {
+  connect_wait_ = Duration::zero();
+  log_.connected();
+  const std::size_t bytes_max = link_.payload_bytes_max();
+  payload_bytes_max_.store(bytes_max - std::min(bytes_max, kHeaderBytesMax), std::memory_order_relaxed);
+  link_.publish(std::string(kInfoSubject), joined({link_.inbox(), kInfo}), {}, {});
+}
+
+// Whether there is a JetStream at all. A user need not be permitted to ask: then no answer comes.
+void NatsRelay::handle_info(const Incoming& message) {
+  const auto answer = acknowledgement_of(as_text(message.payload.view()));
+  const bool is_off = answer && (answer->error == kNotEnabled || answer->error == kNotEnabledForAccount);
+  if (is_off || message.status == kNoResponders) {
+    handle(LinkProblem{.kind = LinkProblem::Kind::no_jet_stream,
+                       .words = is_off ? answer->description : "no JetStream"});
+  }
+}
+
+void NatsRelay::handle(const LinkProblem& problem) {
+  log_.problem(problem, system_clock().now());
+}
+
+void NatsRelay::handle(Closed /*task*/) {
+  plan_connect(system_clock().now());
+}
+
+// Each wait is longer than the one before, until the broker accepts the connection.
+void NatsRelay::plan_connect(Instant now) {
+  connect_wait_ = std::clamp(connect_wait_ * 2, saturating_duration(options_.reconnect_wait),
+                             std::max(saturating_duration(options_.reconnect_wait), kConnectWaitMax));
+  connect_at_ = saturating_add(now, connect_wait_);
+}
+
+void NatsRelay::handle(Refusal task) {
+  refusal_ = std::move(task.reason);
+  if (!refusal_.empty()) log_.refusal(refusal_, system_clock().now());
+  note_health();
 }
 
 void NatsRelay::handle(OutgoingEvent event) {
@@ -223,6 +272,7 @@ void NatsRelay::handle(OutgoingEvent event) {
 
 void NatsRelay::handle(const Incoming& message) {
   if (message.to.empty()) return handle_delivery(message);
+  if (message.to == kInfo) return handle_info(message);
   if (message.to.starts_with(kAcknowledged)) {
     std::uint64_t number = 0;
     std::from_chars(message.to.data() + kAcknowledged.size(), message.to.data() + message.to.size(), number);
@@ -265,8 +315,9 @@ void NatsRelay::handle_acknowledgement(const Incoming& message, std::uint64_t nu
     counters_.published.fetch_add(1, std::memory_order_relaxed);
     return finish(*event, Position{.epoch = event->epoch, .offset = answer->sequence});
   }
-  if (!event->after)
-    log::warn("relay_event_refused", {{"topic", event->topic}, {"reason", answer->description}});
+  // Somebody else was first, which is meant to happen.
+  if (answer->error != kWrongLastSequence)
+    log_.event_refused(event->topic, answer->description, system_clock().now());
   finish(*event, std::nullopt);
 }
 
@@ -282,8 +333,10 @@ bool NatsRelay::send(std::uint64_t number, OutgoingEvent& event) {
     needs_retry_ = true;
     return false;
   }
-  event.is_impossible = event.payload.size() + kHeaderBytesMax > link_.payload_bytes_max() ||
-                        (event.after && event.after->epoch != feed->epoch());
+  const bool is_too_big = event.payload.size() > payload_bytes_max();
+  if (is_too_big)
+    log_.event_too_big(event.topic, event.payload.size(), payload_bytes_max(), system_clock().now());
+  event.is_impossible = is_too_big || (event.after && event.after->epoch != feed->epoch());
   if (event.is_impossible) {
     needs_retry_ = true;
     return true;  // it is taken out
@@ -306,10 +359,18 @@ bool NatsRelay::send(std::uint64_t number, OutgoingEvent& event) {
 
 void NatsRelay::tick() {
   const Instant now = system_clock().now();
+  tick_link(now);
   tick_topics(now);
   note_health();
   tick_outgoing(now);
   past_reads_.tick(now);
+}
+
+// The first connection, and another one when the library has given up.
+void NatsRelay::tick_link(Instant now) {
+  if (now < connect_at_) return;
+  connect_at_ = Instant::max();
+  if (!link_.connect()) plan_connect(now);
 }
 
 // After an attempt that failed, which may have taken seconds, other tasks come first.
@@ -338,7 +399,7 @@ void NatsRelay::tick_outgoing(Instant now) {
 
 // Up: the broker delivers every topic, and what was missed has been delivered.
 void NatsRelay::note_health() {
-  bool is_up = is_connected_;
+  bool is_up = is_connected_ && refusal_.empty();
   for (const auto& [topic, feed] : feeds_)
     is_up = is_up && (counters_.is_up ? feed->is_ready() : feed->is_current());
   if (counters_.is_up.exchange(is_up) == is_up) return;

@@ -9,6 +9,7 @@
 // A stream a topic: its sequence is the topic's offset without gaps, and its limits are the topic's own
 // (docs/decisions/0570-a-stream-of-the-broker-for-each-topic.md).
 
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -31,6 +32,7 @@
 #include "relay/link.h"
 #include "relay/outgoing.h"
 #include "relay/past_reads.h"
+#include "relay/relay_log.h"
 #include "relay/topic_feed.h"
 
 namespace fanfare::relay {
@@ -50,11 +52,14 @@ class NatsRelay final : public pubsub::Relay {
   void read(std::string_view topic, Position after, std::size_t bytes_max, Read done) override;
   bool publish(std::string_view topic, const SharedBytes& payload, Done done,
                std::optional<Position> after) override;
+  std::size_t payload_bytes_max() const override { return payload_bytes_max_.load(std::memory_order_relaxed); }
 
   // As JetStream::keep_at_least(). One thread.
   void keep_at_least(std::uint64_t messages, std::uint64_t bytes) {
     jet_stream_.keep_at_least(messages, bytes);
   }
+  // Why the broker refuses to store what others of this process need; empty: it does not. Meanwhile the relay is down. Any thread.
+  void set_refusal(const std::string& reason) { put(Refusal{reason}); }
   const std::string& start_error() const { return start_error_; }
   const RelayCounters& counters() const { return counters_; }
   // For buckets over the same connection. After start().
@@ -62,6 +67,7 @@ class NatsRelay final : public pubsub::Relay {
 
   // Messages of consumers that wait for the relay's thread: then the library keeps what comes.
   static constexpr std::size_t kQueueMessagesMax = 8192;
+  static constexpr Duration kConnectWaitMax = std::chrono::seconds(2);
   static constexpr Duration kSendAgainAfter = std::chrono::seconds(5);
   static constexpr Duration kTick = std::chrono::milliseconds(20);
   static constexpr Duration kTickIdle = std::chrono::milliseconds(100);
@@ -78,13 +84,17 @@ class NatsRelay final : public pubsub::Relay {
   struct Connection {
     bool is_up;
   };
+  struct Closed {};
+  struct Refusal {
+    std::string reason;
+  };
   struct ReadPast {
     std::string topic;
     Position after;
     std::size_t bytes_max;
     Read done;
   };
-  using Task = std::variant<Open, Close, ReadPast, Connection, OutgoingEvent, Incoming>;
+  using Task = std::variant<Open, Close, ReadPast, Connection, Closed, LinkProblem, Refusal, OutgoingEvent, Incoming>;
 
   // False: it stops.
   bool put(Task task);
@@ -94,11 +104,18 @@ class NatsRelay final : public pubsub::Relay {
   void handle(const Close& task);
   void handle(ReadPast task);
   void handle(Connection task);
+  void handle(Closed task);
+  void handle(const LinkProblem& problem);
+  void handle(Refusal task);
   void handle(OutgoingEvent event);
   void handle(const Incoming& message);
   void handle_delivery(const Incoming& message);
   void handle_acknowledgement(const Incoming& message, std::uint64_t number);
+  void note_connected();
+  void handle_info(const Incoming& message);
   void tick();
+  void tick_link(Instant now);
+  void plan_connect(Instant now);
   void tick_topics(Instant now);
   void tick_outgoing(Instant now);
   bool send(std::uint64_t number, OutgoingEvent& event);
@@ -115,6 +132,7 @@ class NatsRelay final : public pubsub::Relay {
   RelayCounters counters_;
   pubsub::RelaySink* sink_ = nullptr;
   pubsub::PendingRoom in_flight_;
+  std::atomic<std::size_t> payload_bytes_max_ = SIZE_MAX;
 
   std::mutex mutex_;  // guards what follows
   std::condition_variable has_tasks_;
@@ -123,6 +141,7 @@ class NatsRelay final : public pubsub::Relay {
   bool stopping_ = false;
 
   // The relay's thread:
+  RelayLog log_{options_};
   SystemRandom random_;
   Link link_;
   JetStream jet_stream_{link_, options_};
@@ -135,6 +154,9 @@ class NatsRelay final : public pubsub::Relay {
   std::string instance_;  // begins the identities of events
   bool is_connected_ = false;
   bool needs_retry_ = false;  // something is not sent
+  std::string refusal_;       // of set_refusal()
+  Instant connect_at_{};  // Instant::max(): the library reconnects by itself
+  Duration connect_wait_ = Duration::zero();
   Instant scanned_{};
   std::thread thread_;
 };
