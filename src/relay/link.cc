@@ -100,6 +100,11 @@ LinkProblem::Kind kind_of(natsStatus status) {
       return LinkProblem::Kind::has_no_tls;
     case NATS_NOT_PERMITTED:
       return LinkProblem::Kind::not_permitted;
+    case NATS_PROTOCOL_ERROR:
+    case NATS_IO_ERROR:
+    case NATS_CONNECTION_CLOSED:
+    case NATS_STALE_CONNECTION:
+      return LinkProblem::Kind::broken_off;
     default:
       return LinkProblem::Kind::unreachable;
   }

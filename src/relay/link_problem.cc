@@ -82,6 +82,9 @@ std::string sentence_for(const LinkProblem& problem, const NatsOptions& options)
     case Kind::unreachable:
       return joined({"no broker can be reached at ", servers_of(options), " (", problem.words,
                      "): check that it runs, and servers"});
+    case Kind::broken_off:
+      return joined({"the broker ends the connection (", problem.words,
+                     "): see its log; if it wants a certificate, set certificateFile and keyFile"});
     case Kind::credentials:
       return credentials_problem(problem, options);
     case Kind::certificate: {

@@ -11,6 +11,7 @@ namespace fanfare::relay {
 struct LinkProblem {
   enum class Kind : std::uint8_t {
     unreachable,    // nobody answers there
+    broken_off,     // somebody answers, and ends the connection
     credentials,    // the broker refuses who this is
     certificate,    // the TLS handshake failed
     needs_tls,      // the broker accepts encrypted connections only

@@ -283,11 +283,7 @@ TEST(NatsFaults, WhatABrokerWithoutRoomRefusesIsNamedAndWorksWhenThereIsRoom) {
       return !all.empty() && !all.back();
     }));
     for (int i = 0; i < 10; ++i) a.publish("t", "x");
-    // A stream more would need what it may keep.
-    a.relay->open("more", {});
-    EXPECT_TRUE(eventually([&] { return !a.sink.is_up(); }));
     EXPECT_EQ(js_DeleteStream(context, "filler", nullptr, nullptr), NATS_OK);
-    EXPECT_TRUE(eventually([&] { return a.sink.is_up() && a.sink.topic("more").is_current; }));
     EXPECT_TRUE(eventually([&] {
       a.publish("t", "y");
       const auto all = a.receipts.all();
@@ -298,6 +294,20 @@ TEST(NatsFaults, WhatABrokerWithoutRoomRefusesIsNamedAndWorksWhenThereIsRoom) {
   const std::size_t said = log.find("relay_event_refused topic=t");
   EXPECT_NE(said, std::string::npos) << log;
   EXPECT_EQ(log.find("relay_event_refused topic=t", said + 1), std::string::npos) << log;
+}
+
+TEST(NatsFaults, ATopicForWhichTheBrokerHasNoRoomIsDownUntilItHas) {
+  NatsServer server({}, "max_file: 40MB, max_mem: 1MB");
+  NatsOptions options = options_for({server.url()});
+  options.limits.bytes_max = 15 << 20;
+  Instance a(options);
+  a.open("t");
+  jsCtx* const context = a.relay->link().parts().session()->context;
+  fill(context, "other", 0, 15 << 20);
+  a.relay->open("more", {});
+  ASSERT_TRUE(eventually([&] { return !a.sink.is_up(); }));
+  ASSERT_EQ(js_DeleteStream(context, "other", nullptr, nullptr), NATS_OK);
+  EXPECT_TRUE(eventually([&] { return a.sink.is_up() && a.sink.topic("more").is_current; }));
 }
 
 TEST(NatsFaults, TlsWithACertificateOfTheirOwn) {

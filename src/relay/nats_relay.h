@@ -9,7 +9,6 @@
 // A stream a topic: its sequence is the topic's offset without gaps, and its limits are the topic's own
 // (docs/decisions/0570-a-stream-of-the-broker-for-each-topic.md).
 
-#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -26,12 +25,12 @@
 #include "base/random.h"
 #include "fanfare/nats.h"
 #include "pubsub/relay.h"
-#include "pubsub/topic.h"
 #include "relay/counters.h"
 #include "relay/direct_get.h"
 #include "relay/link.h"
 #include "relay/outgoing.h"
 #include "relay/past_reads.h"
+#include "relay/publisher.h"
 #include "relay/relay_log.h"
 #include "relay/topic_feed.h"
 
@@ -52,7 +51,7 @@ class NatsRelay final : public pubsub::Relay {
   void read(std::string_view topic, Position after, std::size_t bytes_max, Read done) override;
   bool publish(std::string_view topic, const SharedBytes& payload, Done done,
                std::optional<Position> after) override;
-  std::size_t payload_bytes_max() const override { return payload_bytes_max_.load(std::memory_order_relaxed); }
+  std::size_t payload_bytes_max() const override { return publisher_.payload_bytes_max(); }
 
   // As JetStream::keep_at_least(). One thread.
   void keep_at_least(std::uint64_t messages, std::uint64_t bytes) {
@@ -68,7 +67,6 @@ class NatsRelay final : public pubsub::Relay {
   // Messages of consumers that wait for the relay's thread: then the library keeps what comes.
   static constexpr std::size_t kQueueMessagesMax = 8192;
   static constexpr Duration kConnectWaitMax = std::chrono::seconds(2);
-  static constexpr Duration kSendAgainAfter = std::chrono::seconds(5);
   static constexpr Duration kTick = std::chrono::milliseconds(20);
   static constexpr Duration kTickIdle = std::chrono::milliseconds(100);
 
@@ -110,17 +108,12 @@ class NatsRelay final : public pubsub::Relay {
   void handle(OutgoingEvent event);
   void handle(const Incoming& message);
   void handle_delivery(const Incoming& message);
-  void handle_acknowledgement(const Incoming& message, std::uint64_t number);
   void note_connected();
   void handle_info(const Incoming& message);
   void tick();
   void tick_link(Instant now);
   void plan_connect(Instant now);
   void tick_topics(Instant now);
-  void tick_outgoing(Instant now);
-  bool send(std::uint64_t number, OutgoingEvent& event);
-  void leave_room(std::size_t bytes);
-  void finish(OutgoingEvent& event, std::optional<Position> position);
   void note_health();
   TopicFeed* feed_of(std::string_view topic);
   // Makes it, if there is none. Null: the topic's name is too long.
@@ -131,8 +124,6 @@ class NatsRelay final : public pubsub::Relay {
   std::string start_error_;
   RelayCounters counters_;
   pubsub::RelaySink* sink_ = nullptr;
-  pubsub::PendingRoom in_flight_;
-  std::atomic<std::size_t> payload_bytes_max_ = SIZE_MAX;
 
   std::mutex mutex_;  // guards what follows
   std::condition_variable has_tasks_;
@@ -148,16 +139,13 @@ class NatsRelay final : public pubsub::Relay {
   std::unique_ptr<TopicFeed::World> world_;                               // before feeds_, which refer to it
   std::map<std::string, std::unique_ptr<TopicFeed>, std::less<>> feeds_;  // by the topic's name
   std::map<std::string, TopicFeed*, std::less<>> by_stream_;              // by the stream's name
-  Outgoing outgoing_;
+  Publisher publisher_;
   DirectGet direct_get_{link_, jet_stream_, options_};
   PastReads past_reads_{direct_get_.broker()};
-  std::string instance_;  // begins the identities of events
   bool is_connected_ = false;
-  bool needs_retry_ = false;  // something is not sent
   std::string refusal_;       // of set_refusal()
   Instant connect_at_{};  // Instant::max(): the library reconnects by itself
   Duration connect_wait_ = Duration::zero();
-  Instant scanned_{};
   std::thread thread_;
 };
 
