@@ -158,7 +158,8 @@ TEST(Leases, ABucketThatWasDeletedIsMadeAgain) {
   NatsServer server;
   Worker a(server.url(), "a");
   ASSERT_TRUE(eventually([&] { return a.works.load(); }));
-  ASSERT_EQ(js_DeleteKeyValue(a.instance.relay->link().parts().session()->context, "fanfare_leases"), NATS_OK);
+  ASSERT_EQ(js_DeleteKeyValue(a.instance.relay->link().parts().session()->context, "fanfare_leases"),
+            NATS_OK);
   EXPECT_TRUE(eventually([&] { return a.times > 1 && a.leases.is_held(a.work); }));
 }
 

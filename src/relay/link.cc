@@ -323,8 +323,8 @@ Subscribed Link::subscribe(const std::string& end) {
   natsSubscription* made = nullptr;
   const auto session = parts_->session();
   if (session == nullptr) return {nullptr, [](void*) {}};
-  const natsStatus status = natsConnection_Subscribe(&made, session->connection, joined({inbox_, end}).c_str(),
-                                                     on_message, parts_->gate);
+  const natsStatus status = natsConnection_Subscribe(&made, session->connection,
+                                                     joined({inbox_, end}).c_str(), on_message, parts_->gate);
   if (status != NATS_OK) made = nullptr;
   if (made != nullptr) natsSubscription_SetPendingLimits(made, kInboxMessagesMax, kInboxBytesMax);
   return {made,

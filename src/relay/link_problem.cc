@@ -29,9 +29,7 @@ constexpr std::array kTlsMeanings = {
     Meaning{.part = "IP address mismatch",
             .what = "the broker's certificate is for another host",
             .advice = "set expectedHost to a name in it"},
-    Meaning{.part = "has expired",
-            .what = "the broker's certificate has expired",
-            .advice = "renew it"},
+    Meaning{.part = "has expired", .what = "the broker's certificate has expired", .advice = "renew it"},
     Meaning{.part = "not yet valid",
             .what = "the broker's certificate is not valid yet",
             .advice = "check the clocks of both machines"},
@@ -48,8 +46,7 @@ constexpr std::array kTlsMeanings = {
 
 std::string servers_of(const NatsOptions& options) {
   std::string all;
-  for (const std::string& server : options.servers)
-    all += (all.empty() ? "" : ", ") + without_secret(server);
+  for (const std::string& server : options.servers) all += (all.empty() ? "" : ", ") + without_secret(server);
   return all;
 }
 
@@ -95,7 +92,8 @@ std::string sentence_for(const LinkProblem& problem, const NatsOptions& options)
     case Kind::needs_tls:
       return joined({"the broker accepts TLS only (", problem.words, "): set tls, or caFile"});
     case Kind::has_no_tls:
-      return joined({"the broker has no TLS (", problem.words, "): remove tls, or give the broker a certificate"});
+      return joined(
+          {"the broker has no TLS (", problem.words, "): remove tls, or give the broker a certificate"});
     case Kind::not_permitted:
       return joined({"the broker does not permit what the relay needs (", problem.words,
                      "): extend the permissions of its user"});

@@ -79,7 +79,8 @@ TEST(LinkProblems, CredentialsThatAreRefusedLater) {
   server.start();
   ASSERT_TRUE(eventually([&] { return link.is_closed.load(); }));
   EXPECT_FALSE(link.link.connect());
-  EXPECT_EQ(link.said(), "the broker refused the user fan (Authorization Violation): check user and password");
+  EXPECT_EQ(link.said(),
+            "the broker refused the user fan (Authorization Violation): check user and password");
   server.kill();
   server.set_more("authorization { user: fan, password: fare }");
   server.start();
@@ -157,13 +158,15 @@ TEST(LinkProblems, NobodyAtTheAddress) {
   NatsServer server;
   server.kill();
   const std::string port = std::to_string(server.port());
-  EXPECT_EQ(WatchedLink(options_for({"nats://user:secret@127.0.0.1:" + port, "nats://127.0.0.1:" + port})).said(),
-            "no broker can be reached at nats://127.0.0.1:" + port + ", nats://127.0.0.1:" + port +
-                " (no answer): check that it runs, and servers");
+  EXPECT_EQ(
+      WatchedLink(options_for({"nats://user:secret@127.0.0.1:" + port, "nats://127.0.0.1:" + port})).said(),
+      "no broker can be reached at nats://127.0.0.1:" + port + ", nats://127.0.0.1:" + port +
+          " (no answer): check that it runs, and servers");
 }
 
 TEST(LinkProblems, WhatTheUserMayNotDo) {
-  const NatsServer server("authorization { users: [{ user: fan, password: fare, permissions: { publish: \"x\" } }] }");
+  const NatsServer server(
+      "authorization { users: [{ user: fan, password: fare, permissions: { publish: \"x\" } }] }");
   NatsOptions options = options_for({server.url()});
   options.user = "fan";
   options.password = "fare";

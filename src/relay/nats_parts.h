@@ -62,7 +62,7 @@ struct Link::Parts {
 
   NatsOptions options;
   LinkEvents events;
-  Gate* gate = nullptr;  // null: was never opened
+  Gate* gate = nullptr;      // null: was never opened
   mutable std::mutex mutex;  // guards what follows
   bool is_closed = false;    // for good
   std::shared_ptr<Session> current;

@@ -92,7 +92,8 @@ class NatsRelay final : public pubsub::Relay {
     std::size_t bytes_max;
     Read done;
   };
-  using Task = std::variant<Open, Close, ReadPast, Connection, Closed, LinkProblem, Refusal, OutgoingEvent, Incoming>;
+  using Task =
+      std::variant<Open, Close, ReadPast, Connection, Closed, LinkProblem, Refusal, OutgoingEvent, Incoming>;
 
   // False: it stops.
   bool put(Task task);
@@ -143,7 +144,7 @@ class NatsRelay final : public pubsub::Relay {
   DirectGet direct_get_{link_, jet_stream_, options_};
   PastReads past_reads_{direct_get_.broker()};
   bool is_connected_ = false;
-  std::string refusal_;       // of set_refusal()
+  std::string refusal_;   // of set_refusal()
   Instant connect_at_{};  // Instant::max(): the library reconnects by itself
   Duration connect_wait_ = Duration::zero();
   std::thread thread_;

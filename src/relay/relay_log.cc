@@ -38,10 +38,11 @@ void RelayLog::event_refused(const std::string& topic, std::string_view reason, 
 void RelayLog::event_too_big(const std::string& topic, std::size_t bytes, std::size_t bytes_max,
                              Instant now) {
   if (!may_say(joined({topic, " too big"}), now)) return;
-  log::warn("relay_event_too_big", {{"topic", log::excerpt(topic)},
-                                    {"bytes", bytes},
-                                    {"bytes_max", bytes_max},
-                                    {"advice", "raise max_payload of the broker, or publish less at a time"}});
+  log::warn("relay_event_too_big",
+            {{"topic", log::excerpt(topic)},
+             {"bytes", bytes},
+             {"bytes_max", bytes_max},
+             {"advice", "raise max_payload of the broker, or publish less at a time"}});
 }
 
 }  // namespace fanfare::relay

@@ -42,9 +42,7 @@ class TopicFeed {
   // Whether events can be published; and, if they are wanted, whether a consumer delivers, or would if the hub had room.
   bool is_ready() const { return state_ != State::lost; }
   // And everything that the stream had when its consumer began has been delivered.
-  bool is_current() const {
-    return is_ready() && (!is_read_ || (has_caught_up() && held_.empty()));
-  }
+  bool is_current() const { return is_ready() && (!is_read_ || (has_caught_up() && held_.empty())); }
   // Zero: unknown.
   std::uint64_t epoch() const { return epoch_; }
   const StreamAddress& address() const { return address_; }
