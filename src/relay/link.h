@@ -20,6 +20,9 @@ namespace fanfare::relay {
 // A subscription, until it is destroyed. A message of before may still be reported for a moment.
 using Subscribed = std::unique_ptr<void, void (*)(void*)>;
 
+// Incoming::status: nobody has the subject, or its leader is away.
+inline constexpr int kNoResponders = 503;
+
 // A message to the inbox, or to a subscription.
 struct Incoming {
   std::string to;       // what follows the inbox's prefix; empty: it is a stream's message to a consumer

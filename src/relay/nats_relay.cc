@@ -15,7 +15,6 @@ namespace {
 
 constexpr std::string_view kInfo = "a.info";
 constexpr std::string_view kInfoSubject = "$JS.API.INFO";
-constexpr int kNoResponders = 503;
 // The broker's err_code.
 constexpr int kNotEnabledForAccount = 10039;
 constexpr int kNotEnabled = 10076;

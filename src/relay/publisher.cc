@@ -11,7 +11,6 @@ namespace fanfare::relay {
 namespace {
 
 constexpr std::size_t kHeaderBytesMax = 512;  // of a published event
-constexpr int kNoResponders = 503;            // no stream has the subject, or its leader is away
 constexpr int kWrongLastSequence = 10071;     // the broker's err_code
 
 }  // namespace
