@@ -261,6 +261,10 @@ bool Link::connect() {
     if (status != NATS_OK) tell_problem(*parts_->gate, status);
     return status != NATS_OK;
   };
+  {
+    const std::scoped_lock lock(parts_->mutex);
+    if (parts_->is_closed) return false;
+  }
   natsOptions* raw_options = nullptr;
   if (fails(natsOptions_Create(&raw_options))) return false;
   const OptionsHandle handle(raw_options);
