@@ -280,6 +280,7 @@ void Metrics::Sheet::streams(const streams::Catalog& catalog) {
     count(MetricId::stream_values_missed, labels, stream->topic()->metrics().missed);
     count(MetricId::stream_polls, {{"stream", stream->name()}, {"outcome", "ok"}}, counters.polls);
     count(MetricId::stream_polls, {{"stream", stream->name()}, {"outcome", "failed"}}, counters.polls_failed);
+    count(MetricId::stream_pauses, labels, counters.pauses);
     gauge(MetricId::stream_interrupted, labels, stream->is_interrupted() ? 1 : 0);
   }
 }

@@ -1,6 +1,7 @@
 #include "gateway/stream_source.h"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "base/log.h"
@@ -82,11 +83,20 @@ void StreamSource::wake() {
 void StreamSource::on_lease(bool is_held) {
   if (!poller_) return;
   if (is_held) {
+    note_predecessor();
     poller_->wake();
   } else {
     poller_->rest();
   }
   plan();
+}
+
+// Whoever polled before, also here, has left the time until which nothing is lost.
+void StreamSource::note_predecessor() {
+  const std::string note = leases_->note(lease_);
+  std::int64_t until = 0;
+  std::from_chars(note.data(), note.data() + note.size(), until);
+  poller_->note_polled_until(until);
 }
 
 void StreamSource::advance() {
@@ -99,6 +109,8 @@ void StreamSource::advance() {
 
 void StreamSource::plan() {
   log_changes();
+  if (leases_ != nullptr && poller_->polled_until())
+    leases_->leave(lease_, std::to_string(*poller_->polled_until()));
   worker_.cancel(timer_);
   timer_ = {};
   const Instant due = poller_->next_due();

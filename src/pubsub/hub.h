@@ -98,6 +98,10 @@ class Hub final : public RelaySink {
   // Any thread. With `accepted`, the receipt is called once. `after`, for relayed topics: as in Relay::publish().
   PublishResult publish(const std::shared_ptr<Topic>& topic, SharedBytes payload, Receipt receipt = {},
                         std::optional<Position> after = {});
+  // As Relay::payload_bytes_max(). Any thread, from attach() on.
+  std::size_t relay_payload_bytes_max() const {
+    return relay_ == nullptr ? SIZE_MAX : relay_->payload_bytes_max();
+  }
   bool is_relay_down() const { return relay_down_.load(std::memory_order_acquire); }
   const PendingRoom& room() const { return *room_; }
 

@@ -251,6 +251,15 @@ class FakeBroker {
       unanswered_.push_back({std::string(topic), payload, std::move(done), after});
       return true;
     }
+    std::size_t payload_bytes_max() const override { return payload_max; }
+    // The broker refuses the oldest of what this instance published.
+    bool refuse_one() {
+      if (unanswered_.empty()) return false;
+      Unanswered one = std::move(unanswered_.front());
+      unanswered_.pop_front();
+      one.done(std::nullopt);
+      return true;
+    }
     // The broker gets the oldest of what this instance published.
     bool step_out() {
       if (!connected || unanswered_.empty()) return false;
@@ -319,6 +328,7 @@ class FakeBroker {
     bool connected = false;
     bool on_demand = false;
     std::size_t unanswered_max = SIZE_MAX;
+    std::size_t payload_max = SIZE_MAX;
     int reads = 0;  // answered
 
    private:

@@ -83,6 +83,8 @@ class Relay {
   // topic's events may wait (WhenRelayDown::keep).
   virtual bool publish(std::string_view topic, const SharedBytes& payload, Done done,
                        std::optional<Position> after) = 0;
+  // Any thread. A longer payload is accepted, but never gets a position. It may change with the broker.
+  virtual std::size_t payload_bytes_max() const { return SIZE_MAX; }
 };
 
 // A relay of the public API that is one of these: the hub uses that one.
