@@ -52,9 +52,11 @@ void NatsRelay::start(pubsub::RelaySink& sink) {
   }
   thread_ = std::thread([this] { run(); });
   pthread_setname_np(thread_.native_handle(), "relay");
+  presence_.start();
 }
 
 void NatsRelay::stop() {
+  presence_.stop();
   {
     const std::scoped_lock lock(mutex_);
     stopping_ = true;
