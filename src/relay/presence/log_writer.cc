@@ -25,43 +25,43 @@ std::vector<PresenceRecord> base_of(const NameSet& names, const std::vector<Memb
 
 }  // namespace
 
-Step LogWriter::append(const PresenceSubject& subject, const RecordLog& log, const PresenceRecord& record,
-                       Instant now) {
+Progress LogWriter::append(const PresenceSubject& subject, const RecordLog& log, const PresenceRecord& record,
+                           Instant now) {
   return note(broker_.append(subject, encode(record), log.last), log.last, now);
 }
 
-Step LogWriter::note(PresenceBroker::Stored stored, std::uint64_t after, Instant now) {
+Progress LogWriter::note(PresenceBroker::Stored stored, std::uint64_t after, Instant now) {
   switch (stored.put) {
     case PresenceBroker::Put::stored:
       state_ = {.awaited = stored.sequence, .read_until = saturating_add(now, kReadWithin)};
-      return Step::good;
+      return Progress::good;
     case PresenceBroker::Put::refused:
     case PresenceBroker::Put::impossible:
       // Another record is there, which is about to be read; or the log was deleted.
       state_.retry_at = saturating_add(now, kRetryAfter);
       state_.refusals = state_.refused_after == after ? state_.refusals + 1 : 1;
       state_.refused_after = after;
-      return state_.refusals > kRefusalsMax ? Step::reload : Step::good;
+      return state_.refusals > kRefusalsMax ? Progress::reload : Progress::good;
     case PresenceBroker::Put::unknown:
       state_.retry_at = saturating_add(now, kRetryAfter);
-      return Step::no_answer;
+      return Progress::no_answer;
   }
-  return Step::good;
+  return Progress::good;
 }
 
-Step LogWriter::write_base(const PresenceSubject& subject, const RecordLog& log, const NameSet& names,
-                           const std::vector<MemberLog>& gone, Instant now) {
+Progress LogWriter::write_base(const PresenceSubject& subject, const RecordLog& log, const NameSet& names,
+                               const std::vector<MemberLog>& gone, Instant now) {
   std::uint64_t first = 0;
   std::uint64_t after = log.last;
   for (const PresenceRecord& part : base_of(names, gone)) {
     const auto stored = broker_.append(subject, encode(part), after);
-    const Step step = note(stored, after, now);
+    const Progress step = note(stored, after, now);
     if (stored.put != PresenceBroker::Put::stored) return step;
     after = stored.sequence;
     if (first == 0) first = after;
   }
   broker_.purge(subject, first);
-  return Step::good;
+  return Progress::good;
 }
 
 }  // namespace fanfare::relay

@@ -13,7 +13,7 @@
 
 namespace fanfare::relay {
 
-enum class Step : std::uint8_t {
+enum class Progress : std::uint8_t {
   good,
   no_answer,  // the broker is not asked more at the moment
   reload,     // what is read does not fit what was written: it must be read again from the first record
@@ -32,11 +32,11 @@ class LogWriter {
   bool is_lost(const RecordLog& log, Instant now) const {
     return log.last < state_.awaited && now >= state_.read_until;
   }
-  Step append(const PresenceSubject& subject, const RecordLog& log, const PresenceRecord& record,
-              Instant now);
+  Progress append(const PresenceSubject& subject, const RecordLog& log, const PresenceRecord& record,
+                  Instant now);
   // The whole set, in as many records as it takes; then deletes what was before it.
-  Step write_base(const PresenceSubject& subject, const RecordLog& log, const NameSet& names,
-                  const std::vector<MemberLog>& gone, Instant now);
+  Progress write_base(const PresenceSubject& subject, const RecordLog& log, const NameSet& names,
+                      const std::vector<MemberLog>& gone, Instant now);
   // Behind a reload.
   void forget() { state_ = State(); }
 
@@ -59,7 +59,7 @@ class LogWriter {
     int refusals = 0;
   };
 
-  Step note(PresenceBroker::Stored stored, std::uint64_t after, Instant now);
+  Progress note(PresenceBroker::Stored stored, std::uint64_t after, Instant now);
 
   PresenceBroker& broker_;
   State state_;

@@ -188,11 +188,11 @@ bool NatsPresence::advance(Watched& one, Instant now) {
   if (!one.feed->tick(now)) return false;
   if (now < one.presence->due()) return true;
   switch (one.presence->advance()) {
-    case Step::good:
+    case Progress::good:
       return true;
-    case Step::no_answer:
+    case Progress::no_answer:
       return false;
-    case Step::reload:
+    case Progress::reload:
       one.feed->reload();
       return true;
   }

@@ -2,6 +2,7 @@
 // Which instances live, without clocks: a round is one of this instance's own messages that went to the broker and came back. Whoever is not
 // heard for kRoundsMax of them is silent. If the broker or this instance hangs, no round passes. No I/O; one thread.
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 
@@ -36,9 +37,11 @@ class Peers {
     for (auto& [other, rounds] : rounds_) has_lost |= ++rounds == kRoundsMax;
     return has_lost;
   }
-  // One that a log names: it counts from now on.
+  // A record of it was read: it lived when it wrote that, and counts as silent from now on at the earliest.
   void know(std::uint64_t instance) {
-    if (instance != self_) rounds_.emplace(instance, 0);
+    if (instance == self_) return;
+    const auto found = rounds_.emplace(instance, 0).first;
+    found->second = std::min(found->second, 0);
   }
   // Others may need longer to come back to the broker.
   void reconnected(Instant now) {

@@ -60,6 +60,8 @@ class PresenceTable {
   const NameSet& wished() const { return wished_; }
   const RecordLog& told_log() const { return told_log_; }
   NameSet told_names() const;
+  // In the middle of a base of the told log.
+  bool is_reading_told() const { return told_base_.next != 0; }
   std::size_t told_count() const { return told_count_; }
 
   // A `tell` without its `done`.

@@ -43,23 +43,23 @@ void Teller::reloaded(const NameSet& remembered) {
   untold_since_.reset();
 }
 
-Step Teller::advance(const PresenceTable& table, Instant now) {
+Progress Teller::advance(const PresenceTable& table, Instant now) {
   due_ = Instant::max();
-  if (!has_work(table, now)) return Step::good;
+  if (!has_work(table, now)) return Progress::good;
   if (!is_teller(table, now)) {
     wait_until(saturating_add(*work_since_, kAnyoneAfter));
-    return Step::good;
+    return Progress::good;
   }
-  if (writer_.is_lost(table.told_log(), now)) return Step::reload;
+  if (writer_.is_lost(table.told_log(), now)) return Progress::reload;
   if (!writer_.may_write(table.told_log(), now)) {
     wait_until(std::max(writer_.due(), saturating_add(now, LogWriter::kRetryAfter)));
-    return Step::good;
+    return Progress::good;
   }
   if (table.open_tell()) return finish(table, *table.open_tell(), now);
   if (needs_base(table)) return write_base(table, now);
   if (const auto silent = silent_logs(table); !silent.empty()) return tell_gone(table, silent, now);
   wait_until(tell_due());
-  return now < due_ ? Step::good : tell_change(table, now);
+  return now < due_ ? Progress::good : tell_change(table, now);
 }
 
 bool Teller::needs_base(const PresenceTable& table) const {
@@ -107,12 +107,12 @@ std::vector<PresenceTable::KnownLog> Teller::silent_logs(const PresenceTable& ta
   return silent;
 }
 
-Step Teller::tell_gone(const PresenceTable& table, const std::vector<PresenceTable::KnownLog>& silent,
-                       Instant now) {
+Progress Teller::tell_gone(const PresenceTable& table, const std::vector<PresenceTable::KnownLog>& silent,
+                           Instant now) {
   PresenceRecord record{.kind = PresenceRecord::Kind::gone};
   for (const auto& known : silent) record.gone.push_back(known.log);
-  const Step step = writer_.append({.topic = topic_}, table.told_log(), record, now);
-  if (step != Step::good || writer_.due() > now) {
+  const Progress step = writer_.append({.topic = topic_}, table.told_log(), record, now);
+  if (step != Progress::good || writer_.due() > now) {
     wait_until(writer_.due());
     return step;
   }
@@ -125,7 +125,7 @@ Step Teller::tell_gone(const PresenceTable& table, const std::vector<PresenceTab
     }
     world_.broker.purge({.topic = topic_, .log = known.log}, 0);
   }
-  return Step::good;
+  return Progress::good;
 }
 
 // Half the interval after the first change, so that who goes from one instance to another is no change; and once an interval.
@@ -136,28 +136,28 @@ Instant Teller::tell_due() const {
   return is_urgent_ ? at_least : std::max(at_least, saturating_add(*untold_since_, setup_.interval / 2));
 }
 
-Step Teller::tell_change(const PresenceTable& table, Instant now) {
+Progress Teller::tell_change(const PresenceTable& table, Instant now) {
   const auto state = world_.broker.state_of(topic_);
-  if (!state) return Step::no_answer;
+  if (!state) return Progress::no_answer;
   PresenceRecord record{.kind = PresenceRecord::Kind::tell,
                         .event = world_.random.next_u64(),
                         .at = {.epoch = state->epoch, .offset = state->last},
                         .change = table.untold(setup_.members_max)};
   own_event_ = record.event;
-  const Step step = writer_.append({.topic = topic_}, table.told_log(), record, now);
+  const Progress step = writer_.append({.topic = topic_}, table.told_log(), record, now);
   wait_until(std::max(writer_.due(), saturating_add(now, LogWriter::kRetryAfter)));
   return step;
 }
 
-Step Teller::write_base(const PresenceTable& table, Instant now) {
+Progress Teller::write_base(const PresenceTable& table, Instant now) {
   const NameSet names = table.told_log().last == 0 ? remembered_ : table.told_names();
   const std::vector<MemberLog> gone(table.gone().begin(), table.gone().end());
-  const Step step = writer_.write_base({.topic = topic_}, table.told_log(), names, gone, now);
+  const Progress step = writer_.write_base({.topic = topic_}, table.told_log(), names, gone, now);
   wait_until(std::max(writer_.due(), saturating_add(now, LogWriter::kRetryAfter)));
-  if (step != Step::good) return step;
+  if (step != Progress::good) return step;
   // What a teller that was killed could not delete.
   for (const MemberLog& log : gone) world_.broker.purge({.topic = topic_, .log = log}, 0);
-  return Step::good;
+  return Progress::good;
 }
 
 void Teller::begin_publication(const PresenceRecord& open) {
@@ -172,62 +172,62 @@ void Teller::begin_publication(const PresenceRecord& open) {
   publication_.is_over = publication_.payload.empty();
 }
 
-Step Teller::finish(const PresenceTable& table, const PresenceRecord& open, Instant now) {
+Progress Teller::finish(const PresenceTable& table, const PresenceRecord& open, Instant now) {
   if (publication_.event != open.event) begin_publication(open);
   if (!publication_.is_over) {
-    const Step step = publish();
+    const Progress step = publish();
     wait_until(saturating_add(now, LogWriter::kRetryAfter));
-    if (step != Step::good || !publication_.is_over) return step;
+    if (step != Progress::good || !publication_.is_over) return step;
   }
   PresenceRecord done{.kind = PresenceRecord::Kind::done, .event = open.event};
-  const Step step = writer_.append({.topic = topic_}, table.told_log(), done, now);
+  const Progress step = writer_.append({.topic = topic_}, table.told_log(), done, now);
   wait_until(std::max(writer_.due(), saturating_add(now, LogWriter::kRetryAfter)));
   return step;
 }
 
 // Behind an end up to which the event is not in the topic: so nobody adds it twice, whoever else tries.
-Step Teller::publish() {
+Progress Teller::publish() {
   Publication& one = publication_;
   for (int tries = 0; tries < kFencedMax && !one.is_over; ++tries) {
     // A topic that never rests has no place that stays free so long.
     const bool is_fenced = one.attempts < kFencedMax;
     if (one.needs_state) {
       const auto state = world_.broker.state_of(topic_);
-      if (!state) return Step::no_answer;
+      if (!state) return Progress::no_answer;
       if (state->epoch != one.end.epoch) one.searched = 0;
       one.end = *state;
       one.searched = std::max(one.searched, state->first - 1);
       if (is_fenced) {
-        if (const Step step = search(); step != Step::good) return step;
+        if (const Progress step = search(); step != Progress::good) return step;
       }
     }
     one.needs_state = true;
     ++one.attempts;
     if (one.is_over || (is_fenced && one.searched < one.end.last))
-      return Step::good;  // or more in the next step
-    if (!is_fenced && !world_.peers.is_heard(world_.clock.now())) return Step::no_answer;
+      return Progress::good;  // or more in the next step
+    if (!is_fenced && !world_.peers.is_heard(world_.clock.now())) return Progress::no_answer;
     const auto stored = world_.broker.publish(topic_, one.payload, one.event, one.end.epoch,
                                               is_fenced ? std::optional(one.end.last) : std::nullopt);
-    if (stored.put == PresenceBroker::Put::unknown) return Step::no_answer;
+    if (stored.put == PresenceBroker::Put::unknown) return Progress::no_answer;
     if (stored.put == PresenceBroker::Put::impossible) {
       log::error("presence_event_too_large",
                  {{"topic", log::excerpt(topic_)}, {"bytes", one.payload.size()}});
     }
     one.is_over = stored.put != PresenceBroker::Put::refused;
   }
-  return Step::good;
+  return Progress::good;
 }
 
-Step Teller::search() {
+Progress Teller::search() {
   Publication& one = publication_;
   for (int searches = 0; searches < kSearchesMax && one.searched < one.end.last; ++searches) {
     const auto searched = world_.broker.search(topic_, one.event, one.searched, one.end.last);
-    if (!searched) return Step::no_answer;
+    if (!searched) return Progress::no_answer;
     one.is_over = searched->is_found;
     one.searched = searched->until;
     if (one.is_over) break;
   }
-  return Step::good;
+  return Progress::good;
 }
 
 }  // namespace fanfare::relay

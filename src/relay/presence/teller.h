@@ -36,7 +36,7 @@ class Teller {
   // The table was read anew. `remembered`: what had been told before, in case the broker does not know it any more.
   void reloaded(const NameSet& remembered);
   // Does what is due.
-  Step advance(const PresenceTable& table, Instant now);
+  Progress advance(const PresenceTable& table, Instant now);
   // When there is something to do, if nothing else happens.
   Instant due() const { return due_; }
   // Whether the teller has nothing to do.
@@ -68,14 +68,15 @@ class Teller {
   bool needs_base(const PresenceTable& table) const;
   Instant tell_due() const;
   std::vector<PresenceTable::KnownLog> silent_logs(const PresenceTable& table) const;
-  Step tell_gone(const PresenceTable& table, const std::vector<PresenceTable::KnownLog>& silent, Instant now);
-  Step tell_change(const PresenceTable& table, Instant now);
-  Step write_base(const PresenceTable& table, Instant now);
-  Step finish(const PresenceTable& table, const PresenceRecord& open, Instant now);
+  Progress tell_gone(const PresenceTable& table, const std::vector<PresenceTable::KnownLog>& silent,
+                     Instant now);
+  Progress tell_change(const PresenceTable& table, Instant now);
+  Progress write_base(const PresenceTable& table, Instant now);
+  Progress finish(const PresenceTable& table, const PresenceRecord& open, Instant now);
   void begin_publication(const PresenceRecord& open);
-  Step publish();
+  Progress publish();
   // good: it was searched to the end, or found.
-  Step search();
+  Progress search();
   void wait_until(Instant due) { due_ = std::min(due_, due); }
 
   const World world_;

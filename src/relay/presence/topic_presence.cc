@@ -46,15 +46,7 @@ void TopicPresence::set_current(bool is_current) {
   if (is_current_ == is_current) return;
   is_current_ = is_current;
   wake();
-  if (!is_current || !before_) return;
-  // What was told meanwhile, and not what was read again.
-  table_.take_news();
-  const NameSet before = *std::exchange(before_, std::nullopt);
-  teller_.reloaded(before);
-  const PresenceChange change = change_between(before, table_.told_names());
-  if (table_.told_log().last == 0) return;  // the broker has forgotten; the teller writes it again
-  if (change.joined.empty() && change.left.empty()) return;
-  run_guarded("presence", [&] { setup_.report({.change = change, .instances = instances_, .gone = gone_}); });
+  if (is_current && before_) teller_.reloaded(*before_);
 }
 
 void TopicPresence::reload() {
@@ -86,17 +78,17 @@ void TopicPresence::close() {
   run_guarded("presence", [&] { setup_.report({.gone = gone_, .is_over = true}); });
 }
 
-Step TopicPresence::advance() {
+Progress TopicPresence::advance() {
   due_ = Instant::max();
-  if (!is_current_) return Step::good;
+  if (!is_current_) return Progress::good;
   const Instant now = world_.clock.now();
   if (table_.is_gone(table_.self())) begin_again();
-  if (const Step step = write_own(now); step != Step::good) {
+  if (const Progress step = write_own(now); step != Progress::good) {
     wait_until(writer_.due());
     return step;
   }
-  const Step step = teller_.advance(table_, now);
-  wait_until(step == Step::no_answer ? saturating_add(now, LogWriter::kRetryAfter) : teller_.due());
+  const Progress step = teller_.advance(table_, now);
+  wait_until(step == Progress::no_answer ? saturating_add(now, LogWriter::kRetryAfter) : teller_.due());
   leave_if_quiet(now);
   report();
   return step;
@@ -110,13 +102,13 @@ void TopicPresence::begin_again() {
   writer_.forget();
 }
 
-Step TopicPresence::write_own(Instant now) {
+Progress TopicPresence::write_own(Instant now) {
   const RecordLog& log = table_.own_log();
   const bool is_long = LogWriter::is_long(log, table_.own_names().size());
-  if (!table_.has_unwritten() && !is_long) return Step::good;
-  if (writer_.is_lost(log, now)) return Step::reload;
+  if (!table_.has_unwritten() && !is_long) return Progress::good;
+  if (writer_.is_lost(log, now)) return Progress::reload;
   wait_until(std::max(writer_.due(), saturating_add(now, LogWriter::kRetryAfter)));
-  if (!writer_.may_write(log, now)) return Step::good;
+  if (!writer_.may_write(log, now)) return Progress::good;
   const PresenceSubject subject{.topic = topic_, .log = table_.self()};
   if (!is_long) return writer_.append(subject, log, {.change = table_.unwritten()}, now);
   return writer_.write_base(subject, log, table_.own_names(), {}, now);
@@ -144,6 +136,12 @@ void TopicPresence::report() {
   const auto instances = static_cast<std::size_t>(
       std::ranges::count_if(logs, [](const auto& known) { return known.members > 0; }));
   PresenceChange change = table_.take_news();
+  if (before_) {
+    // What was told meanwhile, and not what was read again. If the broker has forgotten what was told, the teller writes it again.
+    const bool is_forgotten = table_.told_log().last == 0 && !before_->empty();
+    if (is_forgotten || table_.is_reading_told()) return;
+    change = change_between(*std::exchange(before_, std::nullopt), table_.told_names());
+  }
   const bool has_news = !change.joined.empty() || !change.left.empty();
   if (!has_news && instances == instances_ && gone_ == teller_.gone()) return;
   instances_ = instances;

@@ -30,8 +30,8 @@ class TopicPresence {
   // The reading begins again with the first record.
   void reload();
 
-  // Does what is due. With Step::reload, the caller reads again.
-  Step advance();
+  // Does what is due. With Progress::reload, the caller reads again.
+  Progress advance();
   // When advance() has something to do, if nothing else happens.
   Instant due() const { return due_; }
   void wake() { due_ = Instant{}; }
@@ -44,7 +44,7 @@ class TopicPresence {
   static constexpr Duration kStayFor = std::chrono::seconds(30);
 
  private:
-  Step write_own(Instant now);
+  Progress write_own(Instant now);
   void leave_if_quiet(Instant now);
   void begin_again();
   void forget();
