@@ -35,11 +35,12 @@ void Teller::note(const PresenceRecord& record, Instant now) {
   has_more_ = bytes + kMemberBytesMax + kNameOverhead > kRecordNameBytesMax;
 }
 
-void Teller::reloaded(const NameSet& remembered) {
+void Teller::reloaded(const NameSet& remembered, Instant now) {
   writer_.forget();
   publication_ = Publication();
   own_event_ = 0;
   remembered_ = remembered;
+  hold_until_ = remembered.empty() ? Instant{} : saturating_add(now, kHoldFor);
   untold_since_.reset();
 }
 
@@ -131,8 +132,8 @@ Progress Teller::tell_gone(const PresenceTable& table, const std::vector<Presenc
 // Half the interval after the first change, so that who goes from one instance to another is no change; and once an interval.
 Instant Teller::tell_due() const {
   if (!untold_since_) return Instant::max();
-  if (has_more_) return *untold_since_;
-  const Instant at_least = saturating_add(last_tell_, setup_.interval);
+  if (has_more_) return std::max(*untold_since_, hold_until_);
+  const Instant at_least = std::max(saturating_add(last_tell_, setup_.interval), hold_until_);
   return is_urgent_ ? at_least : std::max(at_least, saturating_add(*untold_since_, setup_.interval / 2));
 }
 

@@ -34,7 +34,7 @@ class Teller {
   // A record of the told log was taken.
   void note(const PresenceRecord& record, Instant now);
   // The table was read anew. `remembered`: what had been told before, in case the broker does not know it any more.
-  void reloaded(const NameSet& remembered);
+  void reloaded(const NameSet& remembered, Instant now);
   // Does what is due.
   Progress advance(const PresenceTable& table, Instant now);
   // When there is something to do, if nothing else happens.
@@ -46,6 +46,8 @@ class Teller {
 
   // After which another instance does what the teller does not.
   static constexpr Duration kAnyoneAfter = std::chrono::seconds(5);
+  // After the records were read anew, others may have to write theirs again: nothing is told for so long.
+  static constexpr Duration kHoldFor = std::chrono::seconds(5);
   // Attempts to publish an event at a place in the topic that is free; then it has its id alone.
   static constexpr int kFencedMax = 16;
   // Parts of the topic that are searched in one step.
@@ -91,6 +93,7 @@ class Teller {
   bool is_urgent_ = false;  // an instance is gone: what that changes has waited already
   bool has_more_ = false;   // the last `tell` was full
   Instant last_tell_{};
+  Instant hold_until_{};
   std::optional<Instant> work_since_;
   std::uint64_t work_at_ = 0;  // the told log's end at that time
   std::uint64_t gone_ = 0;

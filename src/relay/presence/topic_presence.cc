@@ -46,7 +46,7 @@ void TopicPresence::set_current(bool is_current) {
   if (is_current_ == is_current) return;
   is_current_ = is_current;
   wake();
-  if (is_current && before_) teller_.reloaded(*before_);
+  if (is_current && before_) teller_.reloaded(*before_, world_.clock.now());
 }
 
 void TopicPresence::reload() {
@@ -71,7 +71,7 @@ void TopicPresence::forget() {
 void TopicPresence::close() {
   forget();
   before_.reset();
-  teller_.reloaded({});
+  teller_.reloaded({}, Instant{});
   may_close_ = false;
   quiet_since_.reset();
   instances_ = 0;
