@@ -31,7 +31,7 @@ NatsRelay::NatsRelay(NatsOptions options)
 }
 
 NatsRelay::~NatsRelay() {
-  if (thread_.joinable()) stop();
+  if (thread_.joinable()) NatsRelay::stop();
 }
 
 void NatsRelay::start(pubsub::RelaySink& sink) {
@@ -52,11 +52,9 @@ void NatsRelay::start(pubsub::RelaySink& sink) {
   }
   thread_ = std::thread([this] { run(); });
   pthread_setname_np(thread_.native_handle(), "relay");
-  presence_.start();
 }
 
 void NatsRelay::stop() {
-  presence_.stop();
   {
     const std::scoped_lock lock(mutex_);
     stopping_ = true;

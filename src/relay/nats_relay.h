@@ -31,12 +31,11 @@
 #include "relay/link.h"
 #include "relay/outgoing.h"
 #include "relay/past_reads.h"
-#include "relay/presence/nats_presence.h"
 #include "relay/topic_feed.h"
 
 namespace fanfare::relay {
 
-class NatsRelay final : public pubsub::Relay {
+class NatsRelay : public pubsub::Relay {
  public:
   // problem_with(options) is empty.
   explicit NatsRelay(NatsOptions options);
@@ -46,7 +45,6 @@ class NatsRelay final : public pubsub::Relay {
   void start(pubsub::RelaySink& sink) override;
   void stop() override;
   bool reads_on_demand() const override { return true; }
-  pubsub::RelayedPresence* presence() override { return &presence_; }
   void open(std::string_view topic, const pubsub::RelayStart& from) override;
   void close(std::string_view topic, std::uint64_t opening) override;
   void read(std::string_view topic, Position after, std::size_t bytes_max, Read done) override;
@@ -139,7 +137,6 @@ class NatsRelay final : public pubsub::Relay {
   bool needs_retry_ = false;  // something is not sent
   Instant scanned_{};
   std::thread thread_;
-  NatsPresence presence_{options_};  // has a connection of its own
 };
 
 }  // namespace fanfare::relay

@@ -119,7 +119,8 @@ inline NatsOptions options_for(std::vector<std::string> servers) {
 
 // One instance of a program.
 struct Instance {
-  explicit Instance(NatsOptions options) : relay(std::make_unique<NatsRelay>(std::move(options))) {
+  explicit Instance(NatsOptions options) : Instance(std::make_unique<NatsRelay>(std::move(options))) {}
+  explicit Instance(std::unique_ptr<NatsRelay> its_relay) : relay(std::move(its_relay)) {
     relay->start(sink);
   }
   ~Instance() { relay->stop(); }

@@ -12,8 +12,8 @@
 
 namespace fanfare::relay {
 
-NatsPresence::NatsPresence(const NatsOptions& options) : options_(options) {
-  feeds_world_.heartbeat = saturating_duration(options.heartbeat);
+NatsPresence::NatsPresence(NatsOptions options) : options_(std::move(options)) {
+  feeds_world_.heartbeat = saturating_duration(options_.heartbeat);
 }
 
 void NatsPresence::start() {

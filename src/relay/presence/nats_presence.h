@@ -28,8 +28,7 @@ namespace fanfare::relay {
 
 class NatsPresence final : public pubsub::RelayedPresence {
  public:
-  // The options outlive this.
-  explicit NatsPresence(const NatsOptions& options);
+  explicit NatsPresence(NatsOptions options);
   NatsPresence(const NatsPresence&) = delete;
   NatsPresence& operator=(const NatsPresence&) = delete;
   ~NatsPresence() { stop(); }
@@ -90,7 +89,7 @@ class NatsPresence final : public pubsub::RelayedPresence {
   void close_what_is_over();
   Watched* find(const std::string& topic, std::uint64_t id);
 
-  const NatsOptions& options_;
+  const NatsOptions options_;
   SystemRandom random_;
   const std::uint64_t instance_ = random_.next_u64();
   Link link_;

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "relay/nats_parts.h"
+#include "relay/presence/relay_with_presence.h"
 #include "relay/relay_world_for_tests.h"
 
 namespace fanfare::relay {
@@ -24,7 +25,8 @@ using Names = std::set<std::string>;
 
 // An instance with members of the topic "t", which reads its events.
 struct Site {
-  explicit Site(const NatsServer& server) : instance(options_for({server.url()})) {
+  explicit Site(const NatsServer& server)
+      : instance(std::make_unique<RelayWithPresence>(options_for({server.url()}))) {
     instance.open("t");
     instance.relay->presence()->watch(
         "t", 1,
