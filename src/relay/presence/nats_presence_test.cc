@@ -112,8 +112,8 @@ TEST(NatsPresence, AllInstancesTellTheSame) {
 
 // Of two, so that one of the cases is the teller.
 TEST(NatsPresence, AnInstanceThatIsGoneIsNoticedAndWhoMovedIsNotTold) {
-  NatsServer server;
   for (const int gone : {0, 1}) {
+    NatsServer server;
     std::array<std::unique_ptr<Site>, 2> sites;
     for (auto& site : sites) site = std::make_unique<Site>(server);
     Site& stays = *sites[1 - gone];
