@@ -20,7 +20,7 @@
 namespace fanfare::relay {
 namespace {
 
-using Names = std::vector<std::string>;
+using MemberList = std::vector<std::string>;
 
 // One loop, which runs on the test's thread.
 class TestLoop final : public pubsub::HubLoops, public pubsub::LoopPort {
@@ -135,7 +135,7 @@ TEST(HubPresence, ClientsOfAllProgramsSeeTheSameMembers) {
   NatsServer server;
   auto a = std::make_unique<Program>(server);
   Program b(server);
-  const auto agree = [&](const Names& names) {
+  const auto agree = [&](const MemberList& names) {
     return eventually([&] {
       if (a) a->run();
       b.run();
