@@ -112,6 +112,10 @@ class Hub final : public RelaySink {
   std::uint64_t new_epoch();
   // Whether the topic is read from a broker only while somebody subscribes to it.
   bool reads_on_demand(const Topic& topic) const { return topic.setup.relayed && relay_->reads_on_demand(); }
+  // Null: the topic's presence is that of this instance alone, or it has none.
+  RelayedPresence* presence_of(const Topic& topic) const {
+    return topic.setup.relayed && topic.setup.presence && relay_runs_ ? relay_->presence() : nullptr;
+  }
   // On its home loop, of a relay that reads on demand.
   void open_at_relay(Topic& topic);
   void close_at_relay(const Topic& topic);

@@ -215,6 +215,7 @@ class FakeBroker {
       reads_.clear();
     }
     bool reads_on_demand() const override { return on_demand; }
+    RelayedPresence* presence() override { return its_presence; }
     void open(std::string_view topic, const RelayStart& from) override {
       Opened& opened = opened_[std::string(topic)];
       if (is_open(std::string(topic)) && from.opening <= opened.from.opening) return;
@@ -327,6 +328,7 @@ class FakeBroker {
 
     bool connected = false;
     bool on_demand = false;
+    RelayedPresence* its_presence = nullptr;
     std::size_t unanswered_max = SIZE_MAX;
     std::size_t payload_max = SIZE_MAX;
     int reads = 0;  // answered

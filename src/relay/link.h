@@ -1,6 +1,6 @@
 #pragma once
 // The connection to the broker: messages out, and everything that comes to its inbox. The only files that
-// know the NATS library are link.cc, jet_stream.cc and bucket.cc.
+// know the NATS library are link.cc, jet_stream.cc, bucket.cc and presence/nats_broker.cc.
 
 #include <cstdint>
 #include <expected>
@@ -77,6 +77,8 @@ class Link {
   // To inbox() + `end`. Null: memory ran out. (The broker delivers to a consumer only if exactly its subject is subscribed to, so a
   // pattern for all of them is not enough.)
   Subscribed subscribe(const std::string& end);
+  // To a subject that others publish to as well. `Incoming::subject` says so.
+  Subscribed subscribe_to(const std::string& subject);
   // False: the connection is down. Any thread.
   bool publish(const std::string& subject, const std::string& reply, Bytes payload,
                const std::vector<Header>& headers);

@@ -1,5 +1,5 @@
 #pragma once
-// The NATS library's objects, owned. For link.cc, jet_stream.cc and bucket.cc only.
+// The NATS library's objects, owned. For link.cc, jet_stream.cc, bucket.cc and presence/nats_broker.cc only.
 
 #include <cstdint>
 #include <memory>

@@ -30,7 +30,7 @@ NatsRelay::NatsRelay(NatsOptions options)
                   .feed_of = [this](std::string_view topic) { return feed_of(topic); }}) {}
 
 NatsRelay::~NatsRelay() {
-  if (thread_.joinable()) stop();
+  if (thread_.joinable()) NatsRelay::stop();
 }
 
 void NatsRelay::start(pubsub::RelaySink& sink) {
@@ -205,7 +205,7 @@ void NatsRelay::handle(Connection task) {
 }
 
 void NatsRelay::note_connected() {
-  connect_wait_ = Duration::zero();
+  connects_.connected();
   log_.connected();
   link_.publish(std::string(kInfoSubject), joined({link_.inbox(), kInfo}), {}, {});
 }
@@ -225,14 +225,7 @@ void NatsRelay::handle(const LinkProblem& problem) {
 }
 
 void NatsRelay::handle(Closed /*task*/) {
-  plan_connect(system_clock().now());
-}
-
-// Each wait is longer than the one before, until the broker accepts the connection.
-void NatsRelay::plan_connect(Instant now) {
-  connect_wait_ = std::clamp(connect_wait_ * 2, saturating_duration(options_.reconnect_wait),
-                             std::max(saturating_duration(options_.reconnect_wait), kConnectWaitMax));
-  connect_at_ = saturating_add(now, connect_wait_);
+  connects_.failed(system_clock().now());
 }
 
 void NatsRelay::handle(Refusal task) {
@@ -285,9 +278,7 @@ void NatsRelay::tick() {
 
 // The first connection, and another one when the library has given up.
 void NatsRelay::tick_link(Instant now) {
-  if (now < connect_at_) return;
-  connect_at_ = Instant::max();
-  if (!link_.connect()) plan_connect(now);
+  if (connects_.take(now) && !link_.connect()) connects_.failed(now);
 }
 
 // After an attempt that failed, which may have taken seconds, other tasks come first.

@@ -25,6 +25,7 @@
 #include "base/random.h"
 #include "fanfare/nats.h"
 #include "pubsub/relay.h"
+#include "relay/connect_plan.h"
 #include "relay/counters.h"
 #include "relay/direct_get.h"
 #include "relay/link.h"
@@ -36,7 +37,7 @@
 
 namespace fanfare::relay {
 
-class NatsRelay final : public pubsub::Relay {
+class NatsRelay : public pubsub::Relay {
  public:
   // problem_with(options) is empty.
   explicit NatsRelay(NatsOptions options);
@@ -66,7 +67,6 @@ class NatsRelay final : public pubsub::Relay {
 
   // Messages of consumers that wait for the relay's thread: then the library keeps what comes.
   static constexpr std::size_t kQueueMessagesMax = 8192;
-  static constexpr Duration kConnectWaitMax = std::chrono::seconds(2);
   static constexpr Duration kTick = std::chrono::milliseconds(20);
   static constexpr Duration kTickIdle = std::chrono::milliseconds(100);
 
@@ -113,7 +113,6 @@ class NatsRelay final : public pubsub::Relay {
   void handle_info(const Incoming& message);
   void tick();
   void tick_link(Instant now);
-  void plan_connect(Instant now);
   void tick_topics(Instant now);
   void note_health();
   TopicFeed* feed_of(std::string_view topic);
@@ -144,9 +143,8 @@ class NatsRelay final : public pubsub::Relay {
   DirectGet direct_get_{link_, jet_stream_, options_};
   PastReads past_reads_{direct_get_.broker()};
   bool is_connected_ = false;
-  std::string refusal_;   // of set_refusal()
-  Instant connect_at_{};  // Instant::max(): the library reconnects by itself
-  Duration connect_wait_ = Duration::zero();
+  std::string refusal_;  // of set_refusal()
+  ConnectPlan connects_{saturating_duration(options_.reconnect_wait)};
   std::thread thread_;
 };
 

@@ -120,7 +120,9 @@ inline NatsOptions options_for(std::vector<std::string> servers) {
 // One instance of a program.
 struct Instance {
   explicit Instance(const NatsOptions& its_options)
-      : options(its_options), relay(std::make_unique<NatsRelay>(its_options)) {
+      : Instance(its_options, std::make_unique<NatsRelay>(its_options)) {}
+  Instance(NatsOptions its_options, std::unique_ptr<NatsRelay> its_relay)
+      : options(std::move(its_options)), relay(std::move(its_relay)) {
     relay->start(sink);
   }
   ~Instance() { relay->stop(); }
