@@ -46,6 +46,7 @@ class Leases {
   const LeaseCounters& counters() const { return counters_; }
 
  private:
+  friend class WithoutThread;  // tests/sim
   struct Work {
     Work(const std::string& holder, Duration length, std::function<void(bool)> its_changed)
         : lease(holder, length), changed(std::move(its_changed)) {}

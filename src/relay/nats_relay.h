@@ -67,6 +67,7 @@ class NatsRelay final : public pubsub::Relay {
   static constexpr Duration kTickIdle = std::chrono::milliseconds(100);
 
  private:
+  friend class WithoutThread;  // tests/sim
   struct Open {
     std::string topic;
     pubsub::RelayStart from;

@@ -1,0 +1,128 @@
+#include "fleet_oracle.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "fleet_broker.h"
+#include "fleet_world.h"
+#include "relay/names.h"
+#include "streams/record.h"
+
+namespace fanfare::fleet {
+namespace {
+
+// What clients get of it.
+std::string content_of(const SharedBytes& payload) {
+  if (!streams::is_record(payload)) return std::string(as_text(payload.view()));
+  const streams::Record record = streams::read_record(payload);
+  return record.is_value() ? std::string(record.data) : "notice";
+}
+
+}  // namespace
+
+std::string stream_of_topic(std::string_view topic) {
+  return relay::stream_of(kRelayName, relay::token_of(topic).value());
+}
+
+void Oracle::stored(const std::string& stream, Position at, const SharedBytes& payload) {
+  ++sums.stored;
+  const std::string text = content_of(payload);
+  if (streams::is_record(payload)) {
+    check_entries(stream, at, payload);
+  } else {
+    check_once(stream, at, text);
+  }
+  streams_[stream].emplace(at, Event{.text = text});
+}
+
+void Oracle::check_once(const std::string& stream, Position at, const std::string& text) {
+  for (const auto& [place, event] : streams_[stream]) {
+    if (place.epoch == at.epoch && !event.is_lost && event.text == text)
+      world().fail(line("stored twice: ", text, " of ", stream, " at ", text_of(place), " and ", text_of(at)));
+  }
+}
+
+// {"list":[{"id":7},...]}: each id once, and those of the first epoch without holes.
+void Oracle::check_entries(const std::string& stream, Position at, const SharedBytes& payload) {
+  const streams::Record record = streams::read_record(payload);
+  if (!record.is_value() || !record.data.starts_with(R"({"list")")) return;
+  constexpr std::string_view kId = R"("id":)";
+  for (std::size_t from = record.data.find(kId); from != std::string_view::npos;
+       from = record.data.find(kId, from + 1)) {
+    std::uint64_t id = 0;
+    const std::string_view digits = record.data.substr(from + kId.size());
+    std::from_chars(digits.data(), digits.data() + digits.size(), id);
+    if (!entries_[stream][at.epoch].insert(id).second)
+      world().fail(line("an entry twice: ", id, " of ", stream, ", again at ", text_of(at)));
+  }
+}
+
+void Oracle::lost(const std::string& stream, std::uint64_t after, std::uint64_t until) {
+  for (auto& [place, event] : streams_[stream]) {
+    if (place.offset <= after || place.offset > until || event.is_lost) continue;
+    event.is_lost = true;
+    ++sums.lost;
+  }
+}
+
+void Oracle::seen(const std::string& topic, Position at, const std::string& text) {
+  ++sums.seen;
+  const auto [first, is_new] = seen_[topic].emplace(at, text);
+  if (!is_new && first->second != text)
+    return world().fail(line("two clients got different events of ", topic, " at ", text_of(at), ": ", first->second,
+                             " and ", text));
+  const auto [from, to] = streams_[stream_of_topic(topic)].equal_range(at);
+  if (std::none_of(from, to, [&](const auto& each) { return each.second.text == text; }))
+    world().fail(line("a client got what was never stored: ", text, " of ", topic, " at ", text_of(at)));
+}
+
+bool Oracle::is_kept(const std::string& stream, Position at) const {
+  const auto* const kept = world().broker->find(stream);
+  return kept != nullptr && kept->epoch() == at.epoch && kept->first <= at.offset && at.offset <= kept->last;
+}
+
+void Oracle::missed(const std::string& topic, const Missed& missed, bool may_drop) {
+  ++sums.missed;
+  if (may_drop) return;
+  const std::string stream = stream_of_topic(topic);
+  if (!missed.is_counted()) return;
+  for (std::uint64_t offset = missed.after.offset + 1; offset <= missed.until.offset; ++offset) {
+    const Position at{.epoch = missed.until.epoch, .offset = offset};
+    if (is_kept(stream, at))
+      return world().fail(line("a client is told that it misses ", text_of(at), " of ", topic, ", which the broker has"));
+  }
+}
+
+void Oracle::accepted(const std::string& text, std::uint64_t process) {
+  waiting_[text] = process;
+}
+
+void Oracle::receipt(const std::string& topic, const std::string& text, std::optional<Position> at) {
+  ++sums.receipts;
+  if (waiting_.erase(text) == 0) return world().fail(line("a second receipt: ", text));
+  if (!at) return;
+  const auto [from, to] = streams_[stream_of_topic(topic)].equal_range(*at);
+  if (std::none_of(from, to, [&](const auto& each) { return each.second.text == text; }))
+    world().fail(line("a receipt of ", text, " names ", text_of(*at), " of ", topic, ", where it is not"));
+}
+
+void Oracle::ended(std::uint64_t process) {
+  std::erase_if(waiting_, [&](const auto& each) { return each.second == process; });
+}
+
+Position Oracle::end_of(const std::string& topic) const {
+  const auto* const stream = world().broker->find(stream_of_topic(topic));
+  return stream == nullptr ? Position{} : Position{.epoch = stream->epoch(), .offset = stream->last};
+}
+
+void Oracle::check_end() const {
+  if (!waiting_.empty()) world().fail(line("no receipt of ", waiting_.begin()->first));
+  for (const auto& [stream, epochs] : entries_) {
+    // Where no event was lost, there is one epoch.
+    if (epochs.size() != 1 || sums.lost > 0) continue;
+    const auto& [epoch, ids] = *epochs.begin();
+    if (*ids.rbegin() - *ids.begin() + 1 != ids.size()) world().fail(line("entries are missing in ", stream));
+  }
+}
+
+}  // namespace fanfare::fleet
