@@ -171,11 +171,10 @@ void TopicClient::take(const Told& told) {
 
 std::unique_ptr<Session> StreamClient::make_session(Instance::Loop& loop, std::shared_ptr<Wire> wire) {
   std::string request = line(R"({"type":"subscribe","stream":")", stream_, R"(","position":true)");
-  if (delta_) request += R"(,"delta":true)";
+  if (delta_) request += R"(,"delta":"merge")";
   if (at())
     request += line(R"(,"since":{"epoch":)", at()->epoch, R"(,"offset":)", at()->offset, "}");
   ask(at());
-  value_.reset();
   return std::make_unique<StreamSession>(std::move(wire), loop.streams, request + "}");
 }
 
@@ -184,6 +183,7 @@ void StreamClient::take(const Told& told) {
   if (type == "notice") return take_notice(told.text);
   if (type == stream_) return take_value(told.text);
   if (type != "subscribed") return fail(line("gets ", told.text));
+  if (!at() || member(told.text, "recovered") == "false") value_.reset();
   begin(position_in(told.text, "position"), member(told.text, "recovered") != "false", missing_in(told.text), true);
 }
 

@@ -214,8 +214,8 @@ void Instance::add_streams() {
 void Instance::publish(const TopicPlan& plan, const std::string& text) {
   const auto topic = hub_.find(plan.name);
   const auto result =
-      hub_.publish(topic, SharedBytes(as_bytes(text)), [name = plan.name, text](std::optional<Position> at) {
-        world().oracle->receipt(name, text, at);
+      hub_.publish(topic, SharedBytes(as_bytes(text)), [process = process_, name = plan.name, text](std::optional<Position> at) {
+        if (process->is_alive) world().oracle->receipt(name, text, at);
       });
   if (result != PublishResult::accepted) return;
   tell(process_->name, line("publishes ", text));
