@@ -93,12 +93,12 @@ void StreamSource::advance() {
   if (!may_poll()) poller_->rest();
   poller_->advance();
   plan();
-  if (leases_ == nullptr || poller_->is_active()) return;
-  leases_->want(lease_, stream_->watchers() > 0);
 }
 
 void StreamSource::plan() {
   log_changes();
+  // Also if the last subscriber had left before the lease came.
+  if (leases_ != nullptr && !poller_->is_active()) leases_->want(lease_, stream_->watchers() > 0);
   worker_.cancel(timer_);
   timer_ = {};
   const Instant due = poller_->next_due();

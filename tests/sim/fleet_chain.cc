@@ -127,6 +127,7 @@ void ChainSession::drained() {
 }
 
 bool ChainSession::deliver(const SharedBytes& frame) {
+  if (world().planted == Planted::cursor_skips && !std::exchange(has_skipped_, true)) return true;
   wire().tell({.kind = Told::Kind::text, .text = std::string(as_text(frame.view()))});
   return wire().is_open();
 }

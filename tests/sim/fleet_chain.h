@@ -82,6 +82,7 @@ class ChainSession final : public Session, private pubsub::Subscriber {
 
   ChainLoop& loop_;
   const std::string params_;
+  bool has_skipped_ = false;  // Planted::cursor_skips
 };
 
 }  // namespace fanfare::fleet

@@ -67,12 +67,7 @@ void Client::reach(Instance& instance) {
   const auto wire = std::make_shared<Wire>(world_fleet().next_wire(), instance.process(), *this);
   wire_ = wire;
   Instance::Loop& loop = instance.loop(world().random.below(instance.loop_count()));
-  wire->drained = [&loop, number = wire->number()] {
-    loop.post_to(number, [](Session& session) { session.drained(); });
-  };
-  wire->gone = [&loop, number = wire->number()] {
-    loop.thread.post([&loop, number] { loop.sessions.erase(number); });
-  };
+  instance.accept(wire, loop.index);
   say(line("goes to ", instance.process()->name));
   auto session = make_session(loop, wire);
   loop.thread.post([&loop, wire, session = std::move(session)]() mutable {
@@ -140,7 +135,7 @@ std::string PositionedClient::lacks() const {
   const Position here = at_.value_or(Position{});
   if (!is_connected()) return "is not connected";
   // One that joined while the broker was away, and does not know where it is, has had everything since.
-  if (here == end || !at_) return "";
+  if (here == end || !at_ || world().oracle->is_doubtful(topic_, here.epoch)) return "";
   return line("is at ", text_of(here), " of ", topic_, ", which ends at ", text_of(end));
 }
 

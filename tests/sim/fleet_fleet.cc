@@ -232,18 +232,23 @@ void Fleet::wait_for_clients() {
   }
 }
 
-// Somebody polls each stream: they all have subscribers.
+// Somebody polls each stream: they all have subscribers. And nothing is left over.
 void Fleet::wait_for_polls() {
   const auto end = [] { return world().oracle->end_of(streams::topic_of("load")); };
   const Position before = end();
   const Instant until = world().time.now() + 10s;
-  while (end() == before && !world().has_failed()) {
-    if (world().time.now() >= until) return world().fail("nobody polls a stream in quiet");
+  std::vector<Instance*> waiting;
+  for (const Place& place : places_) waiting.push_back(place.instance.get());
+  while ((end() == before || !waiting.empty()) && !world().has_failed()) {
+    if (world().time.now() >= until) break;
     world().run_for(kStep);
+    std::erase_if(waiting, [](const Instance* each) { return each->leftover().empty(); });
   }
-  for (const Place& place : places_) {
-    if (place.instance != nullptr) place.instance->check_quiet();
-  }
+  if (!waiting.empty()) return world().fail(waiting.front()->leftover());
+  if (end() != before) return;
+  std::string states;
+  for (const Place& place : places_) states += line("\n  ", place.instance->state_of_streams());
+  world().fail("nobody polls a stream in quiet" + states);
 }
 
 }  // namespace fanfare::fleet

@@ -225,8 +225,8 @@ void Instance::publish(const TopicPlan& plan, const std::string& text) {
 void Instance::die() {
   process_->is_alive = false;
   world().oracle->ended(process_->number);
-  for (const auto& loop : loops_) {
-    for (const auto& [number, session] : loop->sessions) session->wire().abandon();
+  for (const auto& weak : wires_) {
+    if (const auto wire = weak.lock()) wire->abandon();
   }
   world().broker->reset(process_);
 }
@@ -255,13 +255,35 @@ void Instance::check_bounds() const {
     world().fail(line("the relay's queue of ", process_->name, " grows"));
 }
 
-void Instance::check_quiet() const {
-  if (hub_.room().messages() != 0 || hub_.room().bytes() != 0)
-    world().fail(line("the hub of ", process_->name, " still counts ", hub_.room().messages(), " events"));
+std::string Instance::leftover() const {
   const auto& counters = const_cast<FleetRelay&>(relay_).native().counters();
+  if (!counters.is_up) return line("the relay of ", process_->name, " is down");
   if (counters.in_flight != 0)
-    world().fail(line("the relay of ", process_->name, " still has ", counters.in_flight.load(), " events in flight"));
-  if (!counters.is_up) world().fail(line("the relay of ", process_->name, " is down in quiet"));
+    return line("the relay of ", process_->name, " has ", counters.in_flight.load(), " events in flight");
+  if (hub_.room().messages() != 0 || hub_.room().bytes() != 0)
+    return line("the hub of ", process_->name, " counts ", hub_.room().messages(), " events");
+  return "";
+}
+
+std::string Instance::state_of_streams() const {
+  std::string text = process_->name;
+  for (std::size_t i = 0; i < stream_specs().size(); ++i) {
+    const auto stream = catalog_.find(stream_specs()[i].name);
+    text += line(" ", stream->name(), "[watchers ", stream->watchers(), stream->is_ready() ? "" : ", not ready",
+                 holds_lease(i) ? ", leased" : "", stream->topic()->is_current ? "" : ", not current", ", at ",
+                 text_of({stream->topic()->assigned_epoch, stream->topic()->assigned_offset}), "]");
+  }
+  return text;
+}
+
+void Instance::accept(const std::shared_ptr<Wire>& wire, std::size_t index) {
+  Loop& at = loop(index);
+  wire->drained = [&at, number = wire->number()] {
+    at.post_to(number, [](Session& session) { session.drained(); });
+  };
+  wire->gone = [&at, number = wire->number()] { at.thread.post([&at, number] { at.sessions.erase(number); }); };
+  std::erase_if(wires_, [](const auto& each) { return each.expired(); });
+  wires_.push_back(wire);
 }
 
 }  // namespace fanfare::fleet

@@ -85,8 +85,12 @@ class Instance final : private pubsub::HubLoops {
 
   // Nothing may grow without limit.
   void check_bounds() const;
-  // In quiet: nothing is left over.
-  void check_quiet() const;
+  // In quiet: what is left over of what was on its way. Empty: nothing.
+  std::string leftover() const;
+  // For the report of a stream that nobody polls.
+  std::string state_of_streams() const;
+  // A client's connection to a loop of it.
+  void accept(const std::shared_ptr<Wire>& wire, std::size_t loop);
 
  private:
   class Node;
@@ -110,6 +114,7 @@ class Instance final : private pubsub::HubLoops {
   ChainSide chain_;
   std::vector<std::shared_ptr<gateway::StreamSource>> sources_;
   std::vector<std::unique_ptr<Loop>> loops_;
+  std::vector<std::weak_ptr<Wire>> wires_;
 };
 
 }  // namespace fanfare::fleet

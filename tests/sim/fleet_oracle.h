@@ -7,6 +7,8 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/shared_bytes.h"
 #include "fanfare/topic.h"
@@ -34,13 +36,16 @@ class Oracle {
   // Its receipts do not come any more.
   void ended(std::uint64_t process);
 
+  // The broker has lost events, and nobody noticed before it gave their places to others: docs/relay.md says that it may. Clients of that
+  // epoch are not compared.
+  bool is_doubtful(const std::string& topic, std::uint64_t epoch) const;
   // Of a topic at the broker, at the end.
   Position end_of(const std::string& topic) const;
   // At the end, in quiet.
   void check_end() const;
 
   struct Sums {
-    std::uint64_t stored = 0, seen = 0, missed = 0, receipts = 0, lost = 0;
+    std::uint64_t stored = 0, seen = 0, missed = 0, receipts = 0, lost = 0, given_twice = 0;
   };
   Sums sums;
 
@@ -48,18 +53,19 @@ class Oracle {
   struct Event {
     std::string text;  // of a stream: the value's JSON, or a notice
     bool is_lost = false;
+    std::vector<std::uint64_t> entries = {};  // new ones, of a stream of those
   };
   using Events = std::multimap<Position, Event>;  // two of one place: one was lost
 
   // Each text of a program is stored once in an epoch, and each new entry of a stream.
   void check_once(const std::string& stream, Position at, const std::string& text);
-  void check_entries(const std::string& stream, Position at, const SharedBytes& payload);
+  void check_entries(const std::string& stream, Position at, const std::vector<std::uint64_t>& entries);
   bool is_kept(const std::string& stream, Position at) const;
 
   std::map<std::string, Events> streams_;
   std::map<std::string, std::map<Position, std::string>> seen_;  // by topic
   std::map<std::string, std::uint64_t> waiting_;                 // accepted texts without a receipt, and whose
-  std::map<std::string, std::map<std::uint64_t, std::set<std::uint64_t>>> entries_;  // by stream and epoch
+  std::set<std::pair<std::string, std::uint64_t>> doubtful_;  // streams and their epochs
 };
 
 }  // namespace fanfare::fleet

@@ -2,7 +2,7 @@
 //
 //   fleet_sim --seeds 2000 [--first 1]     one report for each failure, then sums; exit status 1 if any failed
 //   fleet_sim --seed 17                    repeats one run and prints its events
-//   fleet_sim --fault NAME ...             with a fault put in on purpose, which must be found
+//   fleet_sim --fault NAME ...             with a fault put in on purpose: ends with the first seed that finds it
 
 #include <array>
 #include <charconv>
@@ -140,6 +140,7 @@ void run_seed(std::uint64_t seed, const Command& command, Sums& sums) {
   sums.oracle.missed += oracle.missed;
   sums.oracle.receipts += oracle.receipts;
   sums.oracle.lost += oracle.lost;
+  sums.oracle.given_twice += oracle.given_twice;
   sums.events += world.time.events();
   sums.checksum = sums.checksum * 31 + world.trace.checksum();
   if (!world.has_failed()) return;
@@ -190,17 +191,19 @@ int main_with(int argc, char** argv) {
     return 2;
   }
   Sums sums;
-  for (std::uint64_t i = 0; i < command->count; ++i) run_seed(command->first + i, *command, sums);
+  const bool stops_when_found = command->fault.second != Planted::none;
+  std::uint64_t count = 0;
+  while (count < command->count && !(stops_when_found && sums.failed > 0)) run_seed(command->first + count++, *command, sums);
   const auto n = [](std::uint64_t value) { return static_cast<unsigned long long>(value); };
-  std::printf("%llu seeds, %llu failed: %llu events of the simulation, checksum %016llx\n", n(command->count),
+  std::printf("%llu seeds, %llu failed: %llu events of the simulation, checksum %016llx\n", n(count),
               n(sums.failed), n(sums.events), n(sums.checksum));
   std::printf(
       "  %llu crashes, %llu deploys, %llu partitions, %llu broker restarts, %llu stalls, %llu clock jumps\n"
       "  %llu events stored, %llu lost by the broker, %llu receipts, %llu polls, %llu blocks; clients got %llu events and "
-      "%llu notices\n",
+      "%llu notices; the broker gave %llu places twice\n",
       n(sums.fleet.crashes), n(sums.fleet.deploys), n(sums.fleet.partitions), n(sums.fleet.broker_ends),
       n(sums.fleet.stalls), n(sums.fleet.jumps), n(sums.oracle.stored), n(sums.oracle.lost), n(sums.oracle.receipts),
-      n(sums.fleet.polls), n(sums.fleet.blocks), n(sums.oracle.seen), n(sums.oracle.missed));
+      n(sums.fleet.polls), n(sums.fleet.blocks), n(sums.oracle.seen), n(sums.oracle.missed), n(sums.oracle.given_twice));
   return sums.failed == 0 ? 0 : 1;
 }
 

@@ -25,7 +25,7 @@ enum class Planted : std::uint8_t {
   relay_forgets,     // the relay loses the first event after a reconnection
   silent_gap,        // a client is not told that it misses something
   no_deduplication,  // the broker stores what is sent again a second time
-  cursor_skips,      // a chain client resumes behind the next block
+  cursor_skips,      // a chain client that resumes does not get the first notification
 };
 
 // What happened, as lines. They are printed if somebody wants to read them; the last ones are kept, and a checksum of all.
