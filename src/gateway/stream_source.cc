@@ -81,7 +81,7 @@ void StreamSource::wake() {
 
 void StreamSource::on_lease(bool is_held) {
   if (!poller_) return;
-  if (is_held) {
+  if (is_held && may_poll()) {  // this thread may have stood still since
     poller_->wake();
   } else {
     poller_->rest();

@@ -42,7 +42,8 @@ void Pipe::set_blocked(bool is_blocked) {
 }
 
 void Pipe::cut(std::size_t kept) {
-  if (waiting_.size() > kept) waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(kept), waiting_.end());
+  if (waiting_.size() > kept)
+    waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(kept), waiting_.end());
 }
 
 void Pipe::plan() {
@@ -213,13 +214,15 @@ void Broker::publish(const ConnectionPtr& from, const std::string& subject, cons
   if (known != stream.ids.end() && world().time.now() - known->second.at < kDuplicatesFor &&
       world().planted != Planted::no_deduplication) {
     tell("broker", line(stream.name, " has ", id, " already at ", known->second.sequence));
-    return acknowledge(stream, from, reply,
-                       line(R"({"stream":")", stream.name, R"(","seq":)", known->second.sequence, R"(,"duplicate":true})"));
+    return acknowledge(
+        stream, from, reply,
+        line(R"({"stream":")", stream.name, R"(","seq":)", known->second.sequence, R"(,"duplicate":true})"));
   }
   if (!expected.empty() && expected != std::to_string(stream.last)) {
     tell("broker", line(stream.name, " refuses ", id, ": not behind ", stream.last));
-    return acknowledge(stream, from, reply,
-                       R"({"error":{"code":400,"err_code":10071,"description":"wrong last sequence"},"seq":0})");
+    return acknowledge(
+        stream, from, reply,
+        R"({"error":{"code":400,"err_code":10071,"description":"wrong last sequence"},"seq":0})");
   }
   acknowledge(stream, from, reply, store(stream, payload, id));
 }
@@ -261,8 +264,7 @@ void Broker::get_directly(const ConnectionPtr& from, const std::string& name, co
   if (sequence < stream->first || sequence > stream->last)
     return answer(from, reply, {.to = {}, .status = kNotFound});
   const Stream::Stored& stored = stream->at(sequence);
-  answer(from, reply,
-         {.to = {}, .subject = stored.subject, .payload = stored.payload, .sequence = sequence});
+  answer(from, reply, {.to = {}, .subject = stored.subject, .payload = stored.payload, .sequence = sequence});
 }
 
 // --- consumers -----------------------------------------------------------------------------------------
@@ -311,8 +313,8 @@ void Broker::deliver(Consumer& consumer, Stream& stream) {
     answer(consumer.connection, consumer.deliver_to,
            {.to = {},
             .subject = stored.subject,
-            .reply = line("$JS.ACK.", stream.name, ".", consumer.name, ".1.", consumer.next, ".", consumer.sent, ".0.",
-                          stream.last - consumer.next),
+            .reply = line("$JS.ACK.", stream.name, ".", consumer.name, ".1.", consumer.next, ".",
+                          consumer.sent, ".0.", stream.last - consumer.next),
             .payload = stored.payload});
   }
 }
@@ -322,7 +324,8 @@ void Broker::beat(const std::string& name) {
   if (found == consumers_.end()) return;
   Consumer& consumer = found->second;
   const Instant now = world().time.now();
-  const bool has_interest = consumer.connection->is_open && consumer.connection->subjects.contains(consumer.deliver_to);
+  const bool has_interest =
+      consumer.connection->is_open && consumer.connection->subjects.contains(consumer.deliver_to);
   if (!has_interest && now - consumer.sent_at > kWithoutInterest) {
     consumers_.erase(found);
     return;
@@ -359,8 +362,16 @@ std::optional<std::uint64_t> Broker::put(const std::string& key, const std::stri
   return bucket_.revision;
 }
 
-void Broker::remove(const std::string& key) {
-  if (bucket_.entries.erase(key) > 0) ++bucket_.revision;
+// Whatever its revision, as kvStore_Delete().
+void Broker::remove(const std::string& key, const std::string& by) {
+  const auto found = bucket_.entries.find(key);
+  if (found == bucket_.entries.end()) return;
+  if (found->second.value != by) {
+    tell("broker", line("the lease of ", found->second.value, " of ", key, " is deleted by ", by));
+    bucket_lost_at_ = world().time.now();
+  }
+  bucket_.entries.erase(found);
+  ++bucket_.revision;
 }
 
 }  // namespace fanfare::fleet

@@ -113,15 +113,15 @@ class Broker {
   bool create(const std::string& name, const std::string& subject, std::size_t kept_max);
   void set_subject(Stream& stream, const std::string& subject);
   // Empty: no such stream.
-  std::optional<std::string> consume(const ConnectionPtr& from, const std::string& stream, std::uint64_t first,
-                                     const std::string& deliver_to, Duration heartbeat);
+  std::optional<std::string> consume(const ConnectionPtr& from, const std::string& stream,
+                                     std::uint64_t first, const std::string& deliver_to, Duration heartbeat);
   void unsubscribed(const ConnectionPtr& from, const std::string& subject);
   std::optional<relay::Bucket::Entry> get(const std::string& key) const;
   std::optional<std::uint64_t> put(const std::string& key, const std::string& value, std::uint64_t after);
-  void remove(const std::string& key);
+  void remove(const std::string& key, const std::string& by);
 
   const std::map<std::string, Stream>& streams() const { return streams_; }
-  // Since then nobody's memory of the leases is older than the bucket.
+  // When it last lost leases, or one was deleted by another than its holder (docs/simulation.md, "Known faults").
   Instant bucket_lost_at() const { return bucket_lost_at_; }
 
   static constexpr Duration kDuplicatesFor = std::chrono::minutes(2);
@@ -144,7 +144,8 @@ class Broker {
   };
 
   void answer(const ConnectionPtr& to, const std::string& reply, relay::Incoming message);
-  void acknowledge(Stream& stream, const ConnectionPtr& to, const std::string& reply, const std::string& json);
+  void acknowledge(Stream& stream, const ConnectionPtr& to, const std::string& reply,
+                   const std::string& json);
   void get_directly(const ConnectionPtr& from, const std::string& stream, const std::string& reply,
                     const std::string& request);
   std::string store(Stream& stream, const SharedBytes& payload, const std::string& id);

@@ -100,8 +100,8 @@ void ChainSide::see_head() {
 
 void ChainSide::set_faults(std::uint32_t per_mille) {
   using gateway::testing::Fault;
-  for (const Fault fault : {Fault::half_open, Fault::refused, Fault::dropped, Fault::bad_gateway, Fault::not_json,
-                            Fault::error_object, Fault::null_result}) {
+  for (const Fault fault : {Fault::half_open, Fault::refused, Fault::dropped, Fault::bad_gateway,
+                            Fault::not_json, Fault::error_object, Fault::null_result}) {
     node_.set_fault(fault, per_mille);
   }
 }

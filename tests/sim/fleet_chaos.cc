@@ -99,7 +99,8 @@ void Fleet::act_on_network() {
     default:
       tell(process->name, "has a slow broker");
       broker.slow_down(process, world().between(1ms, 800ms));
-      world().time.call_after(world().between(500ms, 5s), [process] { world().broker->slow_down(process, 3ms); });
+      world().time.call_after(world().between(500ms, 5s),
+                              [process] { world().broker->slow_down(process, 3ms); });
   }
 }
 

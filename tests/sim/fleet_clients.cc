@@ -96,7 +96,8 @@ void Client::read(const Wire& wire, const Told& told) {
 
 void PositionedClient::begin(std::optional<Position> position, bool recovered,
                              const std::optional<Missed>& missed, bool is_exact) {
-  say(line("joins ", topic_, position ? " at " + text_of(*position) : "", recovered ? "" : ", not recovered"));
+  say(line("joins ", topic_, position ? " at " + text_of(*position) : "",
+           recovered ? "" : ", not recovered"));
   is_certain_ = position && (asked_ || is_exact);
   if (!asked_) {
     if (position) at_ = position;
@@ -115,7 +116,8 @@ void PositionedClient::step_to(Position position) {
   const bool follows = at_ && position.epoch == at_->epoch && position.offset == at_->offset + 1;
   const bool is_later = !at_ || position.epoch != at_->epoch || position.offset > at_->offset;
   if (is_certain_ ? !follows : !is_later)
-    return fail(line("gets ", text_of(position), " of ", topic_, " and is at ", at_ ? text_of(*at_) : "nowhere"));
+    return fail(
+        line("gets ", text_of(position), " of ", topic_, " and is at ", at_ ? text_of(*at_) : "nowhere"));
   at_ = position;
   is_certain_ = true;
 }
@@ -149,7 +151,8 @@ std::unique_ptr<Session> TopicClient::make_session(Instance::Loop& loop, std::sh
 void TopicClient::take(const Told& told) {
   switch (told.kind) {
     case Told::Kind::joined:
-      return begin(told.at.epoch == 0 ? std::nullopt : std::optional(told.at), told.recovered, told.missed, false);
+      return begin(told.at.epoch == 0 ? std::nullopt : std::optional(told.at), told.recovered, told.missed,
+                   false);
     case Told::Kind::event:
       say(line("gets ", told.text, " at ", text_of(told.at)));
       step_to(told.at);
@@ -167,8 +170,7 @@ void TopicClient::take(const Told& told) {
 std::unique_ptr<Session> StreamClient::make_session(Instance::Loop& loop, std::shared_ptr<Wire> wire) {
   std::string request = line(R"({"type":"subscribe","stream":")", stream_, R"(","position":true)");
   if (delta_) request += R"(,"delta":"merge")";
-  if (at())
-    request += line(R"(,"since":{"epoch":)", at()->epoch, R"(,"offset":)", at()->offset, "}");
+  if (at()) request += line(R"(,"since":{"epoch":)", at()->epoch, R"(,"offset":)", at()->offset, "}");
   ask(at());
   return std::make_unique<StreamSession>(std::move(wire), loop.streams, request + "}");
 }
@@ -179,7 +181,8 @@ void StreamClient::take(const Told& told) {
   if (type == stream_) return take_value(told.text);
   if (type != "subscribed") return fail(line("gets ", told.text));
   if (!at() || member(told.text, "recovered") == "false") value_.reset();
-  begin(position_in(told.text, "position"), member(told.text, "recovered") != "false", missing_in(told.text), true);
+  begin(position_in(told.text, "position"), member(told.text, "recovered") != "false", missing_in(told.text),
+        true);
 }
 
 void StreamClient::take_notice(std::string_view json) {
@@ -216,7 +219,8 @@ ChainClient::ChainClient(std::string name, Duration pace, const gateway::testing
       filter_(std::move(filter)),
       first_(chain.head().block.number),
       first_hash_(chain.head().block.hash),
-      cursor_(eth::to_cursor({.number = first_, .hash = first_hash_, .logs_told = eth::Position::kAll, .ancestors = {}})) {}
+      cursor_(eth::to_cursor(
+          {.number = first_, .hash = first_hash_, .logs_told = eth::Position::kAll, .ancestors = {}})) {}
 
 std::unique_ptr<Session> ChainClient::make_session(Instance::Loop& loop, std::shared_ptr<Wire> wire) {
   const std::string what = filter_.empty() ? R"("newHeads")" : R"("logs",)" + filter_;

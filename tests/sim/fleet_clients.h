@@ -65,7 +65,8 @@ class PositionedClient : public Client {
   const std::optional<Position>& at() const { return at_; }
   // The answer to a subscription. Empty position: nobody knows yet where it begins. `is_exact`: otherwise it begins there or later,
   // if no position was asked for.
-  void begin(std::optional<Position> position, bool recovered, const std::optional<Missed>& missed, bool is_exact);
+  void begin(std::optional<Position> position, bool recovered, const std::optional<Missed>& missed,
+             bool is_exact);
   void step_to(Position position);
   void miss(const Missed& missed);
   void ask(std::optional<Position> since) { asked_ = since; }

@@ -48,12 +48,15 @@ Fleet::~Fleet() {
 }
 
 void Fleet::add_clients() {
-  const auto pace = [] { return world().one_in(4) ? world().between(200ms, 900ms) : world().between(1ms, 20ms); };
+  const auto pace = [] {
+    return world().one_in(4) ? world().between(200ms, 900ms) : world().between(1ms, 20ms);
+  };
   for (int i = 0; i < 2; ++i) {
     for (const TopicPlan& plan : topic_plans())
       clients_.push_back(std::make_unique<TopicClient>(line(plan.name, "/", i), pace(), plan.name));
     for (const streams::StreamSpec& spec : stream_specs())
-      clients_.push_back(std::make_unique<StreamClient>(line(spec.name, "/", i), pace(), spec.name, world().one_in(2)));
+      clients_.push_back(
+          std::make_unique<StreamClient>(line(spec.name, "/", i), pace(), spec.name, world().one_in(2)));
   }
   const std::vector<std::string> filters = {"", "{}", R"({"topics":[")" + eth::simulated_topic(1) + "\"]}"};
   for (const std::string& filter : filters)
@@ -86,7 +89,8 @@ void Fleet::end(std::size_t index, Duration back_in) {
 }
 
 void Fleet::set_health(std::size_t index, bool is_healthy) {
-  world().time.call_after(world().between(0ms, 2s), [this, index, is_healthy] { places_[index].is_healthy = is_healthy; });
+  world().time.call_after(world().between(0ms, 2s),
+                          [this, index, is_healthy] { places_[index].is_healthy = is_healthy; });
 }
 
 Instance* Fleet::balance() {
@@ -114,13 +118,15 @@ void Fleet::polled(const Instance& instance, std::string_view stream) {
   const auto& specs = stream_specs();
   const auto found = std::ranges::find(specs, stream, &streams::StreamSpec::name);
   const auto index = static_cast<std::size_t>(found - specs.begin());
-  if (!instance.holds_lease(index)) world().fail(line(instance.process()->name, " polls ", stream, " without a lease"));
+  if (!instance.holds_lease(index))
+    world().fail(line(instance.process()->name, " polls ", stream, " without a lease"));
   // Where the broker has lost leases, two may have one for a while; the places of their values still tell them apart.
   if (world().time.now() - world().broker->bucket_lost_at() < 10s) return;
   for (const Place& place : places_) {
     const Instance* const other = place.instance.get();
     if (other != nullptr && other != &instance && other->holds_lease(index))
-      world().fail(line(instance.process()->name, " polls ", stream, ", and ", other->process()->name, " has the lease"));
+      world().fail(line(instance.process()->name, " polls ", stream, ", and ", other->process()->name,
+                        " has the lease"));
   }
 }
 

@@ -31,8 +31,8 @@ class Fleet {
   void polled(const Instance& instance, std::string_view stream);
 
   struct Sums {
-    std::uint64_t crashes = 0, deploys = 0, partitions = 0, broker_ends = 0, stalls = 0, jumps = 0, blocks = 0, polls = 0,
-                  notifications = 0;
+    std::uint64_t crashes = 0, deploys = 0, partitions = 0, broker_ends = 0, stalls = 0, jumps = 0,
+                  blocks = 0, polls = 0, notifications = 0;
   };
   Sums sums;
 

@@ -86,10 +86,9 @@ class Instance::Node final : public upstream::Backend {
   void call(std::string /*body*/, upstream::CallOptions options, upstream::Done done) override {
     world_fleet().polled(instance_, options.method);
     const Duration latency = world().one_in(40) ? world().between(0ms, 4s) : world().between(1ms, 60ms);
-    instance_.worker_.call_at(instance_.worker_.now() + latency,
-                              [this, method = options.method, done = std::move(done)]() mutable {
-                                done(answer(method));
-                              });
+    instance_.worker_.call_at(
+        instance_.worker_.now() + latency,
+        [this, method = options.method, done = std::move(done)]() mutable { done(answer(method)); });
   }
 
  private:
@@ -105,7 +104,8 @@ class Instance::Node final : public upstream::Backend {
     if (method == "load") return std::to_string(++state_.counter);
     if (method == "level") return std::to_string(state_.level);
     std::string list = "[";
-    for (std::uint64_t id = 1; id <= state_.entries; ++id) list += line(id > 1 ? "," : "", "{\"id\":", id, "}");
+    for (std::uint64_t id = 1; id <= state_.entries; ++id)
+      list += line(id > 1 ? "," : "", "{\"id\":", id, "}");
     return list + "]";
   }
 
@@ -213,10 +213,10 @@ void Instance::add_streams() {
 
 void Instance::publish(const TopicPlan& plan, const std::string& text) {
   const auto topic = hub_.find(plan.name);
-  const auto result =
-      hub_.publish(topic, SharedBytes(as_bytes(text)), [process = process_, name = plan.name, text](std::optional<Position> at) {
-        if (process->is_alive) world().oracle->receipt(name, text, at);
-      });
+  const auto result = hub_.publish(topic, SharedBytes(as_bytes(text)),
+                                   [process = process_, name = plan.name, text](std::optional<Position> at) {
+                                     if (process->is_alive) world().oracle->receipt(name, text, at);
+                                   });
   if (result != PublishResult::accepted) return;
   tell(process_->name, line("publishes ", text));
   world().oracle->accepted(text, process_->number);
@@ -269,9 +269,10 @@ std::string Instance::state_of_streams() const {
   std::string text = process_->name;
   for (std::size_t i = 0; i < stream_specs().size(); ++i) {
     const auto stream = catalog_.find(stream_specs()[i].name);
-    text += line(" ", stream->name(), "[watchers ", stream->watchers(), stream->is_ready() ? "" : ", not ready",
-                 holds_lease(i) ? ", leased" : "", stream->topic()->is_current ? "" : ", not current", ", at ",
-                 text_of({stream->topic()->assigned_epoch, stream->topic()->assigned_offset}), "]");
+    text +=
+        line(" ", stream->name(), "[watchers ", stream->watchers(), stream->is_ready() ? "" : ", not ready",
+             holds_lease(i) ? ", leased" : "", stream->topic()->is_current ? "" : ", not current", ", at ",
+             text_of({stream->topic()->assigned_epoch, stream->topic()->assigned_offset}), "]");
   }
   return text;
 }
@@ -281,7 +282,9 @@ void Instance::accept(const std::shared_ptr<Wire>& wire, std::size_t index) {
   wire->drained = [&at, number = wire->number()] {
     at.post_to(number, [](Session& session) { session.drained(); });
   };
-  wire->gone = [&at, number = wire->number()] { at.thread.post([&at, number] { at.sessions.erase(number); }); };
+  wire->gone = [&at, number = wire->number()] {
+    at.thread.post([&at, number] { at.sessions.erase(number); });
+  };
   std::erase_if(wires_, [](const auto& each) { return each.expired(); });
   wires_.push_back(wire);
 }

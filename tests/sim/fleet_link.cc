@@ -1,7 +1,5 @@
 // In place of src/relay/link.cc, jet_stream.cc and bucket.cc: the same functions, on the simulated broker.
 
-#include "relay/link.h"
-
 #include <algorithm>
 #include <utility>
 
@@ -10,6 +8,7 @@
 #include "fleet_world.h"
 #include "relay/bucket.h"
 #include "relay/jet_stream.h"
+#include "relay/link.h"
 
 namespace fanfare::relay {
 namespace {
@@ -139,8 +138,7 @@ bool Link::publish(const std::string& subject, const std::string& reply, Bytes p
   for (const Header& header : headers) named[header.name] = header.value;
   parts_->connection->up->send(
       [at = parts_->connection, subject, reply, bytes = SharedBytes(payload), named = std::move(named)] {
-        if (at->is_open && world().broker->is_up())
-          world().broker->publish(at, subject, reply, bytes, named);
+        if (at->is_open && world().broker->is_up()) world().broker->publish(at, subject, reply, bytes, named);
       });
   return true;
 }
@@ -216,13 +214,13 @@ std::expected<void, std::string> JetStream::set_epoch(const StreamAddress& addre
 std::expected<std::string, std::string> JetStream::consume(const StreamAddress& address, std::uint64_t from,
                                                            const std::string& deliver_to) {
   const auto name = std::make_shared<std::optional<std::string>>();
-  const bool answered = link_.parts().ask([=, stream = address.stream(), heartbeat = options_.heartbeat](
-                                              const ConnectionPtr& connection) {
-    std::optional<StreamState> state;
-    if (!read_state(stream, state)) return false;
-    *name = world().broker->consume(connection, stream, from, deliver_to, heartbeat);
-    return true;
-  });
+  const bool answered = link_.parts().ask(
+      [=, stream = address.stream(), heartbeat = options_.heartbeat](const ConnectionPtr& connection) {
+        std::optional<StreamState> state;
+        if (!read_state(stream, state)) return false;
+        *name = world().broker->consume(connection, stream, from, deliver_to, heartbeat);
+        return true;
+      });
   if (!answered || !*name) return std::unexpected("no consumer");
   return **name;
 }
@@ -261,8 +259,8 @@ std::optional<std::uint64_t> Bucket::put(const std::string& key, const std::stri
 }
 
 void Bucket::remove(const std::string& key) {
-  link_.parts().ask([key](const ConnectionPtr&) {
-    world().broker->remove(key);
+  link_.parts().ask([key](const ConnectionPtr& connection) {
+    world().broker->remove(key, connection->process->name);
     return true;
   });
 }

@@ -56,7 +56,8 @@ void Oracle::stored(const std::string& stream, Position at, const SharedBytes& p
 void Oracle::check_once(const std::string& stream, Position at, const std::string& text) {
   for (const auto& [place, event] : streams_[stream]) {
     if (place.epoch == at.epoch && !event.is_lost && event.text == text)
-      world().fail(line("stored twice: ", text, " of ", stream, " at ", text_of(place), " and ", text_of(at)));
+      world().fail(
+          line("stored twice: ", text, " of ", stream, " at ", text_of(place), " and ", text_of(at)));
   }
 }
 
@@ -84,7 +85,8 @@ bool Oracle::is_doubtful(const std::string& topic, std::uint64_t epoch) const {
   if (doubtful_.contains({stream, epoch})) return true;
   // Lost, and the epoch goes on.
   const auto found = streams_.find(stream);
-  return found != streams_.end() && end_of(topic).epoch == epoch && std::ranges::any_of(found->second, [&](const auto& each) {
+  return found != streams_.end() && end_of(topic).epoch == epoch &&
+         std::ranges::any_of(found->second, [&](const auto& each) {
            return each.second.is_lost && each.first.epoch == epoch;
          });
 }
@@ -93,8 +95,8 @@ void Oracle::seen(const std::string& topic, Position at, const std::string& text
   ++sums.seen;
   const auto [first, is_new] = seen_[topic].emplace(at, text);
   if (!is_new && first->second != text && !is_doubtful(topic, at.epoch))
-    return world().fail(line("two clients got different events of ", topic, " at ", text_of(at), ": ", first->second,
-                             " and ", text));
+    return world().fail(line("two clients got different events of ", topic, " at ", text_of(at), ": ",
+                             first->second, " and ", text));
   const auto [from, to] = streams_[stream_of_topic(topic)].equal_range(at);
   if (std::none_of(from, to, [&](const auto& each) { return each.second.text == text; }))
     world().fail(line("a client got what was never stored: ", text, " of ", topic, " at ", text_of(at)));
@@ -114,7 +116,8 @@ void Oracle::missed(const std::string& topic, const Missed& missed, bool may_dro
   for (std::uint64_t offset = missed.after.offset + 1; offset <= missed.until.offset; ++offset) {
     const Position at{.epoch = missed.until.epoch, .offset = offset};
     if (is_kept(stream, at))
-      return world().fail(line("a client is told that it misses ", text_of(at), " of ", topic, ", which the broker has"));
+      return world().fail(
+          line("a client is told that it misses ", text_of(at), " of ", topic, ", which the broker has"));
   }
 }
 
@@ -126,9 +129,17 @@ void Oracle::receipt(const std::string& topic, const std::string& text, std::opt
   ++sums.receipts;
   if (waiting_.erase(text) == 0) return world().fail(line("a second receipt: ", text));
   if (!at) return;
-  const auto [from, to] = streams_[stream_of_topic(topic)].equal_range(*at);
-  if (std::none_of(from, to, [&](const auto& each) { return each.second.text == text; }))
+  const Events& events = streams_[stream_of_topic(topic)];
+  const auto [from, to] = events.equal_range(*at);
+  if (std::any_of(from, to, [&](const auto& each) { return each.second.text == text; })) return;
+  // Known: it was sent again with another epoch, and the broker recognised it.
+  if (std::ranges::any_of(events, [&](const auto& each) {
+        return each.first.offset == at->offset && each.first.epoch != at->epoch && each.second.text == text;
+      })) {
+    ++sums.wrong_epochs;
+  } else {
     world().fail(line("a receipt of ", text, " names ", text_of(*at), " of ", topic, ", where it is not"));
+  }
 }
 
 void Oracle::ended(std::uint64_t process) {

@@ -45,7 +45,7 @@ class Oracle {
   void check_end() const;
 
   struct Sums {
-    std::uint64_t stored = 0, seen = 0, missed = 0, receipts = 0, lost = 0, given_twice = 0;
+    std::uint64_t stored = 0, seen = 0, missed = 0, receipts = 0, lost = 0, given_twice = 0, wrong_epochs = 0;
   };
   Sums sums;
 
@@ -64,7 +64,7 @@ class Oracle {
 
   std::map<std::string, Events> streams_;
   std::map<std::string, std::map<Position, std::string>> seen_;  // by topic
-  std::map<std::string, std::uint64_t> waiting_;                 // accepted texts without a receipt, and whose
+  std::map<std::string, std::uint64_t> waiting_;              // accepted texts without a receipt, and whose
   std::set<std::pair<std::string, std::uint64_t>> doubtful_;  // streams and their epochs
 };
 

@@ -62,7 +62,8 @@ void Wire::cut(bool is_noticed_at_once) {
 
 void Wire::plan_read() {
   if (client_ == nullptr || sent_.empty() || std::exchange(is_planned_, true)) return;
-  world().time.call_after(world().between(100us, client_->pace()), [self = shared_from_this()] { self->read(); });
+  world().time.call_after(world().between(100us, client_->pace()),
+                          [self = shared_from_this()] { self->read(); });
 }
 
 void Wire::read() {

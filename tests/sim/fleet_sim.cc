@@ -44,7 +44,8 @@ World& world() {
 // --- the trace -----------------------------------------------------------------------------------------
 
 void Trace::tell(std::string_view who, std::string_view what) {
-  const auto micros = (world().time.now().time_since_epoch() - std::chrono::hours(1)) / std::chrono::microseconds(1);
+  const auto micros =
+      (world().time.now().time_since_epoch() - std::chrono::hours(1)) / std::chrono::microseconds(1);
   std::array<char, 32> at{};
   std::snprintf(at.data(), at.size(), "%11.6f  ", static_cast<double>(micros) / 1e6);
   std::string text = line(at.data(), who, ": ", what);
@@ -141,6 +142,7 @@ void run_seed(std::uint64_t seed, const Command& command, Sums& sums) {
   sums.oracle.receipts += oracle.receipts;
   sums.oracle.lost += oracle.lost;
   sums.oracle.given_twice += oracle.given_twice;
+  sums.oracle.wrong_epochs += oracle.wrong_epochs;
   sums.events += world.time.events();
   sums.checksum = sums.checksum * 31 + world.trace.checksum();
   if (!world.has_failed()) return;
@@ -162,7 +164,8 @@ std::optional<Command> parse(int argc, char** argv) {
     const char* const value = i + 1 < argc ? argv[i + 1] : "";
     const auto number = number_of(value);
     if (flag == "--fault") {
-      const auto* const found = std::ranges::find_if(kFaults, [&](const auto& each) { return each.first == std::string_view(value); });
+      const auto* const found = std::ranges::find_if(
+          kFaults, [&](const auto& each) { return each.first == std::string_view(value); });
       if (found == kFaults.end()) return std::nullopt;
       command.fault = *found;
     } else if (flag == "--seeds" && number) {
@@ -193,17 +196,21 @@ int main_with(int argc, char** argv) {
   Sums sums;
   const bool stops_when_found = command->fault.second != Planted::none;
   std::uint64_t count = 0;
-  while (count < command->count && !(stops_when_found && sums.failed > 0)) run_seed(command->first + count++, *command, sums);
+  while (count < command->count && !(stops_when_found && sums.failed > 0))
+    run_seed(command->first + count++, *command, sums);
   const auto n = [](std::uint64_t value) { return static_cast<unsigned long long>(value); };
   std::printf("%llu seeds, %llu failed: %llu events of the simulation, checksum %016llx\n", n(count),
               n(sums.failed), n(sums.events), n(sums.checksum));
   std::printf(
       "  %llu crashes, %llu deploys, %llu partitions, %llu broker restarts, %llu stalls, %llu clock jumps\n"
-      "  %llu events stored, %llu lost by the broker, %llu receipts, %llu polls, %llu blocks; clients got %llu events and "
-      "%llu notices; the broker gave %llu places twice\n",
+      "  %llu events stored, %llu lost by the broker, %llu receipts, %llu polls, %llu blocks; clients got "
+      "%llu events and "
+      "%llu notices\n"
+      "  known faults: %llu places given twice, %llu receipts with a wrong epoch\n",
       n(sums.fleet.crashes), n(sums.fleet.deploys), n(sums.fleet.partitions), n(sums.fleet.broker_ends),
-      n(sums.fleet.stalls), n(sums.fleet.jumps), n(sums.oracle.stored), n(sums.oracle.lost), n(sums.oracle.receipts),
-      n(sums.fleet.polls), n(sums.fleet.blocks), n(sums.oracle.seen), n(sums.oracle.missed), n(sums.oracle.given_twice));
+      n(sums.fleet.stalls), n(sums.fleet.jumps), n(sums.oracle.stored), n(sums.oracle.lost),
+      n(sums.oracle.receipts), n(sums.fleet.polls), n(sums.fleet.blocks), n(sums.oracle.seen),
+      n(sums.oracle.missed), n(sums.oracle.given_twice), n(sums.oracle.wrong_epochs));
   return sums.failed == 0 ? 0 : 1;
 }
 

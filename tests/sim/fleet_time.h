@@ -43,8 +43,8 @@ struct Process {
   std::uint64_t number = 0;  // of all processes of the run
   Duration wall_offset{};    // its wall clock jumps
   bool is_alive = true;
-  Instant stalled_until{};  // no thread of it runs before
-  int inside = 0;           // calls into it that have not returned
+  Instant stalled_until{};                // no thread of it runs before
+  int inside = 0;                         // calls into it that have not returned
   std::function<void()> after_turn = {};  // of any thread of it
 };
 using ProcessPtr = std::shared_ptr<Process>;
@@ -77,6 +77,7 @@ class Thread {
   // False: the process has ended.
   bool post(Task task);
   std::size_t waiting() const { return tasks_.size(); }
+
  private:
   void plan();
   void run();
