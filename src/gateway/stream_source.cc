@@ -82,7 +82,7 @@ void StreamSource::wake() {
 
 void StreamSource::on_lease(bool is_held) {
   if (!poller_) return;
-  if (is_held) {
+  if (is_held && may_poll()) {  // this thread may have stood still since
     note_predecessor();
     poller_->wake();
   } else {
@@ -103,14 +103,14 @@ void StreamSource::advance() {
   if (!may_poll()) poller_->rest();
   poller_->advance();
   plan();
-  if (leases_ == nullptr || poller_->is_active()) return;
-  leases_->want(lease_, stream_->watchers() > 0);
 }
 
 void StreamSource::plan() {
   log_changes();
   if (leases_ != nullptr && poller_->polled_until())
     leases_->leave(lease_, std::to_string(*poller_->polled_until()));
+  // Also if the last subscriber had left before the lease came.
+  if (leases_ != nullptr && !poller_->is_active()) leases_->want(lease_, stream_->watchers() > 0);
   worker_.cancel(timer_);
   timer_ = {};
   const Instant due = poller_->next_due();

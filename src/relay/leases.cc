@@ -192,7 +192,8 @@ void Leases::advance(Work& work) {
     case Lease::Step::look: {
       const auto entry = bucket_.get(work.key);
       lock.lock();
-      return entry ? work.lease.seen(now, *entry) : work.lease.failed(now);
+      // As of now: the answer may be late, and the length counts from when the revision was seen.
+      return entry ? work.lease.seen(system_clock().now(), *entry) : work.lease.failed(now);
     }
     case Lease::Step::put: {
       const auto put = bucket_.put(work.key, value, revision);

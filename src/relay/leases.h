@@ -57,6 +57,7 @@ class Leases {
   static constexpr Duration kStopWait = std::chrono::milliseconds(300);
 
  private:
+  friend class WithoutThread;  // tests/sim
   struct Work {
     Work(const std::string& holder, Duration length, std::function<void(bool)> its_changed)
         : lease(holder, length), changed(std::move(its_changed)) {}

@@ -71,6 +71,7 @@ class NatsRelay : public pubsub::Relay {
   static constexpr Duration kTickIdle = std::chrono::milliseconds(100);
 
  private:
+  friend class WithoutThread;  // tests/sim
   struct Open {
     std::string topic;
     pubsub::RelayStart from;
