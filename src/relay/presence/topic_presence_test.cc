@@ -279,6 +279,21 @@ TEST_F(TopicPresenceTest, ATopicThatWasDeletedGetsTheOpenEvent) {
   EXPECT_EQ(world.kept.told(), Names{"ann"});
 }
 
+// And if another instance has published it there, it is found.
+TEST_F(TopicPresenceTest, AnOpenEventIsSearchedForInTheNewStreamOfATopic) {
+  auto& a = world.add();
+  for (int i = 0; i < 3; ++i) world.kept.events.push_back({0, "other"});
+  a.broker.before_publish = [&] {
+    world.kept.epoch = 8;
+    world.kept.events = {{decode(as_bytes(world.kept.records.back().bytes))->event, "+ann "}};
+    a.broker.before_publish = {};
+  };
+  a.join("ann");
+  world.pass(seconds(3));
+  EXPECT_EQ(world.kept.told_events(), 1U);
+  EXPECT_EQ(world.kept.told(), Names{"ann"});
+}
+
 TEST_F(TopicPresenceTest, AnEventThatIsTooLargeIsGivenUp) {
   auto& a = world.add();
   a.broker.payload_max = 10;
