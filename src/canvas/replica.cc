@@ -6,7 +6,7 @@
 namespace fanfare::canvas {
 namespace {
 
-constexpr std::uint8_t kFormat = 1;
+constexpr std::uint8_t kCopyFormat = 1;
 
 }  // namespace
 
@@ -126,7 +126,7 @@ const std::set<UserNumber>& Replica::users_of(InstanceId instance) const {
 
 void Replica::save(std::vector<std::uint8_t>& bytes) const {
   WireWriter out(bytes);
-  out.u8(kFormat);
+  out.u8(kCopyFormat);
   out.u64(hash_of(room_.spec()));
   out.u64(static_cast<std::uint64_t>(time_ms_));
   out.varint(entries_);
@@ -151,7 +151,7 @@ bool Replica::load(Bytes bytes) {
   const auto entries = in.varint64();
   const auto entries_since = in.varint64();
   const auto bytes_since = in.varint64();
-  if (format != kFormat || room != hash_of(room_.spec()) || !time || !entries || !entries_since || !bytes_since)
+  if (format != kCopyFormat || room != hash_of(room_.spec()) || !time || !entries || !entries_since || !bytes_since)
     return false;
   time_ms_ = static_cast<std::int64_t>(*time);
   entries_ = *entries;

@@ -105,6 +105,8 @@ class Room {
   const User* join(const JoinRequest& request);
   void leave(UserNumber user);
   const User* find(UserNumber user) const { return users_.find(user); }
+  // 0: this identity is not known.
+  UserNumber number_of(std::string_view identity) const { return users_.number_of(identity); }
 
   // Draws in order, up to the first pixel that is not accepted.
   DrawResult draw(const Actor& actor, std::span<const Pixel> pixels, std::string_view proof, Now now);
@@ -159,6 +161,8 @@ class Room {
   const RoomSpec& spec() const { return board_.spec(); }
   const Limits& limits() const { return limits_; }
   std::uint64_t epoch() const { return epoch_; }
+  // Nobody may know a version of the one before.
+  void set_epoch(std::uint64_t epoch) { epoch_ = epoch; }
   const Board& board() const { return board_; }
   const CatchUp& catch_up() const { return catch_up_; }
   Presence& presence() { return presence_; }

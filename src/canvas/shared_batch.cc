@@ -7,13 +7,13 @@
 namespace fanfare::canvas {
 namespace {
 
-constexpr std::uint8_t kFormat = 1;
+constexpr std::uint8_t kEntryFormat = 1;
 constexpr std::uint8_t kBatch = 0;
 constexpr std::uint8_t kBase = 1;
 
-class Writer {
+class EntryWriter {
  public:
-  Writer(std::vector<std::uint8_t>& out, const RoomSpec& spec)
+  EntryWriter(std::vector<std::uint8_t>& out, const RoomSpec& spec)
       : out_(out), bytes_per_colour_(spec.bytes_per_colour()) {}
 
   void operator()(const SharedJoin& join) {
@@ -74,9 +74,9 @@ class Writer {
 };
 
 // The reader of a message whose fields must all be there: the first one that is missing ends it.
-class Reader {
+class EntryReader {
  public:
-  Reader(Bytes bytes, const RoomSpec& spec) : in_(bytes), bytes_per_colour_(spec.bytes_per_colour()) {}
+  EntryReader(Bytes bytes, const RoomSpec& spec) : in_(bytes), bytes_per_colour_(spec.bytes_per_colour()) {}
 
   bool is_whole() const { return is_whole_; }
   bool at_end() const { return is_whole_ && in_.at_end(); }
@@ -110,7 +110,7 @@ class Reader {
   bool is_whole_ = true;
 };
 
-SharedJoin read_join(Reader& in) {
+SharedJoin read_join(EntryReader& in) {
   SharedJoin join;
   join.identity = in.text();
   join.name = in.text();
@@ -120,7 +120,7 @@ SharedJoin read_join(Reader& in) {
   return join;
 }
 
-SharedDraw read_draw(Reader& in) {
+SharedDraw read_draw(EntryReader& in) {
   SharedDraw draw{.user = in.number(), .pixels = {}};
   draw.pixels.resize(in.count(5));
   for (Pixel& pixel : draw.pixels) {
@@ -131,7 +131,7 @@ SharedDraw read_draw(Reader& in) {
   return draw;
 }
 
-SharedRestore read_restore(Reader& in) {
+SharedRestore read_restore(EntryReader& in) {
   SharedRestore restore;
   ModerationEvent& event = restore.event;
   // A ban is a request of its own.
@@ -157,7 +157,7 @@ SharedRestore read_restore(Reader& in) {
 }
 
 // In the order of the variant.
-std::optional<SharedRequest> read_request(Reader& in) {
+std::optional<SharedRequest> read_request(EntryReader& in) {
   switch (in.u8()) {
     case 0:
       return read_join(in);
@@ -186,7 +186,7 @@ std::optional<SharedRequest> read_request(Reader& in) {
   }
 }
 
-std::optional<SharedBatch> read_batch(Reader& in) {
+std::optional<SharedBatch> read_batch(EntryReader& in) {
   SharedBatch batch;
   batch.epoch = in.u64();
   batch.instance = in.u64();
@@ -218,14 +218,14 @@ std::size_t bytes_of(const SharedRequest& request) {
 std::vector<std::uint8_t> encode(const SharedBatch& batch, const RoomSpec& spec) {
   std::vector<std::uint8_t> bytes;
   WireWriter out(bytes);
-  out.u8(kFormat);
+  out.u8(kEntryFormat);
   out.u8(kBatch);
   out.u64(batch.epoch);
   out.u64(batch.instance);
   out.varint(batch.number);
   out.u64(static_cast<std::uint64_t>(batch.time_ms));
   out.varint(batch.requests.size());
-  Writer writer(bytes, spec);
+  EntryWriter writer(bytes, spec);
   for (const SharedRequest& request : batch.requests) {
     out.u8(static_cast<std::uint8_t>(request.index()));
     std::visit(writer, request);
@@ -236,7 +236,7 @@ std::vector<std::uint8_t> encode(const SharedBatch& batch, const RoomSpec& spec)
 std::vector<std::uint8_t> encode(const SharedBase& base) {
   std::vector<std::uint8_t> bytes;
   WireWriter out(bytes);
-  out.u8(kFormat);
+  out.u8(kEntryFormat);
   out.u8(kBase);
   out.u64(base.epoch);
   out.u64(base.snapshot);
@@ -246,8 +246,8 @@ std::vector<std::uint8_t> encode(const SharedBase& base) {
 
 std::expected<std::variant<SharedBatch, SharedBase>, SharedProblem> decode_entry(Bytes entry,
                                                                                 const RoomSpec& spec) {
-  Reader in(entry, spec);
-  if (in.u8() != kFormat)
+  EntryReader in(entry, spec);
+  if (in.u8() != kEntryFormat)
     return std::unexpected(in.is_whole() ? SharedProblem::unknown_format : SharedProblem::malformed);
   switch (in.u8()) {
     case kBatch:

@@ -76,6 +76,11 @@ bool Users::leave(UserNumber user) {
   return true;
 }
 
+UserNumber Users::number_of(std::string_view identity) const {
+  const auto found = by_identity_.find(std::string(identity));
+  return found == by_identity_.end() ? 0 : found->second;
+}
+
 void Users::shift_cooldowns(Duration by) {
   if (by == Duration::zero()) return;
   for (const auto& [number, slot] : users_) {

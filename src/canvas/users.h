@@ -50,6 +50,8 @@ class Users {
   // Null: unknown, or forgotten.
   User* find(UserNumber user);
   const User* find(UserNumber user) const;
+  // 0: unknown, or forgotten.
+  UserNumber number_of(std::string_view identity) const;
   // The cooldown is longer by this, also for those who wait.
   void shift_cooldowns(Duration by);
   // Connected and remembered.

@@ -173,6 +173,7 @@ void SharedRoom::begin_epoch() {
   is_based_ = true;
   is_proposed_ = false;
   host_.room().set_epoch(at_.epoch);
+  host_.began();
   // The batch that is under way is written again, for this epoch.
   ++attempt_;
   is_stored_ = is_appending_ = false;

@@ -50,6 +50,8 @@ class SharedRoom final : private SharedLogReader {
     // The log of the past begins again with the present state.
     std::function<void(std::int64_t time_ms)> begin_past;
     std::function<void(const canvas::Tick&, std::int64_t time_ms)> applied;
+    // Clients can come: the epoch of the room is known.
+    std::function<void()> began;
     // Clients must begin again: what they know is of another state.
     std::function<void()> close_clients;
     // Any thread. Runs the task on the room's, unless that has ended.

@@ -13,7 +13,7 @@
 namespace fanfare::canvasserver {
 namespace {
 
-constexpr std::uint8_t kFormat = 1;
+constexpr std::uint8_t kPartFormat = 1;
 constexpr std::size_t kHeadBytes = 25;
 // Of one epoch, those that may still be asked for: the proposals of all instances, and the last ones.
 constexpr std::size_t kWholeMax = 32;
@@ -43,7 +43,7 @@ std::vector<SharedBytes> parts_of(const Snapshot& snapshot) {
     const std::size_t begin = i * kSnapshotPartBytes;
     std::vector<std::uint8_t> part;
     canvas::WireWriter to(part);
-    to.u8(kFormat);
+    to.u8(kPartFormat);
     to.u64(snapshot.head.id);
     to.varint(i);
     to.varint(count);
@@ -59,7 +59,7 @@ void SnapshotReader::add(Bytes bytes) {
   const auto id = in.u64();
   const auto number = in.varint64();
   const auto count = in.varint64();
-  if (format != kFormat || !id || *id == 0 || !number || !count || *number >= *count) return;
+  if (format != kPartFormat || !id || *id == 0 || !number || !count || *number >= *count) return;
   Parts& parts = open_[*id];
   // A part that was stored twice, or whose predecessor is gone.
   if (*number != parts.next || (parts.next > 0 && *count != parts.count)) return;

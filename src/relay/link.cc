@@ -226,9 +226,13 @@ void Link::close() {
 }
 
 Subscribed Link::subscribe(const std::string& end) {
+  return subscribe_to(joined({inbox_, end}));
+}
+
+Subscribed Link::subscribe_to(const std::string& subject) {
   natsSubscription* made = nullptr;
-  const natsStatus status = natsConnection_Subscribe(&made, parts_->connection, joined({inbox_, end}).c_str(),
-                                                     on_message, parts_->gate);
+  const natsStatus status =
+      natsConnection_Subscribe(&made, parts_->connection, subject.c_str(), on_message, parts_->gate);
   if (status != NATS_OK) made = nullptr;
   if (made != nullptr) natsSubscription_SetPendingLimits(made, kInboxMessagesMax, kInboxBytesMax);
   return {made,

@@ -64,6 +64,8 @@ class Link {
   // To inbox() + `end`. Null: memory ran out. (The broker delivers to a consumer only if exactly its subject is subscribed to, so a
   // pattern for all of them is not enough.)
   Subscribed subscribe(const std::string& end);
+  // To a subject of the broker that no stream has: what is published there now, and not stored. Null: memory ran out.
+  Subscribed subscribe_to(const std::string& subject);
   // False: the connection is down. Any thread.
   bool publish(const std::string& subject, const std::string& reply, Bytes payload,
                const std::vector<Header>& headers);
