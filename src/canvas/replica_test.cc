@@ -283,7 +283,7 @@ class Simulation {
 
 TEST(Replica, AllCopiesAreEqual) {
   const char* const wanted = std::getenv("CANVAS_SEEDS");
-  const int seeds = wanted == nullptr ? 60 : std::atoi(wanted);
+  const int seeds = wanted == nullptr ? 20 : std::atoi(wanted);
   for (int seed = 1; seed <= seeds && !testing::Test::HasFailure(); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Simulation(static_cast<std::uint64_t>(seed)).run();

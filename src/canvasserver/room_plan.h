@@ -26,11 +26,11 @@ struct RoomPlan {
   canvas::Limits limits = {};
   std::string file = {};  // empty: in memory
   bool full_sync = false;
+  // Other instances have the room, too: it is in memory, and the broker keeps it.
+  bool relayed = false;
   std::chrono::milliseconds sync_interval = std::chrono::milliseconds(1000);  // without full_sync
   // Of the file or the memory for the log. Zero: the default of the two.
   std::uint64_t history_bytes_max = 0;
-  // Other instances have the room, too: in memory, and the broker keeps it.
-  bool relayed = false;
 
   bool operator==(const RoomPlan&) const = default;
 };

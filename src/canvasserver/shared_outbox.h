@@ -16,7 +16,7 @@ namespace fanfare::canvasserver {
 
 // A batch has about so much at most, and what waits.
 inline constexpr std::size_t kBatchBytesAim = std::size_t{192} << 10;
-inline constexpr std::size_t kOutboxBytesMax = std::size_t{16} << 20;
+inline constexpr std::size_t kSharedOutboxBytesMax = std::size_t{16} << 20;
 
 class SharedOutbox {
  public:
@@ -25,7 +25,7 @@ class SharedOutbox {
   using Done = UniqueFunction<void(const Result&)>;
 
   void add(canvas::SharedRequest request, Done done);
-  bool is_full() const { return waiting_bytes_ >= kOutboxBytesMax; }
+  bool is_full() const { return waiting_bytes_ >= kSharedOutboxBytesMax; }
   bool has_waiting() const { return !waiting_.empty(); }
   // The batch that is under way; null: none is.
   const canvas::SharedBatch* batch() const { return under_way_ ? &*under_way_ : nullptr; }

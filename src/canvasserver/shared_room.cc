@@ -93,7 +93,7 @@ void SharedRoom::begin_loading(std::uint64_t wanted) {
 
 void SharedRoom::load_again(std::string_view reason) {
   log::warn("canvas_snapshot_missing", {{"room", host_.room().spec().name}, {"reason", std::string(reason)}});
-  retry_at_ = saturating_add(system_clock().now(), kSharedRetry);
+  retry_at_ = saturating_add(now_, kSharedRetry);
 }
 
 void SharedRoom::loaded() {
@@ -189,6 +189,7 @@ void SharedRoom::agree_users() {
 }
 
 Tick SharedRoom::advance(Instant now) {
+  now_ = now;
   Tick all;
   for (std::size_t i = 0; i < kSharedEntriesPerTick && has_entries(); ++i) {
     const Entry entry = std::move(entries_.front());
@@ -252,7 +253,7 @@ void SharedRoom::handle_batch(const SharedBatch& batch, std::size_t bytes, Tick&
   if (!applied.is_new) return;
   has_state_ = true;
   counters_.entries.fetch_add(1, std::memory_order_relaxed);
-  heard(batch.instance, system_clock().now());
+  heard(batch.instance, now_);
   if (!applied.tick.is_empty()) {
     host_.applied(applied.tick, copy_->time_ms());
     all.number = applied.tick.number;

@@ -153,6 +153,7 @@ class SharedRoom final : private SharedLogReader {
   Counters counters_;
   std::atomic<std::size_t> queued_ = 0;  // entries that wait
 
+  Instant now_{};  // of the last poll() or advance()
   Phase phase_ = Phase::off;
   std::optional<canvas::Replica> copy_;
   Position at_;               // everything up to there was applied

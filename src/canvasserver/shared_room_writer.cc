@@ -36,6 +36,7 @@ bool SharedRoom::has_others(Instant now) const {
 }
 
 void SharedRoom::poll(Instant now, std::int64_t wall_ms) {
+  now_ = now;
   due_ = saturating_add(now, kLookInterval);
   if (phase_ == Phase::off) {
     due_ = Instant::max();
@@ -109,7 +110,7 @@ void SharedRoom::append_batch() {
                                    self.is_stored_ = is_stored;
                                  });
                                });
-  append_at_ = saturating_add(system_clock().now(), kSharedRetry);
+  append_at_ = saturating_add(now_, kSharedRetry);
 }
 
 // The epoch has no beginning yet: with what this instance has. The first one in the log counts.
