@@ -92,7 +92,10 @@ void SharedRoom::begin_loading(std::uint64_t wanted) {
 }
 
 void SharedRoom::load_again(std::string_view reason) {
-  log::warn("canvas_snapshot_missing", {{"room", host_.room().spec().name}, {"reason", std::string(reason)}});
+  if (!std::exchange(is_missing_told_, true)) {
+    log::warn("canvas_snapshot_missing",
+              {{"room", host_.room().spec().name}, {"reason", std::string(reason)}});
+  }
   retry_at_ = saturating_add(now_, kSharedRetry);
 }
 
@@ -134,7 +137,7 @@ bool SharedRoom::install(Snapshot snapshot) {
   is_based_ = snapshot.head.is_based;
   origin_ = snapshot.head.id;
   has_state_ = true;
-  outbox_.drop(copy_->last_batch(instance_));
+  drop_outbox();
   host_.begin_past(copy_->time_ms());
   counters_.resets.fetch_add(1, std::memory_order_relaxed);
   return true;
@@ -171,7 +174,7 @@ void SharedRoom::leave_epoch() {
 
 void SharedRoom::begin_epoch() {
   is_based_ = true;
-  is_proposed_ = false;
+  is_proposed_ = is_missing_told_ = false;
   host_.room().set_epoch(at_.epoch);
   host_.began();
   // The batch that is under way is written again, for this epoch.
@@ -179,6 +182,16 @@ void SharedRoom::begin_epoch() {
   is_stored_ = is_appending_ = false;
   append_at_ = Instant{};
   agree_users();
+}
+
+void SharedRoom::drop_outbox() {
+  outbox_.drop(copy_->last_batch(instance_));
+  users_.forget_sent();
+}
+
+// The copy has everything that the broker had, and the epoch has begun.
+void SharedRoom::note_ready() {
+  if (!is_based_ || !is_current_ || has_entries() || phase_ != Phase::following || is_ready()) return;
   counters_.is_ready.store(true, std::memory_order_release);
   log::info("canvas_shared", {{"room", host_.room().spec().name}, {"offset", at_.offset}});
 }
@@ -202,6 +215,7 @@ Tick SharedRoom::advance(Instant now) {
     }
   }
   due_ = std::min(due_, now);
+  note_ready();
   return all;
 }
 
@@ -239,7 +253,7 @@ void SharedRoom::handle_base(const SharedBase& base) {
   if (base.snapshot != 0 && base.snapshot != origin_) return begin_loading(base.snapshot);
   if (base.snapshot == 0 && has_state_) {
     renew();
-    outbox_.drop(0);
+    drop_outbox();
     host_.begin_past(0);
   }
   begin_epoch();

@@ -135,6 +135,8 @@ class SharedRoom final : private SharedLogReader {
   void handle_batch(const canvas::SharedBatch& batch, std::size_t bytes, canvas::Tick& all);
   void leave_epoch();
   void begin_epoch();
+  void drop_outbox();
+  void note_ready();
 
   void propose(Instant now);
   void append_base(std::uint64_t snapshot);
@@ -166,6 +168,7 @@ class SharedRoom final : private SharedLogReader {
   SnapshotReader reader_;
   std::uint64_t wanted_ = 0;
   bool is_reading_ = false;  // snapshots
+  bool is_missing_told_ = false;
   Instant retry_at_ = Instant::max();
   std::optional<Instant> blank_since_;
 

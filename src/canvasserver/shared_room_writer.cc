@@ -46,6 +46,7 @@ void SharedRoom::poll(Instant now, std::int64_t wall_ms) {
     if (now >= retry_at_) begin_loading(wanted_);
     return;
   }
+  note_ready();
   if (!is_up_) return;
   if (!is_based_) return propose(now);
   send_parts();

@@ -89,13 +89,20 @@ std::vector<UserNumber> SharedUsers::agree(const std::set<UserNumber>& in_log) {
   std::set<UserNumber> strangers = in_log;
   std::vector<Id> ids;
   for (auto& [id, user] : users_) {
-    user.is_sending = false;
     user.is_in_log = user.who.number != 0 && in_log.contains(user.who.number);
     strangers.erase(user.who.number);
     ids.push_back(id);
   }
   for (const Id id : ids) check(id);
   return {strangers.begin(), strangers.end()};
+}
+
+void SharedUsers::forget_sent() {
+  std::vector<Id> ids;
+  for (auto& [id, user] : users_) {
+    if (std::exchange(user.is_sending, false)) ids.push_back(id);
+  }
+  for (const Id id : ids) check(id);
 }
 
 void SharedUsers::refuse_waiting() {

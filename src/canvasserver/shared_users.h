@@ -36,8 +36,10 @@ class SharedUsers {
   };
   std::vector<Change> take_changes(std::size_t count_max);
   void applied(const Change& change, canvas::UserNumber number);
-  // The log has these users at this instance, whatever was sent before. Returns those that are not here.
+  // The log has these users at this instance. Returns those that are not here.
   std::vector<canvas::UserNumber> agree(const std::set<canvas::UserNumber>& in_log);
+  // Changes that were taken do not come back with applied().
+  void forget_sent();
   // Those that wait for their number do so no longer.
   void refuse_waiting();
 
