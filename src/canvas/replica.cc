@@ -151,7 +151,8 @@ bool Replica::load(Bytes bytes) {
   const auto entries = in.varint64();
   const auto entries_since = in.varint64();
   const auto bytes_since = in.varint64();
-  if (format != kCopyFormat || room != hash_of(room_.spec()) || !time || !entries || !entries_since || !bytes_since)
+  if (format != kCopyFormat || room != hash_of(room_.spec()) || !time || !entries || !entries_since ||
+      !bytes_since)
     return false;
   time_ms_ = static_cast<std::int64_t>(*time);
   entries_ = *entries;

@@ -40,12 +40,12 @@ class Replica {
   Replica& operator=(const Replica&) = delete;
 
   struct Result {
-    UserNumber user = 0;       // of a join: the user's number; 0: there are kSharedUsersMax
-    std::uint32_t count = 0;   // pixels accepted, places that changed
+    UserNumber user = 0;      // of a join: the user's number; 0: there are kSharedUsersMax
+    std::uint32_t count = 0;  // pixels accepted, places that changed
     std::optional<ProtocolError> error = {};
   };
   struct Applied {
-    bool is_new = false;  // otherwise it was applied before, and nothing has happened
+    bool is_new = false;          // otherwise it was applied before, and nothing has happened
     std::vector<Result> results;  // one for each request
     Tick tick;
     bool is_snapshot_due = false;  // the instance of the batch saves the state

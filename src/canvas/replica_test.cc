@@ -17,7 +17,10 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 
 RoomSpec small_spec() {
-  return {.width = 300, .height = 300, .background = 0xFFFFFF, .palette = {0xFFFFFF, 0xFF0000, 0x00FF00, 0x0000FF}};
+  return {.width = 300,
+          .height = 300,
+          .background = 0xFFFFFF,
+          .palette = {0xFFFFFF, 0xFF0000, 0x00FF00, 0x0000FF}};
 }
 
 // One instance's copy.
@@ -44,20 +47,26 @@ struct Copy {
 struct Batches {
   explicit Batches(InstanceId its_instance) : instance(its_instance) {}
   SharedBatch next(std::vector<SharedRequest> requests, std::int64_t time_ms = 1000) {
-    return {.epoch = 9, .instance = instance, .number = ++number, .time_ms = time_ms, .requests = std::move(requests)};
+    return {.epoch = 9,
+            .instance = instance,
+            .number = ++number,
+            .time_ms = time_ms,
+            .requests = std::move(requests)};
   }
   InstanceId instance;
   std::uint64_t number = 0;
 };
 
 SharedJoin person(std::string identity, UserNumber number = 0) {
-  return {.identity = std::move(identity), .name = "N", .payer = "1.2.3.4", .colour = 0x123456, .number = number};
+  return {
+      .identity = std::move(identity), .name = "N", .payer = "1.2.3.4", .colour = 0x123456, .number = number};
 }
 
 TEST(Replica, ABatchIsATickAndIsAppliedOnce) {
   Copy copy(small_spec());
   Batches one(7);
-  const SharedBatch batch = one.next({person("s:anna"), SharedDraw{.user = 1, .pixels = {{.x = 2, .y = 3, .colour = 1}}}});
+  const SharedBatch batch =
+      one.next({person("s:anna"), SharedDraw{.user = 1, .pixels = {{.x = 2, .y = 3, .colour = 1}}}});
   const auto first = copy.replica.apply(batch, 100);
   EXPECT_TRUE(first.is_new);
   ASSERT_EQ(first.results.size(), 2U);
@@ -109,7 +118,8 @@ TEST(Replica, UsersOfAnInstanceThatIsGoneLeaveUnlessItHasWrittenSince) {
 TEST(Replica, ASnapshotIsDueAfterSoManyEntriesOrBytes) {
   Copy copy(small_spec());
   Batches one(7);
-  for (std::uint64_t i = 1; i < kSnapshotEntries; ++i) ASSERT_FALSE(copy.replica.apply(one.next({}), 1).is_snapshot_due);
+  for (std::uint64_t i = 1; i < kSnapshotEntries; ++i)
+    ASSERT_FALSE(copy.replica.apply(one.next({}), 1).is_snapshot_due);
   EXPECT_TRUE(copy.replica.apply(one.next({}), 1).is_snapshot_due);
   EXPECT_FALSE(copy.replica.apply(one.next({}), kSnapshotBytes - 1).is_snapshot_due);
   EXPECT_TRUE(copy.replica.apply(one.next({}), 1).is_snapshot_due);
@@ -118,7 +128,8 @@ TEST(Replica, ASnapshotIsDueAfterSoManyEntriesOrBytes) {
 TEST(Replica, WhatIsNotACopyOfThisRoomIsNotLoaded) {
   Copy copy(small_spec());
   Batches one(7);
-  copy.replica.apply(one.next({person("s:anna"), SharedDraw{.user = 1, .pixels = {{.x = 2, .y = 3, .colour = 1}}}}), 1);
+  copy.replica.apply(
+      one.next({person("s:anna"), SharedDraw{.user = 1, .pixels = {{.x = 2, .y = 3, .colour = 1}}}}), 1);
   const std::vector<std::uint8_t> saved = copy.bytes();
   Copy same(small_spec());
   EXPECT_TRUE(same.replica.load(saved));
@@ -188,7 +199,10 @@ class Simulation {
   void begin_instance(std::size_t i) {
     if (instances_.size() <= i) instances_.push_back(std::make_unique<Instance>());
     Instance& one = *instances_[i];
-    one = Instance{.copy = std::make_unique<Copy>(spec_), .at = 0, .batches = Batches(random_.next_u64() | 1U), .users = {}};
+    one = Instance{.copy = std::make_unique<Copy>(spec_),
+                   .at = 0,
+                   .batches = Batches(random_.next_u64() | 1U),
+                   .users = {}};
     if (snapshot_.empty() || random_.below(3) == 0) return;
     ASSERT_TRUE(one.copy->replica.load(snapshot_));
     one.at = snapshot_at_;
@@ -240,7 +254,8 @@ class Simulation {
       case 5:
         return SharedUndo{.user = user, .count = 1 + static_cast<std::uint32_t>(random_.below(4))};
       case 6:
-        return SharedBan{.moderator = 1, .user = user, .seconds = static_cast<std::uint32_t>(random_.below(100))};
+        return SharedBan{
+            .moderator = 1, .user = user, .seconds = static_cast<std::uint32_t>(random_.below(100))};
       case 7:
         return restoration(user);
       case 8: {
@@ -263,12 +278,14 @@ class Simulation {
   }
   SharedRestore restoration(UserNumber user) {
     SharedRestore restore;
-    restore.event = {.kind = random_.below(2) == 0 ? ModerationEvent::Kind::undo_user : ModerationEvent::Kind::rollback,
-                     .moderator = 1,
-                     .user = user};
+    restore.event = {
+        .kind = random_.below(2) == 0 ? ModerationEvent::Kind::undo_user : ModerationEvent::Kind::rollback,
+        .moderator = 1,
+        .user = user};
     restore.found.from = random_.below(50);
     const Pixel at = pixel();
-    restore.found.pixels.push_back({.x = at.x, .y = at.y, .author = 1, .colour = at.colour, .tick = random_.below(50)});
+    restore.found.pixels.push_back(
+        {.x = at.x, .y = at.y, .author = 1, .colour = at.colour, .tick = random_.below(50)});
     return restore;
   }
 

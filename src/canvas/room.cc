@@ -118,8 +118,9 @@ std::optional<ProtocolError> Room::place_problem(const Pixel& pixel) const {
   if (pixel.y >= spec.height) return range_error("y", pixel.y, spec.height - 1);
   if (pixel.colour >= spec.colour_end()) return range_error("color", pixel.colour, spec.colour_end() - 1);
   const ChunkId id = chunk_of(pixel.x, pixel.y);
-  const bool has_room = begun_.empty() ? board_.has_room_for(id)
-                                       : is_begun(id) || board_.chunk_count() + begun_.size() < limits_.chunks_max;
+  const bool has_room = begun_.empty()
+                            ? board_.has_room_for(id)
+                            : is_begun(id) || board_.chunk_count() + begun_.size() < limits_.chunks_max;
   if (!has_room) {
     ProtocolError error =
         error_of(ErrorCode::out_of_range,

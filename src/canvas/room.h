@@ -212,7 +212,7 @@ class Room {
   ProofHook* proof_;
   Restores restores_{limits_, board_, undo_, taken_back_};
   std::vector<ModerationEvent> events_;
-  std::size_t tick_pixels_ = 0;  // in the open tick
+  std::size_t tick_pixels_ = 0;              // in the open tick
   std::unordered_set<std::uint16_t> begun_;  // blank chunks in which admit() has accepted pixels, by key
   std::uint64_t last_tick_;
   std::uint64_t pixels_total_;

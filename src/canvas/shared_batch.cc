@@ -135,7 +135,8 @@ SharedRestore read_restore(EntryReader& in) {
   SharedRestore restore;
   ModerationEvent& event = restore.event;
   // A ban is a request of its own.
-  event.kind = static_cast<ModerationEvent::Kind>(in.u8() % static_cast<unsigned>(ModerationEvent::Kind::ban));
+  event.kind =
+      static_cast<ModerationEvent::Kind>(in.u8() % static_cast<unsigned>(ModerationEvent::Kind::ban));
   restore.is_more = in.u8() != 0;
   event.moderator = in.number();
   event.user = in.number();
@@ -245,7 +246,7 @@ std::vector<std::uint8_t> encode(const SharedBase& base) {
 }
 
 std::expected<std::variant<SharedBatch, SharedBase>, SharedProblem> decode_entry(Bytes entry,
-                                                                                const RoomSpec& spec) {
+                                                                                 const RoomSpec& spec) {
   EntryReader in(entry, spec);
   if (in.u8() != kEntryFormat)
     return std::unexpected(in.is_whole() ? SharedProblem::unknown_format : SharedProblem::malformed);

@@ -87,7 +87,7 @@ std::size_t bytes_of(const SharedRequest& request);
 std::vector<std::uint8_t> encode(const SharedBatch& batch, const RoomSpec& spec);
 std::vector<std::uint8_t> encode(const SharedBase& base);
 std::expected<std::variant<SharedBatch, SharedBase>, SharedProblem> decode_entry(Bytes entry,
-                                                                                const RoomSpec& spec);
+                                                                                 const RoomSpec& spec);
 // Equal for rooms of the same size and colours, whatever their names are.
 std::uint64_t hash_of(const RoomSpec& spec);
 

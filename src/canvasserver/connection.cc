@@ -43,21 +43,21 @@ void Connection::open() {
   const bool waits = room_.room().shared() != nullptr;
   if (waits) session_.pause();
   request([member = member_, visitor = visitor_, rights = rights(), id = id_, waits](RoomThread& room) {
-    room.join(member,
-              {.identity = visitor.identity,
-               .name = visitor.name,
-               .payer = visitor.payer,
-               .colour = visitor.colour},
-              [member, rights, id, waits](RoomThread& there) { answer_join(there, *member, rights, id, waits); });
+    room.join(
+        member,
+        {.identity = visitor.identity,
+         .name = visitor.name,
+         .payer = visitor.payer,
+         .colour = visitor.colour},
+        [member, rights, id, waits](RoomThread& there) { answer_join(there, *member, rights, id, waits); });
   });
 }
 
 void Connection::answer_join(RoomThread& room, const Member& member, canvas::Rights rights,
                              session::SessionId id, bool waits) {
   if (member.user == 0) {
-    return room.send(member, to(id, [is_ready = room.is_writable()](Connection& there) {
-                       there.refuse_join(is_ready);
-                     }));
+    return room.send(
+        member, to(id, [is_ready = room.is_writable()](Connection& there) { there.refuse_join(is_ready); }));
   }
   Joined joined{.welcome = {.epoch = room.epoch(),
                             .now_ms = RoomThread::now().wall_ms,
@@ -72,9 +72,8 @@ void Connection::answer_join(RoomThread& room, const Member& member, canvas::Rig
 }
 
 void Connection::refuse_join(bool is_full) {
-  session_.start_closing(
-      ws::close_code::try_again_later,
-      is_full ? "the room has all the users it may have" : "the room waits for its broker");
+  session_.start_closing(ws::close_code::try_again_later, is_full ? "the room has all the users it may have"
+                                                                  : "the room waits for its broker");
   session_.resume();
 }
 

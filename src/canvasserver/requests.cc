@@ -178,8 +178,9 @@ struct HandleJson {
 
   void operator()(canvas::DrawRequest& draw) const {
     ask([draw = std::move(draw)](RoomThread& room, const Asker& asker) {
-      room.draw(asker.actor(), std::span(&draw.pixel, 1), draw.proof,
-                [asker](RoomThread& there, const DrawResult& result) { finish(there, asker, result, false); });
+      room.draw(
+          asker.actor(), std::span(&draw.pixel, 1), draw.proof,
+          [asker](RoomThread& there, const DrawResult& result) { finish(there, asker, result, false); });
     });
   }
   void operator()(const canvas::CursorRequest& cursor) const { connection.cursor(cursor.position); }
@@ -199,9 +200,8 @@ struct HandleJson {
   }
   void operator()(const canvas::UndoRequest& undo) const {
     ask([count = undo.count](RoomThread& room, const Asker& asker) {
-      room.undo(asker.actor(), count, [asker](RoomThread& there, const DrawResult& result) {
-        finish(there, asker, result, true);
-      });
+      room.undo(asker.actor(), count,
+                [asker](RoomThread& there, const DrawResult& result) { finish(there, asker, result, true); });
     });
   }
   void operator()(const canvas::UsersRequest& asked) const {

@@ -12,8 +12,8 @@ using canvas::ErrorCode;
 using canvas::ModerationEvent;
 using canvas::Pixel;
 using canvas::ProtocolError;
-using canvas::RestoredPixel;
 using canvas::Restoration;
+using canvas::RestoredPixel;
 using canvas::UserNumber;
 
 namespace {
@@ -55,10 +55,11 @@ void RoomThread::draw(const Actor& actor, std::span<const Pixel> pixels, std::st
   const DrawResult admitted = room_->admit(actor, pixels, proof, now());
   if (admitted.accepted == 0) return done(*this, admitted);
   const std::span<const Pixel> accepted = pixels.first(admitted.accepted);
-  shared_->add(canvas::SharedDraw{.user = actor.user, .pixels = {accepted.begin(), accepted.end()}},
-               [this, error = admitted.error, done = std::move(done)](const SharedOutbox::Result& result) mutable {
-                 done(*this, {.accepted = result.count, .error = result.error ? result.error : error});
-               });
+  shared_->add(
+      canvas::SharedDraw{.user = actor.user, .pixels = {accepted.begin(), accepted.end()}},
+      [this, error = admitted.error, done = std::move(done)](const SharedOutbox::Result& result) mutable {
+        done(*this, {.accepted = result.count, .error = result.error ? result.error : error});
+      });
 }
 
 void RoomThread::undo(const Actor& actor, std::uint32_t count, DrawDone done) {

@@ -77,8 +77,7 @@ void RoomThread::begin_past(std::int64_t time_ms) {
 }
 
 void RoomThread::close_clients() {
-  for (const auto& [link, connections] : links_)
-    add_to(out_, link, [](LoopRoom& room) { room.close_all(); });
+  for (const auto& [link, connections] : links_) add_to(out_, link, [](LoopRoom& room) { room.close_all(); });
 }
 
 void RoomThread::join_shared(const std::shared_ptr<Member>& member, const canvas::JoinRequest& request,

@@ -284,9 +284,8 @@ void RoomThread::log(const Tick& tick, std::int64_t time_ms) {
 void RoomThread::log_user(canvas::UserNumber number, std::vector<LoggedUser>& out) {
   if (number == 0 || !logged_users_.insert(number).second) return;
   const canvas::User* const user = room_->find(number);
-  out.push_back({.number = number,
-                 .id = canvas::user_id_of(number),
-                 .name = user == nullptr ? "" : user->name});
+  out.push_back(
+      {.number = number, .id = canvas::user_id_of(number), .name = user == nullptr ? "" : user->name});
 }
 
 void RoomThread::join(const std::shared_ptr<Member>& member, const canvas::JoinRequest& request,

@@ -52,8 +52,8 @@ inline constexpr std::uint32_t kLoopBatchesMax = 64;
 struct Member {
   std::shared_ptr<LoopLink> link;
   std::string payer;
-  canvas::UserNumber user = 0;                  // 0: not joined, or has left
-  SharedUsers::Id shared_user = 0;              // of a shared room; 0: not joined
+  canvas::UserNumber user = 0;      // 0: not joined, or has left
+  SharedUsers::Id shared_user = 0;  // of a shared room; 0: not joined
   bool has_left = false;
   std::optional<canvas::ChunkArea> cursors_in;  // where it watches cursors
 };

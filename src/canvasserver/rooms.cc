@@ -41,11 +41,11 @@ std::expected<void, std::string> Rooms::add(const RoomPlan& plan, const OpenStor
 }
 
 std::expected<Rooms::RoomPtr, std::string> Rooms::open(const RoomPlan& plan, const OpenStorage& open,
-                                                       canvas::ProofHook* proof,
-                                                       const OpenSharedLog& share) {
+                                                       canvas::ProofHook* proof, const OpenSharedLog& share) {
   if (const auto problem = canvas::problem_with(plan.spec)) return std::unexpected(*problem);
   if (plan.relayed && !share)
-    return std::unexpected("its relay needs relay.nats, which was not there when the program started: restart");
+    return std::unexpected(
+        "its relay needs relay.nats, which was not there when the program started: restart");
   // 0 is no epoch: a client that knows none names it.
   RoomThread::Options options{.spec = plan.spec,
                               .limits = plan.limits,

@@ -43,9 +43,8 @@ void SharedRoom::on_lost(Position until) {
 
 void SharedRoom::queue(Entry entry) {
   queued_.fetch_add(1, std::memory_order_relaxed);
-  host_.post([entry = std::move(entry)](SharedRoom& self) mutable {
-    self.entries_.push_back(std::move(entry));
-  });
+  host_.post(
+      [entry = std::move(entry)](SharedRoom& self) mutable { self.entries_.push_back(std::move(entry)); });
 }
 
 // Behind the entries that have come.
@@ -115,9 +114,9 @@ void SharedRoom::loaded() {
   const bool is_new = at_.epoch == 0;
   if (!found && is_new) return follow({});
   // After a gap only a snapshot behind it helps.
-  const bool is_of_use = found && (is_new || (found->head.position.epoch == at_.epoch &&
-                                              (found->head.is_based > is_based_ ||
-                                               found->head.position.offset > at_.offset)));
+  const bool is_of_use =
+      found && (is_new || (found->head.position.epoch == at_.epoch &&
+                           (found->head.is_based > is_based_ || found->head.position.offset > at_.offset)));
   if (!is_of_use) return load_again("the log has lost entries, and no snapshot has them yet");
   const Position position = found->head.position;
   if (!install(*std::move(found))) return;

@@ -60,8 +60,8 @@ class SharedRoom final : private SharedLogReader {
   };
   struct Counters {  // any thread
     std::atomic<bool> is_ready = false;
-    std::atomic<std::uint64_t> entries = 0;   // applied
-    std::atomic<std::uint64_t> resets = 0;    // began again with another state
+    std::atomic<std::uint64_t> entries = 0;    // applied
+    std::atomic<std::uint64_t> resets = 0;     // began again with another state
     std::atomic<std::uint64_t> snapshots = 0;  // saved by this instance
     std::atomic<std::uint64_t> gone = 0;       // instances of which nothing was heard
   };

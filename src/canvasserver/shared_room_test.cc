@@ -136,7 +136,8 @@ class TestInstance {
                              [this](const SharedBytes& message) {
                                // A sign of life: the instance is behind the kind.
                                canvas::InstanceId from = 0;
-                               for (int i = 8; i > 0; --i) from = (from << 8U) | message.view()[static_cast<std::size_t>(i)];
+                               for (int i = 8; i > 0; --i)
+                                 from = (from << 8U) | message.view()[static_cast<std::size_t>(i)];
                                shared_->heard(from, now_);
                              }});
     shared_->start();
@@ -209,7 +210,9 @@ class TestInstance {
 
 class SharedRoomTest : public testing::Test {
  protected:
-  TestInstance& begin() { return *instances_.emplace_back(std::make_unique<TestInstance>(broker_, ++last_id_)); }
+  TestInstance& begin() {
+    return *instances_.emplace_back(std::make_unique<TestInstance>(broker_, ++last_id_));
+  }
   // Time passes until it is true. Snapshots are packed on threads, so this cannot be counted in steps.
   template <typename True>
   void run_until(True is_true) {

@@ -151,7 +151,8 @@ void SharedRoom::save(bool is_based) {
     return;
   }
   if (packer_.joinable()) packer_.join();
-  Snapshot snapshot{.head = {.id = random_.next_u64() | 1U, .is_based = is_based, .position = at_}, .copy = {}};
+  Snapshot snapshot{.head = {.id = random_.next_u64() | 1U, .is_based = is_based, .position = at_},
+                    .copy = {}};
   copy_->save(snapshot.copy);
   if (!is_based) origin_ = snapshot.head.id;
   is_saving_ = true;

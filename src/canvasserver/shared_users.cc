@@ -10,7 +10,8 @@ using canvas::UserNumber;
 
 SharedUsers::Id SharedUsers::join(const SharedJoin& who, UserNumber known, bool can_wait, Joined joined) {
   Id id = 0;
-  if (const auto found = by_identity_.find(who.identity); !who.identity.empty() && found != by_identity_.end())
+  if (const auto found = by_identity_.find(who.identity);
+      !who.identity.empty() && found != by_identity_.end())
     id = found->second;
   if (id == 0) {
     id = ++last_;

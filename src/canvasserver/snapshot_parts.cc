@@ -79,9 +79,10 @@ void SnapshotReader::finish(std::uint64_t id, std::vector<std::uint8_t> bytes) {
   const auto offset = in.u64();
   const auto size = in.u64();
   if (!is_based || !epoch || !offset || !size || *size > kSnapshotBytesMax) return;
-  Whole whole{.head = {.id = id, .is_based = *is_based != 0, .position = {.epoch = *epoch, .offset = *offset}},
-              .bytes = std::move(bytes),
-              .size = static_cast<std::size_t>(*size)};
+  Whole whole{
+      .head = {.id = id, .is_based = *is_based != 0, .position = {.epoch = *epoch, .offset = *offset}},
+      .bytes = std::move(bytes),
+      .size = static_cast<std::size_t>(*size)};
   // Nobody needs earlier ones of the epoch any more, nor those of an earlier epoch.
   std::erase_if(whole_, [&](const Whole& other) {
     const bool is_same = other.head.position.epoch == *epoch;

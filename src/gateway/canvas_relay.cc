@@ -22,7 +22,7 @@ struct CanvasRelay::Room {
   std::string snapshots;
   std::string subject;
 
-  std::mutex mutex;                                  // guards what follows; held during a callback
+  std::mutex mutex;                                 // guards what follows; held during a callback
   canvasserver::SharedLogReader* reader = nullptr;  // null: it has stopped
   std::uint64_t log_opening = 0;
   std::uint64_t snapshots_opening = 0;  // 0: they are not read
@@ -99,7 +99,7 @@ class CanvasRelay::Log final : public canvasserver::SharedLog {
 };
 
 CanvasRelay::CanvasRelay(NatsOptions options) : name_(options.name), relay_(options_for(std::move(options))) {
-  relay_.on_plain([this](const relay::Incoming& message) { on_plain(message); });
+  relay_.on_plain = [this](const relay::Incoming& message) { on_plain(message); };
   relay_.start(*this);
 }
 

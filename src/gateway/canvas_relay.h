@@ -53,7 +53,7 @@ class CanvasRelay final : private pubsub::RelaySink {
 
   const std::string name_;
   relay::NatsRelay relay_;
-  mutable std::mutex mutex_;                                            // guards what follows
+  mutable std::mutex mutex_;                                         // guards what follows
   std::map<std::string, std::shared_ptr<Room>, std::less<>> rooms_;  // by each topic, and by the subject
   bool is_up_ = false;
   std::uint64_t last_opening_ = 0;

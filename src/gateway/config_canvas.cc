@@ -118,8 +118,8 @@ void read_room(const ReadContext& context, const YamlNode& node, const std::stri
   if (!directory.empty() && !out.relayed) out.file = directory + "/" + out.spec.name + ".canvas";
   fields.read("file", out.file);
   if (out.relayed && !out.file.empty()) {
-    fields.report(fields.find("file")->location, "file", "cannot be used by a room with relay: true", out.file,
-                  "one of the two: the broker keeps a shared room");
+    fields.report(fields.find("file")->location, "file", "cannot be used by a room with relay: true",
+                  out.file, "one of the two: the broker keeps a shared room");
   }
   read_sync(fields, out);
   if (out.full_sync && out.file.empty()) {
@@ -132,8 +132,9 @@ void read_room(const ReadContext& context, const YamlNode& node, const std::stri
   if (out.relayed) out.limits.chunks_max = canvasserver::kSharedChunksMax;
   read_limits(context, fields, out.limits);
   if (out.relayed && out.limits.chunks_max > canvasserver::kSharedChunksMax) {
-    context.diagnostics.report(node.location, path + ".limits.chunksMax is more than a room with relay: true may have (" +
-                                                  std::to_string(canvasserver::kSharedChunksMax) + ")");
+    context.diagnostics.report(node.location,
+                               path + ".limits.chunksMax is more than a room with relay: true may have (" +
+                                   std::to_string(canvasserver::kSharedChunksMax) + ")");
   }
   if (context.diagnostics.first()) return;
   if (const auto problem = canvas::problem_with(out.spec)) {
@@ -182,7 +183,8 @@ void check_relayed_rooms(const ReadContext& context, const YamlNode& node, const
   if (has_relay) return;
   for (const canvasserver::RoomPlan& room : canvas.plan.rooms) {
     if (!room.relayed) continue;
-    context.diagnostics.report(node.location, "canvas has the shared room " + quoted_for_message(room.spec.name) +
+    context.diagnostics.report(node.location, "canvas has the shared room " +
+                                                  quoted_for_message(room.spec.name) +
                                                   " and no broker, expected relay.nats.servers in this file");
   }
 }

@@ -66,8 +66,8 @@ TEST(ConfigCanvas, ASharedRoomHasABrokerAndNoFile) {
               HasSubstr("file cannot be used by a room with relay: true"));
   EXPECT_THAT(error_of(with_room(", relay: true, limits: { chunksMax: 129 }") + std::string(kBroker)),
               HasSubstr("chunksMax is more than a room with relay: true may have (128)"));
-  const ServePlan beside = plan_of("canvas: { dataDir: /x, rooms: [{ name: a, relay: true }, { name: b }] }\n" +
-                                   std::string(kBroker));
+  const ServePlan beside = plan_of(
+      "canvas: { dataDir: /x, rooms: [{ name: a, relay: true }, { name: b }] }\n" + std::string(kBroker));
   EXPECT_EQ(beside.canvas->rooms.at(0).file, "");
   EXPECT_EQ(beside.canvas->rooms.at(1).file, "/x/b.canvas");
 }

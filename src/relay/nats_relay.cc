@@ -222,8 +222,8 @@ void NatsRelay::handle(OutgoingEvent event) {
 }
 
 void NatsRelay::handle(const Incoming& message) {
-  if (message.to.empty() && message.reply.empty() && on_plain_) return on_plain_(message);
-  if (message.to.empty()) return handle_delivery(message);
+  if (message.to.empty())
+    return message.reply.empty() && on_plain ? on_plain(message) : handle_delivery(message);
   if (message.to.starts_with(kAcknowledged)) {
     std::uint64_t number = 0;
     std::from_chars(message.to.data() + kAcknowledged.size(), message.to.data() + message.to.size(), number);

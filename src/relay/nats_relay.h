@@ -56,8 +56,7 @@ class NatsRelay final : public pubsub::Relay {
   void keep_at_least(std::uint64_t messages, std::uint64_t bytes) {
     jet_stream_.keep_at_least(messages, bytes);
   }
-  // Messages of Link::subscribe_to(), on the relay's thread. Before start().
-  void on_plain(std::function<void(const Incoming&)> handle) { on_plain_ = std::move(handle); }
+  std::function<void(const Incoming&)> on_plain;  // messages of Link::subscribe_to(); set before start()
   const std::string& start_error() const { return start_error_; }
   const RelayCounters& counters() const { return counters_; }
   // For buckets over the same connection. After start().
@@ -117,7 +116,6 @@ class NatsRelay final : public pubsub::Relay {
   std::string start_error_;
   RelayCounters counters_;
   pubsub::RelaySink* sink_ = nullptr;
-  std::function<void(const Incoming&)> on_plain_;
   pubsub::PendingRoom in_flight_;
 
   std::mutex mutex_;  // guards what follows
