@@ -222,8 +222,7 @@ void NatsRelay::handle(OutgoingEvent event) {
 }
 
 void NatsRelay::handle(const Incoming& message) {
-  if (message.to.empty())
-    return message.reply.empty() && on_plain ? on_plain(message) : handle_delivery(message);
+  if (message.to.empty()) return handle_delivery(message);
   if (message.to.starts_with(kAcknowledged)) {
     std::uint64_t number = 0;
     std::from_chars(message.to.data() + kAcknowledged.size(), message.to.data() + message.to.size(), number);
@@ -240,7 +239,7 @@ void NatsRelay::handle(const Incoming& message) {
 
 void NatsRelay::handle_delivery(const Incoming& message) {
   const auto delivery = delivery_of(message.reply);
-  if (!delivery) return;
+  if (!delivery) return on_plain ? on_plain(message) : void();
   const auto found = by_stream_.find(delivery->stream);
   if (found == by_stream_.end() || found->second->consumer() != delivery->consumer) return;
   counters_.received.fetch_add(1, std::memory_order_relaxed);
