@@ -77,7 +77,8 @@ class Link {
   // To inbox() + `end`. Null: memory ran out. (The broker delivers to a consumer only if exactly its subject is subscribed to, so a
   // pattern for all of them is not enough.)
   Subscribed subscribe(const std::string& end);
-  // To a subject that others publish to as well. `Incoming::subject` says so.
+  // To a subject that others publish to as well, and that no stream has: what is published there now. `Incoming::subject` says so. Null:
+  // memory ran out, or the link is not connected. It ends with the connection (LinkEvents::on_closed).
   Subscribed subscribe_to(const std::string& subject);
   // False: the connection is down. Any thread.
   bool publish(const std::string& subject, const std::string& reply, Bytes payload,

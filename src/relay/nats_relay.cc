@@ -260,7 +260,7 @@ void NatsRelay::handle(const Incoming& message) {
 
 void NatsRelay::handle_delivery(const Incoming& message) {
   const auto delivery = delivery_of(message.reply);
-  if (!delivery) return;
+  if (!delivery) return on_plain ? on_plain(message) : void();
   const auto found = by_stream_.find(delivery->stream);
   if (found == by_stream_.end() || found->second->consumer() != delivery->consumer) return;
   counters_.received.fetch_add(1, std::memory_order_relaxed);

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <deque>
 #include <expected>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -60,6 +61,7 @@ class NatsRelay : public pubsub::Relay {
   }
   // Why the broker refuses to store what others of this process need; empty: it does not. Meanwhile the relay is down. Any thread.
   void set_refusal(const std::string& reason) { put(Refusal{reason}); }
+  std::function<void(const Incoming&)> on_plain;  // messages of Link::subscribe_to(); set before start()
   const std::string& start_error() const { return start_error_; }
   const RelayCounters& counters() const { return counters_; }
   // For buckets over the same connection. After start().
