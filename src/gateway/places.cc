@@ -13,6 +13,7 @@
 #include <system_error>
 #include <utility>
 
+#include "access/password.h"
 #include "canvasstore/file_checks.h"
 #include "gateway/config_yaml.h"
 #include "net/tls.h"
@@ -58,6 +59,18 @@ class Problems {
       add(false, key + ": " + quoted_for_message(path) + " is a directory, expected a file");
     } else {
       look_at_rights(key, path, folder.string(), place);
+    }
+  }
+  // What is there would be lost.
+  void look_at_cookie(const std::string& path) {
+    const std::string key = "access.cookieFile";
+    const std::size_t before = found_.size();
+    look_at(key, path, Place::replaced);
+    if (found_.size() > before || path.empty()) return;
+    if (const auto problem = access::cookie_place_problem(path)) {
+      add(problem->is_of_this_user,
+          key + ": " + quoted_for_message(problem->path) + " " + problem->text +
+              ", expected a cookie file or a name that does not exist yet");
     }
   }
   void look_at_room(const std::string& key, const std::string& file) {
@@ -107,7 +120,7 @@ std::vector<PlaceProblem> find_place_problems(const ServePlan& plan) {
   if (access_log != "stdout" && access_log != "stderr") {
     problems.look_at("server.accessLog.path", access_log, Place::file);
   }
-  problems.look_at("access.cookieFile", plan.cookie_file, Place::replaced);
+  problems.look_at_cookie(plan.cookie_file);
   if (plan.canvas) {
     for (const canvasserver::RoomPlan& room : plan.canvas->rooms) {
       problems.look_at_room("canvas room " + room.spec.name + ": file", room.file);

@@ -88,6 +88,17 @@ TEST_F(Places, ADirectoryIsNoFile) {
               ElementsAre("access.cookieFile: \"" + folder_ + "\" is a directory, expected a file"));
 }
 
+TEST_F(Places, OfTheCookieFileWithSomethingElseAreAnError) {
+  ServePlan plan;
+  plan.cookie_file = folder_ + "/cookie";
+  std::ofstream(plan.cookie_file) << "__cookie__:left";
+  EXPECT_THAT(texts_of(plan), IsEmpty());
+  std::ofstream(plan.cookie_file) << "precious";
+  EXPECT_THAT(texts_of(plan),
+              ElementsAre("access.cookieFile: \"" + plan.cookie_file +
+                          "\" is not a cookie file, expected a cookie file or a name that does not exist yet"));
+}
+
 TEST_F(Places, ThatThisUserCannotWriteAreAWarning) {
   std::filesystem::permissions(folder_,
                                std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
