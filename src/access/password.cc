@@ -73,8 +73,7 @@ std::optional<CookiePlaceProblem> problem_at(const std::string& path) {
   if (there.st_size == 0) return std::nullopt;
   if (there.st_size <= static_cast<off_t>(kSecretBytesMax)) {
     if (::access(path.c_str(), R_OK) != 0 && errno == EACCES) {
-      return CookiePlaceProblem{
-          .path = path, .text = "cannot be read by this user", .is_of_this_user = true};
+      return CookiePlaceProblem{.path = path, .text = "cannot be read by this user", .is_of_this_user = true};
     }
     const auto content = read_small_file(path, kSecretBytesMax);
     if (content && is_cookie(*content)) return std::nullopt;

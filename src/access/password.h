@@ -37,8 +37,8 @@ inline constexpr std::string_view kCookieUser = "__cookie__";
 
 // Why a cookie file cannot be written at a path: what is there is not one that was left, and would be lost.
 struct CookiePlaceProblem {
-  std::string path;             // this one, or that of the file beside it
-  std::string text;             // "is a symbolic link"
+  std::string path;              // this one, or that of the file beside it
+  std::string text;              // "is a symbolic link"
   bool is_of_this_user = false;  // another user may be able to read what is there
 };
 // Empty: nothing is there, an empty file, or a cookie file.

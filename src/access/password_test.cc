@@ -141,8 +141,9 @@ TEST(CookieFile, WhatIsNotACookieFileStays) {
     return created ? std::string() : created.error();
   };
   const std::string expected = ", expected a cookie file or a name that does not exist yet";
-  for (const std::string& content : {std::string("precious"), std::string("__cookie__"), std::string("__cookie__:a\nmore"),
-                                     "__cookie__:" + std::string(kSecretBytesMax, 'x')}) {
+  for (const std::string& content :
+       {std::string("precious"), std::string("__cookie__"), std::string("__cookie__:a\nmore"),
+        "__cookie__:" + std::string(kSecretBytesMax, 'x')}) {
     file.write(content);
     EXPECT_EQ(problem(), file.path() + ": it is not a cookie file" + expected);
     EXPECT_EQ(file.read(), content);

@@ -62,7 +62,8 @@ class Server {
     std::vector<server::ListenerOptions> listeners;
     std::vector<std::size_t> indices;  // in sockets(), of the listeners
     std::string group;
-    std::vector<std::string> restored;  // paths of Unix sockets that were gone, or of somebody else: they are added again
+    std::vector<std::string>
+        restored;  // paths of Unix sockets that were gone, or of somebody else: they are added again
     struct Lost {
       std::string path;
       net::OsError error;

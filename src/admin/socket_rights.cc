@@ -42,7 +42,8 @@ std::string text_of(int code) {
 
 }  // namespace
 
-std::expected<SocketRights, Error> SocketRights::change(const session::UnixFile& file, const std::string& group,
+std::expected<SocketRights, Error> SocketRights::change(const session::UnixFile& file,
+                                                        const std::string& group,
                                                         std::optional<unsigned> mode) {
   const auto failed = [&](std::string_view why, int code) {
     return std::unexpected(

@@ -70,9 +70,10 @@ TEST_F(SocketRightsTest, OfAnotherFileAtThePathStay) {
     EXPECT_EQ(::stat(other.c_str(), &made), 0);
     return made.st_mode & 0777U;
   };
-  const std::string expected = "cannot give " + path_ +
-                               " to the group of the process: another file is at this path, and not the socket "
-                               "that was bound there";
+  const std::string expected =
+      "cannot give " + path_ +
+      " to the group of the process: another file is at this path, and not the socket "
+      "that was bound there";
   {
     auto undone = SocketRights::change(file_, "", 0666);
     ASSERT_TRUE(undone);

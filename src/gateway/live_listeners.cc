@@ -72,7 +72,8 @@ std::expected<LiveListeners::Change, std::string> LiveListeners::bind(
     auto prepared = load(change.plan[i]);
     if (!prepared) return std::unexpected(prepared.error().message);
     auto bound = server.bind_listener(prepared->all().front());
-    if (!bound && !is_lost) return std::unexpected(key_of_listener(plan[i]) + ": cannot listen: " + bound.error().message());
+    if (!bound && !is_lost)
+      return std::unexpected(key_of_listener(plan[i]) + ": cannot listen: " + bound.error().message());
     if (!bound) {
       log::warn("unix_socket_lost", {{"path", plan[i].at.unix_path}, {"error", bound.error().message()}});
       keep();

@@ -35,7 +35,8 @@ class LiveListeners {
     std::vector<std::size_t> removed;  // indices in the server
     std::vector<ListenerPlan> plan;
     std::vector<std::size_t> indices;  // in the server, of the plan's listeners
-    std::vector<std::string> restored;  // paths of Unix sockets that were gone, or of somebody else: they are added again
+    std::vector<std::string>
+        restored;  // paths of Unix sockets that were gone, or of somebody else: they are added again
     bool is_empty() const { return added.empty() && removed.empty(); }
   };
   // Binds what the plan adds, and loads its certificates. The error is for the operator.

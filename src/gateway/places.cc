@@ -70,9 +70,8 @@ class Problems {
     look_at(key, path, Place::replaced);
     if (found_.size() > before || path.empty()) return;
     if (const auto problem = access::cookie_place_problem(path)) {
-      add(problem->is_of_this_user,
-          key + ": " + quoted_for_message(problem->path) + " " + problem->text +
-              ", expected a cookie file or a name that does not exist yet");
+      add(problem->is_of_this_user, key + ": " + quoted_for_message(problem->path) + " " + problem->text +
+                                        ", expected a cookie file or a name that does not exist yet");
     }
   }
   // What the log is opened with is also known without that: opening a pipe would end its reader.

@@ -96,9 +96,10 @@ TEST_F(Places, OfTheCookieFileWithSomethingElseAreAnError) {
   std::ofstream(plan.cookie_file) << "__cookie__:left";
   EXPECT_THAT(texts_of(plan), IsEmpty());
   std::ofstream(plan.cookie_file) << "precious";
-  EXPECT_THAT(texts_of(plan),
-              ElementsAre("access.cookieFile: \"" + plan.cookie_file +
-                          "\" is not a cookie file, expected a cookie file or a name that does not exist yet"));
+  EXPECT_THAT(
+      texts_of(plan),
+      ElementsAre("access.cookieFile: \"" + plan.cookie_file +
+                  "\" is not a cookie file, expected a cookie file or a name that does not exist yet"));
 }
 
 TEST_F(Places, OfTheAccessLogAreFiles) {
@@ -117,14 +118,16 @@ TEST_F(Places, OfTheAccessLogAreFiles) {
   EXPECT_THAT(log_at("socket"), ElementsAre(problem("socket", "is a socket, expected a file")));
   ASSERT_EQ(::mkfifo((folder_ + "/pipe").c_str(), 0600), 0);
   EXPECT_THAT(log_at("pipe"),
-              ElementsAre("warning: " + problem("pipe", "is a pipe, which can be opened only while another "
-                                                        "program reads it")));
+              ElementsAre("warning: " + problem("pipe",
+                                                "is a pipe, which can be opened only while another "
+                                                "program reads it")));
   ServePlan plan;
   plan.access_files = {folder_ + "/keys"};
   std::ofstream(folder_ + "/keys") << "key\n";
   plan.observe.access_log.path = folder_ + "/./keys";
-  EXPECT_THAT(texts_of(plan),
-              ElementsAre(problem("./keys", "is a file that this configuration reads, expected another one")));
+  EXPECT_THAT(
+      texts_of(plan),
+      ElementsAre(problem("./keys", "is a file that this configuration reads, expected another one")));
 }
 
 TEST_F(Places, OfSocketsAreNotOtherFiles) {

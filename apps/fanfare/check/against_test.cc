@@ -78,8 +78,9 @@ TEST_F(CheckAgainst, TheDashboardIsCompared) {
 TEST_F(CheckAgainst, AnAddressThatTheRunningServerHasIsStatus2) {
   EXPECT_EQ(check(text("server: { httpHost: localhost }\n", "5s"), text("", "5s")), 2);
   EXPECT_EQ(out_.str(), "");
-  EXPECT_THAT(complaints_.str(), testing::HasSubstr("server.httpPort: localhost:4000 cannot be bound, because "
-                                                    "the running server listens at 127.0.0.1:4000"));
+  EXPECT_THAT(complaints_.str(),
+              testing::HasSubstr("server.httpPort: localhost:4000 cannot be bound, because "
+                                 "the running server listens at 127.0.0.1:4000"));
 }
 
 TEST_F(CheckAgainst, AWarningIsShownAndIsNoError) {

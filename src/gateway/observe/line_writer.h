@@ -67,7 +67,7 @@ class LineWriter {
   BoundedQueue<AccessRecord> queue_;
   std::atomic<bool> reopens_ = false;
   std::atomic<Instant> stop_at_ = Instant::max();  // from then on it writes nothing
-  std::atomic<std::uint64_t> refused_ = 0;  // by the queue
+  std::atomic<std::uint64_t> refused_ = 0;         // by the queue
   // What follows belongs to the thread.
   std::uint64_t refused_told_ = 0;
   std::uint64_t lost_ = 0;     // not in the access log yet

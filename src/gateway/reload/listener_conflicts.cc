@@ -22,7 +22,8 @@ std::vector<Holder> holders_of(const ServePlan& plan) {
   std::vector<Holder> places;
   const std::vector<std::string> keys = keys_of_listeners(plan.listeners);
   for (std::size_t i = 0; i < keys.size(); ++i)
-    places.push_back({.key = key_of_listener(plan.listeners[i]), .same = keys[i], .at = plan.listeners[i].at});
+    places.push_back(
+        {.key = key_of_listener(plan.listeners[i]), .same = keys[i], .at = plan.listeners[i].at});
   if (!plan.admin) return places;
   const std::vector<std::string> admin_keys = keys_of_admin_listeners(*plan.admin);
   for (std::size_t i = 0; i < admin_keys.size(); ++i) {
@@ -75,10 +76,10 @@ std::vector<std::string> listener_conflicts(const ServePlan& running, const Serv
     const auto holder = std::ranges::find_if(
         present, [&](const Holder& one) { return addresses_overlap(one.at, wanted.at); });
     if (holder == present.end()) continue;
-    conflicts.push_back(wanted.key + ": " + name_of_listener(wanted.at) +
-                        " cannot be bound, because the running server listens at " +
-                        name_of_listener(holder->at) + " (" + holder->key +
-                        "), expected two reloads: one that moves or removes that listener, and then this one");
+    conflicts.push_back(
+        wanted.key + ": " + name_of_listener(wanted.at) +
+        " cannot be bound, because the running server listens at " + name_of_listener(holder->at) + " (" +
+        holder->key + "), expected two reloads: one that moves or removes that listener, and then this one");
   }
   return conflicts;
 }

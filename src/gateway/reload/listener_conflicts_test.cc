@@ -20,10 +20,11 @@ ServePlan plan_at(std::vector<server::ListenerOptions> places,
 }
 
 TEST(ListenerConflicts, NameBothKeysAndWhatToDo) {
-  EXPECT_THAT(listener_conflicts(plan_at({{.port = 4000}}), plan_at({{.host = "0.0.0.0", .port = 4000}})),
-              ElementsAre("server.httpPort: 0.0.0.0:4000 cannot be bound, because the running server listens at "
-                          "127.0.0.1:4000 (server.httpPort), expected two reloads: one that moves or removes "
-                          "that listener, and then this one"));
+  EXPECT_THAT(
+      listener_conflicts(plan_at({{.port = 4000}}), plan_at({{.host = "0.0.0.0", .port = 4000}})),
+      ElementsAre("server.httpPort: 0.0.0.0:4000 cannot be bound, because the running server listens at "
+                  "127.0.0.1:4000 (server.httpPort), expected two reloads: one that moves or removes "
+                  "that listener, and then this one"));
 }
 
 TEST(ListenerConflicts, OfEachPairOfRoles) {
@@ -31,8 +32,8 @@ TEST(ListenerConflicts, OfEachPairOfRoles) {
   running.listeners[1].socket_name = "metrics";
   ServePlan after = plan_at({{.port = 4000}, {.port = 4002}}, {{.port = 4001}});
   after.listeners[1].socket_name = "metrics";
-  EXPECT_THAT(listener_conflicts(running, after),
-              ElementsAre(StartsWith("metrics.port: 127.0.0.1:4002 "), StartsWith("admin.port: 127.0.0.1:4001 ")));
+  EXPECT_THAT(listener_conflicts(running, after), ElementsAre(StartsWith("metrics.port: 127.0.0.1:4002 "),
+                                                              StartsWith("admin.port: 127.0.0.1:4001 ")));
   EXPECT_THAT(listener_conflicts(running, running), IsEmpty());
 }
 
