@@ -55,7 +55,8 @@ constexpr const char* kServeExamples = R"(Examples:
 Durations are written 500ms, 30s, 1m30s or 1h. Status 0 after SIGTERM or SIGINT, 2 for a wrong flag or file.)";
 
 constexpr const char* kCheckExamples =
-    R"(Status 0: the file is good, and a summary is printed. Status 2: one error with line, column and what was expected.
+    R"(Status 0: the file is good, and a summary is printed. Status 2: errors, up to 100, each with line, column and
+what was expected.
 Variables of the environment are filled in as 'serve' does.)";
 
 constexpr const char* kConnectExamples = R"(Examples:

@@ -2,6 +2,8 @@
 
 #include <filesystem>
 #include <iostream>
+#include <optional>
+#include <string>
 #include <system_error>
 #include <variant>
 
@@ -24,11 +26,14 @@ namespace {
 
 constexpr int kStatusUsage = 2;
 
+std::optional<std::string> own_page() {
+  std::error_code ignored;  // the path is then empty, and nothing is found
+  return fanfare::app::web_directory_beside(std::filesystem::read_symlink("/proc/self/exe", ignored));
+}
+
 int run_serve(const fanfare::app::ServeArguments& arguments) {
   fanfare::gateway::hold_signals();
-  std::error_code ignored;  // the path is then empty, and nothing is found
-  const auto page =
-      fanfare::app::web_directory_beside(std::filesystem::read_symlink("/proc/self/exe", ignored));
+  const auto page = own_page();
   const auto format = fanfare::app::log_format_of(arguments, fanfare::gateway::process_environment);
   const auto read = [&] {
     auto plan = fanfare::app::plan_of(arguments, fanfare::gateway::process_environment, page);
@@ -53,10 +58,11 @@ int run_command(const fanfare::app::Command& command) {
   if (const auto* check = std::get_if<fanfare::app::CheckArguments>(&command)) {
     if (check->against) {
       return fanfare::app::run_check_against(check->file, *check->against,
-                                             fanfare::gateway::process_environment, std::cout, std::cerr);
+                                             fanfare::gateway::process_environment, std::cout, std::cerr,
+                                             own_page());
     }
     return fanfare::app::run_check(check->file, fanfare::gateway::process_environment, std::cout, std::cerr,
-                                   check->system);
+                                   check->system, own_page());
   }
   if (const auto* connect = std::get_if<fanfare::app::ConnectArguments>(&command)) {
     return fanfare::app::run_connect(*connect, std::cout, std::cerr);

@@ -29,6 +29,15 @@ std::unexpected<std::string> failed(const std::string& path, int code) {
   return std::unexpected(path + ": " + std::strerror(code));
 }
 
+std::unexpected<std::string> refused(const CookiePlaceProblem& problem) {
+  return std::unexpected(problem.path + ": it " + problem.text +
+                         ", expected a cookie file or a name that does not exist yet");
+}
+
+std::string beside(const std::string& path) {
+  return path + ".tmp";
+}
+
 // Zero, or errno.
 int write_private(const std::string& path, std::string_view text) {
   unlink(path.c_str());
@@ -41,10 +50,35 @@ int write_private(const std::string& path, std::string_view text) {
   return code;
 }
 
-// Zero, or errno.
-int access_of(const std::string& path) {
-  struct stat status{};
-  return lstat(path.c_str(), &status) == 0 ? 0 : errno;
+// What lstat() shows, in words. A cookie file is a regular file.
+std::string_view kind_of(mode_t mode) {
+  if (S_ISLNK(mode)) return "is a symbolic link";
+  if (S_ISDIR(mode)) return "is a directory";
+  if (S_ISSOCK(mode)) return "is a socket";
+  if (S_ISFIFO(mode)) return "is a pipe";
+  return S_ISREG(mode) ? "is a file" : "is a device";
+}
+
+bool is_cookie(std::string_view content) {
+  return content.starts_with(kCookieUser) && content.substr(kCookieUser.size()).starts_with(':') &&
+         content.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos;
+}
+
+std::optional<CookiePlaceProblem> problem_at(const std::string& path) {
+  struct stat there{};
+  if (lstat(path.c_str(), &there) != 0) return std::nullopt;  // whoever writes there notices
+  if (!S_ISREG(there.st_mode)) {
+    return CookiePlaceProblem{.path = path, .text = std::string(kind_of(there.st_mode))};
+  }
+  if (there.st_size == 0) return std::nullopt;
+  if (there.st_size <= static_cast<off_t>(kSecretBytesMax)) {
+    if (::access(path.c_str(), R_OK) != 0 && errno == EACCES) {
+      return CookiePlaceProblem{.path = path, .text = "cannot be read by this user", .is_of_this_user = true};
+    }
+    const auto content = read_small_file(path, kSecretBytesMax);
+    if (content && is_cookie(*content)) return std::nullopt;
+  }
+  return CookiePlaceProblem{.path = path, .text = "is not a cookie file"};
 }
 
 bool is_locked(const std::string& path) {
@@ -94,24 +128,23 @@ bool has_password(const PasswordHash& hash, std::string_view password) {
   return same(hash.hmac, hmac_sha256(hash.salt, password));
 }
 
+std::optional<CookiePlaceProblem> cookie_place_problem(const std::string& path) {
+  auto problem = problem_at(path);
+  return problem ? problem : problem_at(beside(path));
+}
+
 std::expected<CookieFile, std::string> CookieFile::create(std::string path, Random& random) {
   auto cookie = make(std::move(path), random);
-  if (auto published = cookie.publish(); !published) {
-    cookie.path_.clear();
-    return std::unexpected(std::move(published.error()));
-  }
+  if (auto published = cookie.publish(); !published) return std::unexpected(std::move(published.error()));
   return cookie;
 }
 
 std::expected<CookieFile, std::string> CookieFile::prepare(std::string path, Random& random) {
   auto cookie = make(std::move(path), random);
-  const std::string beside = cookie.path_ + ".tmp";
-  if (const int code = write_private(beside, {}); code != 0) {
-    auto error = failed(cookie.path_, code);
-    cookie.path_.clear();
-    return error;
-  }
-  unlink(beside.c_str());
+  if (const auto problem = cookie_place_problem(cookie.path_)) return refused(*problem);
+  const std::string written = beside(cookie.path_);
+  if (const int code = write_private(written, {}); code != 0) return failed(cookie.path_, code);
+  unlink(written.c_str());
   return cookie;
 }
 
@@ -125,37 +158,49 @@ CookieFile CookieFile::make(std::string path, Random& random) {
 }
 
 std::expected<void, std::string> CookieFile::publish() {
-  if (const int code = write(); code != 0) return failed(path_, code);
-  return {};
+  return write();
 }
 
 // Beside the path, and then renamed.
-int CookieFile::write() {
-  const std::string beside = path_ + ".tmp";
-  if (const int code = write_private(beside, content_); code != 0) return code;
-  const int fd = open(beside.c_str(), O_RDONLY | O_CLOEXEC);
+std::expected<void, std::string> CookieFile::write() {
+  if (const auto problem = cookie_place_problem(path_)) return refused(*problem);
+  const std::string written = beside(path_);
+  if (const int code = write_private(written, content_); code != 0) return failed(path_, code);
+  const int fd = open(written.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
   if (fd >= 0)
     flock(fd, LOCK_EX | LOCK_NB);  // only for was_in_use() of others: without locks nothing else is different
-  if (std::rename(beside.c_str(), path_.c_str()) != 0) {
+  struct stat made{};
+  if (lstat(written.c_str(), &made) != 0 || std::rename(written.c_str(), path_.c_str()) != 0) {
     const int code = errno;
-    unlink(beside.c_str());
+    unlink(written.c_str());
     if (fd >= 0) close(fd);
-    return code;
+    return failed(path_, code);
   }
+  device_ = made.st_dev;
+  inode_ = made.st_ino;
   if (locked_ >= 0) close(locked_);
   locked_ = fd;
-  return 0;
+  return {};
+}
+
+// Another process may have written its cookie into the same file.
+bool CookieFile::is_there() const {
+  struct stat now{};
+  if (inode_ == 0 || lstat(path_.c_str(), &now) != 0 || !S_ISREG(now.st_mode) || now.st_dev != device_ ||
+      now.st_ino != inode_)
+    return false;
+  const auto content = read_small_file(path_, kSecretBytesMax);
+  return content && same_secret(*content, content_);
 }
 
 bool CookieFile::restore_if_gone() {
-  if (path_.empty() || access_of(path_) != ENOENT) return false;
-  return write() == 0;
+  struct stat now{};
+  if (path_.empty() || lstat(path_.c_str(), &now) == 0 || errno != ENOENT) return false;
+  return write().has_value();
 }
 
 bool CookieFile::take_back() {
-  if (path_.empty()) return false;
-  const auto content = read_small_file(path_, kSecretBytesMax);
-  return !(content && same_secret(*content, content_)) && write() == 0;
+  return !path_.empty() && !is_there() && write().has_value();
 }
 
 CookieFile::CookieFile(CookieFile&& other) noexcept
@@ -163,14 +208,13 @@ CookieFile::CookieFile(CookieFile&& other) noexcept
       hash_(std::move(other.hash_)),
       content_(std::exchange(other.content_, {})),
       was_in_use_(other.was_in_use_),
+      device_(other.device_),
+      inode_(other.inode_),
       locked_(std::exchange(other.locked_, -1)) {}
 
 CookieFile::~CookieFile() {
   if (locked_ >= 0) close(locked_);
-  if (!path_.empty()) {
-    const auto content = read_small_file(path_, kSecretBytesMax);
-    if (content && same_secret(*content, content_)) unlink(path_.c_str());
-  }
+  if (!path_.empty() && is_there()) unlink(path_.c_str());
   OPENSSL_cleanse(content_.data(), content_.size());
 }
 

@@ -2,7 +2,9 @@
 // Passwords as Bitcoin Core keeps them: "rpcauth=USER:SALT$HMAC", where HMAC is HMAC-SHA256 of the password with the
 // salt as its key, in hexadecimal. A plain rpcpassword is turned into this form at once. Any thread.
 
+#include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -33,11 +35,20 @@ bool has_password(const PasswordHash& hash, std::string_view password);
 // Bitcoin Core's cookie: the user of a local program that can read the file.
 inline constexpr std::string_view kCookieUser = "__cookie__";
 
+// Why a cookie file cannot be written at a path: what is there is not one that was left, and would be lost.
+struct CookiePlaceProblem {
+  std::string path;              // this one, or that of the file beside it
+  std::string text;              // "is a symbolic link"
+  bool is_of_this_user = false;  // another user may be able to read what is there
+};
+// Empty: nothing is there, an empty file, or a cookie file.
+std::optional<CookiePlaceProblem> cookie_place_problem(const std::string& path);
+
 // A file with a fresh password, for programs of the same user: "__cookie__:PASSWORD", mode 0600. It is removed by the
-// destructor, unless another process has replaced it.
+// destructor, if it is still the file that was written. What is at the path is replaced only if it is a cookie file.
 class CookieFile {
  public:
-  // The error is for the operator. The file is written beside the path and renamed, so a reader never sees a part.
+  // The error is for the operator. The file is written beside the path, as PATH.tmp, and renamed, so a reader never sees a part.
   static std::expected<CookieFile, std::string> create(std::string path, Random& random);
   // The same without the file, which publish() writes. It is an error already if it could not be written now.
   static std::expected<CookieFile, std::string> prepare(std::string path, Random& random);
@@ -63,14 +74,17 @@ class CookieFile {
         content_(std::move(content)),
         was_in_use_(was_in_use) {}
   static CookieFile make(std::string path, Random& random);
-  // Zero, or errno.
-  int write();
+  std::expected<void, std::string> write();
+  // Whether the file is still the one that was written.
+  bool is_there() const;
 
   std::string path_;  // empty: moved from
   PasswordHash hash_;
   std::string content_;
   bool was_in_use_ = false;
-  int locked_ = -1;  // the file, with a lock as long as this process uses it
+  std::uint64_t device_ = 0;  // of the file that was written
+  std::uint64_t inode_ = 0;   // 0: none was
+  int locked_ = -1;           // the file, with a lock as long as this process uses it
 };
 
 }  // namespace fanfare::access

@@ -126,6 +126,74 @@ TEST(CookieFile, ReplacesOneThatWasLeftAndReportsAFolderThatIsMissing) {
   EXPECT_FALSE(CookieFile::create("/nonexistent/cookie", random));
 }
 
+// Whatever else is at the path, or beside it where the file is written first, belongs to somebody.
+TEST(CookieFile, WhatIsNotACookieFileStays) {
+  SeededRandom random(1);
+  const TemporaryFile file;
+  const std::string beside = file.path() + ".tmp";
+  const auto problem = [&] {
+    const auto created = CookieFile::create(file.path(), random);
+    const auto prepared = CookieFile::prepare(file.path(), random);
+    EXPECT_FALSE(created || prepared);
+    if (!created && !prepared) {
+      EXPECT_EQ(created.error(), prepared.error());
+    }
+    return created ? std::string() : created.error();
+  };
+  const std::string expected = ", expected a cookie file or a name that does not exist yet";
+  for (const std::string& content :
+       {std::string("precious"), std::string("__cookie__"), std::string("__cookie__:a\nmore"),
+        "__cookie__:" + std::string(kSecretBytesMax, 'x')}) {
+    file.write(content);
+    EXPECT_EQ(problem(), file.path() + ": it is not a cookie file" + expected);
+    EXPECT_EQ(file.read(), content);
+  }
+  std::filesystem::rename(file.path(), beside);
+  EXPECT_EQ(problem(), beside + ": it is not a cookie file" + expected);
+  std::ofstream(beside) << "__cookie__:left";
+  std::filesystem::create_symlink(beside, file.path());
+  EXPECT_EQ(problem(), file.path() + ": it is a symbolic link" + expected);
+  EXPECT_TRUE(std::filesystem::is_symlink(file.path()));
+  std::filesystem::remove(file.path());
+  ASSERT_EQ(mkfifo(file.path().c_str(), 0600), 0);
+  EXPECT_EQ(problem(), file.path() + ": it is a pipe" + expected);
+  std::filesystem::remove(file.path());
+  std::filesystem::create_directory(file.path());
+  EXPECT_EQ(problem(), file.path() + ": it is a directory" + expected);
+  std::filesystem::remove(file.path());
+  // An empty one loses nothing, and what was left beside it was of an earlier process.
+  file.write("");
+  EXPECT_TRUE(CookieFile::create(file.path(), random));
+  EXPECT_FALSE(std::filesystem::exists(beside));
+}
+
+// The same content, and not the same file.
+TEST(CookieFile, ACopyInItsPlaceStays) {
+  SeededRandom random(1);
+  const TemporaryFile file;
+  {
+    const auto cookie = CookieFile::create(file.path(), random);
+    ASSERT_TRUE(cookie);
+    std::filesystem::copy_file(file.path(), file.path() + ".copy");
+    std::filesystem::rename(file.path() + ".copy", file.path());
+  }
+  EXPECT_TRUE(std::filesystem::exists(file.path()));
+}
+
+// Nobody's file is replaced when the path is taken again.
+TEST(CookieFile, IsNotTakenBackFromWhatIsNoCookieFile) {
+  SeededRandom random(1);
+  const TemporaryFile file;
+  auto cookie = CookieFile::create(file.path(), random);
+  ASSERT_TRUE(cookie);
+  file.write("precious");
+  EXPECT_FALSE(cookie->take_back());
+  EXPECT_EQ(file.read(), "precious");
+  file.write("__cookie__:of-another-process");
+  EXPECT_TRUE(cookie->take_back());
+  EXPECT_TRUE(has_password(cookie->hash(), file.read().substr(11)));
+}
+
 TEST(CookieFile, ASecondUserIsNoticedAndTheFirstOneWritesItsOwnAgain) {
   SeededRandom random(1);
   const TemporaryFile file;

@@ -64,6 +64,15 @@ TEST_P(CookieReloadTest, AnotherFileHasAnotherPasswordAndTheEarlierOneIsWorthles
   EXPECT_EQ(status_with(after), "200");
   EXPECT_EQ(gateway_->states().size(), 2U);
 
+  // So does a file that is none of ours.
+  std::ofstream(file("precious")) << "precious";
+  wanted.cookie_file = file("precious");
+  EXPECT_EQ(gateway_->reload(wanted).refusal,
+            "cannot write the cookie file " + file("precious") +
+                ": it is not a cookie file, expected a cookie file or a name that does not exist yet");
+  EXPECT_EQ(content_of("precious"), "precious");
+  std::filesystem::remove(file("precious"));
+
   plan_.cookie_file.clear();
   EXPECT_THAT(reload(), ElementsAre("~ access.cookieFile: " + file("new") + " -> none"));
   EXPECT_FALSE(std::filesystem::exists(file("new")));
