@@ -1,4 +1,4 @@
-// The fanfare program: serve, check, connect, bench, canvas, admin, top.
+// The fanfare program: serve, check, connect, bench, canvas, admin, top, size.
 
 #include <filesystem>
 #include <iostream>
@@ -18,6 +18,7 @@
 #include "serve/flags.h"
 #include "serve/log_flags.h"
 #include "serve/web_directory.h"
+#include "size/command.h"
 
 namespace {
 
@@ -71,6 +72,9 @@ int run_command(const fanfare::app::Command& command) {
   }
   if (const auto* top = std::get_if<fanfare::app::TopArguments>(&command)) {
     return fanfare::app::run_top(*top, std::cout, std::cerr);
+  }
+  if (const auto* size = std::get_if<fanfare::app::SizeArguments>(&command)) {
+    return fanfare::app::run_size(*size, std::cout, std::cerr);
   }
   return run_serve(std::get<fanfare::app::ServeArguments>(command));
 }

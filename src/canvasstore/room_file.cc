@@ -243,7 +243,20 @@ bool RoomFile::write(const std::vector<LoggedTick>& ticks) {
   return true;
 }
 
+bool RoomFile::begin_again(std::uint64_t tick) {
+  growth_.clear();
+  grown_.clear();
+  versions_ = {};
+  first_ms_ = 0;
+  last_time_ms_ = 0;
+  return execute(
+             "DELETE FROM ticks; DELETE FROM changes; DELETE FROM taken_back; DELETE FROM snapshots;"
+             "DELETE FROM chunks; DELETE FROM users; DELETE FROM events;") &&
+         set_state("past_from", std::to_string(tick));
+}
+
 bool RoomFile::write_tick(const LoggedTick& tick) {
+  if (tick.is_base && !begin_again(tick.tick)) return fail("cannot begin the log again");
   last_time_ms_ = std::max(last_time_ms_, tick.time_ms);
   if (!statements_->tick.bind(1, tick.tick).bind(2, last_time_ms_).run()) return fail("cannot write a tick");
   for (const LoggedChunk& chunk : tick.chunks) {

@@ -59,7 +59,7 @@ class Gateway::Impl {
     metrics_.watch(streams_->catalog());
     if (const StreamSharing* const sharing = streams_->sharing())
       metrics_.watch(sharing->relay().counters(), sharing->leases().counters());
-    canvas_ = std::make_unique<CanvasRuntime>(server_);
+    canvas_ = std::make_unique<CanvasRuntime>(server_, plan_.relay);
     metrics_.watch(canvas_->rooms());
     metrics_.watch(server_.gate());
     metrics_.watch(budget_, unfinished_);
