@@ -177,7 +177,7 @@ void CanvasRelay::set_up(bool is_up) {
   }
   for (const auto& room : rooms) {
     const std::scoped_lock lock(room->mutex);
-    if (room->reader != nullptr) room->tell_up(relay_.relay_.link(), is_up);
+    if (room->reader != nullptr) room->tell_up(relay_.link(), is_up);
   }
 }
 

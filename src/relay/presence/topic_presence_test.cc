@@ -14,6 +14,18 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Names = std::set<std::string>;
 
+// It was hung, and writes on before it has read that.
+TEST(PresenceTable, ALogThatIsGoneCountsNoMore) {
+  const MemberLog hung{.instance = 2, .turn = 0};
+  PresenceTable table({.instance = 1, .turn = 0});
+  table.take(hung, 1, {.change = {.joined = {"ann"}, .left = {}}});
+  EXPECT_TRUE(table.has_untold(9));
+  table.take_told(2, {.kind = PresenceRecord::Kind::gone, .gone = {hung}});
+  EXPECT_FALSE(table.has_untold(9));
+  table.take(hung, 3, {.change = {.joined = {"ann"}, .left = {}}});
+  EXPECT_FALSE(table.has_untold(9));
+}
+
 class TopicPresenceTest : public testing::Test {
  public:
   TopicPresenceTest() { log::set_level(log::Level::error); }
