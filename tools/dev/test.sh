@@ -189,6 +189,12 @@ end_beside() {
   return "$status"
 }
 
+# They mostly wait for the network.
+begin_packages_of_node() {
+  begin_beside npm-ci npm ci --prefix tests/e2e --ignore-scripts --no-audit --no-fund
+  begin_beside npm-ci-web bash tools/npm_ci.sh web
+}
+
 # Test files and one slow check are left to ./dev lint: they take most of the time.
 begin_tidy() { begin_beside tidy python3 tools/tidy.py --fast build/asan; }
 end_tidy() {
@@ -203,7 +209,7 @@ begin_configurations() {
 end_configurations() { suite "build configurations, the rest" configurations count_conformance end_beside configurations; }
 
 fuzz_smoke() {
-  suite "fuzz, 5 s each" fuzz count_fuzz bash tools/dev/fuzz.sh --built --seconds 5
+  suite "fuzz, 3 s each" fuzz count_fuzz bash tools/dev/fuzz.sh --built --seconds 3
 }
 
 end_to_end() {
@@ -214,7 +220,7 @@ end_to_end() {
   suite "conformance, on epoll" conformance-epoll count_conformance python3 tests/conformance/run.py \
     --server "build/release/tests/programs/echo_server loop=epoll"
   if [[ ! -f tests/e2e/package.json ]]; then return 0; fi
-  check "npm ci" npm-ci npm ci --prefix tests/e2e --ignore-scripts --no-audit --no-fund || return 0
+  check "npm ci" npm-ci end_beside npm-ci || return 0
   suite "interoperability" interop count_conformance /usr/bin/python3 tests/interop/run.py \
     --server build/release/tests/programs/echo_server --client build/release/tests/conformance/echo_client \
     --fanfare build/release/apps/fanfare/fanfare
@@ -244,7 +250,7 @@ node_tests() {
 # The client library and its hooks: unit tests, real browsers, the packages, and the real daemon. Then the dashboard in Chromium, with
 # the program that was just built.
 web_tests() {
-  check "npm ci, web" npm-ci-web bash tools/npm_ci.sh web || return 0
+  check "npm ci, web" npm-ci-web end_beside npm-ci-web || return 0
   check "web: types" web-types run_web_types || true
   check "build the dashboard" build-web build_web release || return 0
   suite "web: client, hooks and app" web count_vitest run_vitest
@@ -261,6 +267,7 @@ if [[ -n $filter ]]; then
   unit_tests_asan
 else
   fast_checks
+  if [[ -z $quick ]]; then begin_packages_of_node; fi
   unit_tests_asan
   check "dead code" dead-code python3 tools/dead_code.py build/asan || true
   if [[ -z $quick ]]; then

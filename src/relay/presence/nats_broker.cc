@@ -17,7 +17,7 @@ using AckHandle = Handle<jsPubAck, jsPubAck_Destroy>;
 // Shorter than the silence after which others count an instance as gone.
 constexpr std::int64_t kWaitMs = 1000;
 constexpr int kWrongPlace = 10'071;  // the broker's error: another message is the last one
-constexpr std::int64_t kNanosecondsPerMs = 1'000'000;
+constexpr std::int64_t kNanosecondsInMs = 1'000'000;
 constexpr std::size_t kHeaderBytesMax = 512;
 constexpr std::string_view kNotConnected = "the broker is away";
 
@@ -94,7 +94,7 @@ std::expected<NatsPresenceBroker::Consumer, std::string> NatsPresenceBroker::con
   config.AckPolicy = js_AckNone;
   config.MaxDeliver = 1;
   config.FlowControl = true;
-  config.Heartbeat = options_.heartbeat.count() * kNanosecondsPerMs;
+  config.Heartbeat = options_.heartbeat.count() * kNanosecondsInMs;
   config.FilterSubject = filter.c_str();
   config.DeliverSubject = deliver_to.c_str();
   config.Replicas = 1;
