@@ -38,6 +38,10 @@ std::uint64_t number_of(std::string_view text) {
   return number;
 }
 
+constexpr const char* kEmptyLog =
+    "DELETE FROM ticks; DELETE FROM changes; DELETE FROM taken_back; DELETE FROM snapshots;"
+    "DELETE FROM chunks; DELETE FROM users; DELETE FROM events;";
+
 // A chunk in which these pixels are all that is drawn.
 canvasserver::StoredChunk whole_chunk(const LoggedChunk& chunk, const canvas::RoomSpec& spec) {
   canvasserver::StoredChunk whole{.chunk = chunk.chunk, .version = chunk.version, .pixels = {}};
@@ -261,10 +265,7 @@ bool RoomFile::begin_again(std::uint64_t tick) {
   versions_ = {};
   first_ms_ = 0;
   last_time_ms_ = 0;
-  return execute(
-             "DELETE FROM ticks; DELETE FROM changes; DELETE FROM taken_back; DELETE FROM snapshots;"
-             "DELETE FROM chunks; DELETE FROM users; DELETE FROM events;") &&
-         set_state("past_from", std::to_string(tick));
+  return execute(kEmptyLog) && set_state("past_from", std::to_string(tick));
 }
 
 bool RoomFile::write_tick(const LoggedTick& tick) {

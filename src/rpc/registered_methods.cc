@@ -130,7 +130,8 @@ std::optional<Refusal> RegisteredMethods::refuse_method(const MethodEntry* entry
     return Refusal{.code = kNotPermitted, .message = std::string(end_of(*identity))};
   }
   if (entry == nullptr) {
-    return Refusal{.code = jsonrpc::ErrorCode::method_not_found, .message = "unknown method " + shown_method(name)};
+    return Refusal{.code = jsonrpc::ErrorCode::method_not_found,
+                   .message = "unknown method " + shown_method(name)};
   }
   if (!context_.registry.may_call(identity, entry->name)) {
     return Refusal{.code = kNotPermitted, .message = "the method " + entry->name + " is not allowed"};
