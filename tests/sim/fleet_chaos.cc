@@ -53,7 +53,7 @@ void Fleet::act_on_instances() {
       if (deploy_ != Deploy::none) return;
       tell("fleet", "is deployed");
       deployed_ = 0;
-      set_health(0, false);
+      check_health(0);
       deploy_until_ = world().time.now() + world().between(0ms, 2s);
       deploy_ = Deploy::draining;
   }

@@ -75,7 +75,7 @@ void Fleet::start(std::size_t index) {
   const Inside inside(process);
   place.instance = std::make_unique<Instance>(index, node_, chain_);
   place.accepts = true;
-  set_health(index, true);
+  check_health(index);
 }
 
 void Fleet::end(std::size_t index, Duration back_in) {
@@ -84,13 +84,15 @@ void Fleet::end(std::size_t index, Duration back_in) {
   place.instance->die();
   place.accepts = false;
   place.starts_at = world().time.now() + back_in;
-  set_health(index, false);
+  check_health(index);
   graves_.push_back(std::move(place.instance));
 }
 
-void Fleet::set_health(std::size_t index, bool is_healthy) {
-  world().time.call_after(world().between(0ms, 2s),
-                          [this, index, is_healthy] { places_[index].is_healthy = is_healthy; });
+void Fleet::check_health(std::size_t index) {
+  world().time.call_after(world().between(0ms, 2s), [this, index] {
+    const bool is_draining = deploy_ == Deploy::draining && deployed_ == index;
+    places_[index].is_healthy = places_[index].accepts && !is_draining;
+  });
 }
 
 Instance* Fleet::balance() {
@@ -164,7 +166,7 @@ void Fleet::deploy_on() {
         deploy_ = Deploy::none;
         return;
       }
-      set_health(deployed_, false);
+      check_health(deployed_);
       deploy_until_ = now + world().between(500ms, 2s);
       deploy_ = Deploy::draining;
       return;

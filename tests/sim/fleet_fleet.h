@@ -50,7 +50,8 @@ class Fleet {
   void add_clients();
   void start(std::size_t place);
   void end(std::size_t place, Duration back_in);
-  void set_health(std::size_t place, bool is_healthy);
+  // The load balancer, soon.
+  void check_health(std::size_t place);
   void bury();
   // One turn of what happens.
   void step();

@@ -94,7 +94,8 @@ bool Oracle::is_doubtful(const std::string& topic, std::uint64_t epoch) const {
 void Oracle::seen(const std::string& topic, Position at, const std::string& text) {
   ++sums.seen;
   const auto [first, is_new] = seen_[topic].emplace(at, text);
-  if (!is_new && first->second != text && !is_doubtful(topic, at.epoch))
+  if (is_doubtful(topic, at.epoch)) return;
+  if (!is_new && first->second != text)
     return world().fail(line("two clients got different events of ", topic, " at ", text_of(at), ": ",
                              first->second, " and ", text));
   const auto [from, to] = streams_[stream_of_topic(topic)].equal_range(at);
@@ -104,7 +105,9 @@ void Oracle::seen(const std::string& topic, Position at, const std::string& text
 
 bool Oracle::is_kept(const std::string& stream, Position at) const {
   const auto* const kept = world().broker->find(stream);
-  if (kept == nullptr || at.offset < kept->first || at.offset > kept->last) return false;
+  // Those of an epoch that has ended are not read any more, even if the broker has them.
+  if (kept == nullptr || kept->epoch() != at.epoch || at.offset < kept->first || at.offset > kept->last)
+    return false;
   return relay::epoch_of(kept->at(at.offset).subject) == at.epoch;
 }
 
