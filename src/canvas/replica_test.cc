@@ -171,9 +171,9 @@ TEST(SharedBatch, EveryRequestSurvivesAndNothingElseIsTaken) {
 }
 
 // Instances, each with a copy that has applied a part of the log.
-class Simulation {
+class CopiesSimulation {
  public:
-  explicit Simulation(std::uint64_t seed) : random_(seed) {
+  explicit CopiesSimulation(std::uint64_t seed) : random_(seed) {
     for (std::size_t i = 0; i < 3; ++i) begin_instance(i);
   }
 
@@ -303,7 +303,7 @@ TEST(Replica, AllCopiesAreEqual) {
   const int seeds = wanted == nullptr ? 20 : std::atoi(wanted);
   for (int seed = 1; seed <= seeds && !testing::Test::HasFailure(); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
-    Simulation(static_cast<std::uint64_t>(seed)).run();
+    CopiesSimulation(static_cast<std::uint64_t>(seed)).run();
   }
 }
 
