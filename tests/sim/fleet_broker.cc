@@ -12,6 +12,8 @@ namespace {
 
 constexpr Duration kWithoutInterest = 5s;  // then a consumer ends
 constexpr std::string_view kDirectGet = "$JS.API.DIRECT.GET.";
+constexpr std::string_view kKeyValue = "$KV.";  // then the bucket and the key
+constexpr std::string_view kInfo = "$JS.API.INFO";
 constexpr int kNoResponders = 503;
 constexpr int kNotFound = 404;
 
@@ -202,6 +204,12 @@ void Broker::publish(const ConnectionPtr& from, const std::string& subject, cons
                      const SharedBytes& payload, const std::map<std::string, std::string>& headers) {
   if (subject.starts_with(kDirectGet))
     return get_directly(from, subject.substr(kDirectGet.size()), reply, std::string(as_text(payload.view())));
+  if (subject == kInfo) return answer(from, reply, {.to = {}, .payload = SharedBytes(as_bytes("{}"))});
+  if (subject.starts_with(kKeyValue)) {
+    put(subject.substr(subject.rfind('.') + 1), std::string(as_text(payload.view())),
+        std::stoull(header(headers, "Nats-Expected-Last-Subject-Sequence")));
+    return;
+  }
   const auto found =
       std::ranges::find_if(streams_, [&](const auto& each) { return each.second.subject == subject; });
   const bool is_away = found != streams_.end() && found->second.away_until > world().time.now();
@@ -360,18 +368,6 @@ std::optional<std::uint64_t> Broker::put(const std::string& key, const std::stri
   bucket_.entries[key] = {.value = value, .revision = ++bucket_.revision};
   tell("broker", line("lease of ", key, " to ", value, " as ", bucket_.revision));
   return bucket_.revision;
-}
-
-// Whatever its revision, as kvStore_Delete().
-void Broker::remove(const std::string& key, const std::string& by) {
-  const auto found = bucket_.entries.find(key);
-  if (found == bucket_.entries.end()) return;
-  if (found->second.value != by) {
-    tell("broker", line("the lease of ", found->second.value, " of ", key, " is deleted by ", by));
-    bucket_lost_at_ = world().time.now();
-  }
-  bucket_.entries.erase(found);
-  ++bucket_.revision;
 }
 
 }  // namespace fanfare::fleet

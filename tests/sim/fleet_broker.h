@@ -118,10 +118,9 @@ class Broker {
   void unsubscribed(const ConnectionPtr& from, const std::string& subject);
   std::optional<relay::Bucket::Entry> get(const std::string& key) const;
   std::optional<std::uint64_t> put(const std::string& key, const std::string& value, std::uint64_t after);
-  void remove(const std::string& key, const std::string& by);
 
   const std::map<std::string, Stream>& streams() const { return streams_; }
-  // When it last lost leases, or one was deleted by another than its holder (docs/simulation.md, "Known faults").
+  // When it last lost leases.
   Instant bucket_lost_at() const { return bucket_lost_at_; }
 
   static constexpr Duration kDuplicatesFor = std::chrono::minutes(2);

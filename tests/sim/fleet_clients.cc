@@ -193,7 +193,9 @@ void StreamClient::take_notice(std::string_view json) {
   }
   // That the broker is away has no place among the events.
   const auto offset = jsonrpc::uint_value(member(json, "offset"));
-  if (offset && at()) step_to({.epoch = at()->epoch, .offset = *offset});
+  if (!offset || !at()) return;
+  step_to({.epoch = at()->epoch, .offset = *offset});
+  world().oracle->seen(topic(), *at(), line("notice of ", string_in(json, "state")));
 }
 
 void StreamClient::take_value(std::string_view json) {

@@ -19,6 +19,7 @@ using fleet::world;
 using namespace std::chrono_literals;
 
 constexpr Duration kRequestTimeout = 2s;
+constexpr std::uint64_t kGivesUp = 8;  // the library, after one lost connection of so many
 constexpr std::size_t kPayloadBytesMax = std::size_t{1} << 20;
 
 }  // namespace
@@ -26,27 +27,37 @@ constexpr std::size_t kPayloadBytesMax = std::size_t{1} << 20;
 // --- the connection ------------------------------------------------------------------------------------
 
 struct Link::Parts {
-  void try_to_connect() {
-    if (is_closed || connection != nullptr) return;
+  bool connect() {
+    if (is_closed || connection != nullptr) return false;
     connection = world().broker->connect(process);
-    if (connection == nullptr) return plan_attempt(reconnect_wait);
+    if (connection == nullptr) {
+      events.on_problem({.kind = LinkProblem::Kind::unreachable, .words = "nobody answers"});
+      return false;
+    }
     connection->deliver = [this](Incoming message, const std::string& subject) {
       take(std::move(message), subject);
     };
     connection->lost = [this] { lose(); };
     for (const std::string& subject : subscribed) tell_subscribed(subject);
     events.on_connection(true);
+    return true;
+  }
+  // As the library does it, once there was a connection.
+  void reconnect() {
+    if (!is_closed && connection == nullptr && !connect()) plan_attempt(reconnect_wait);
   }
   void plan_attempt(Duration wait) {
     fleet::call_in(process, world().time.now() + world().between(wait / 2, wait * 2),
                    [weak = std::weak_ptr(self)] {
-                     if (const auto there = weak.lock()) (*there)->try_to_connect();
+                     if (const auto there = weak.lock()) (*there)->reconnect();
                    });
   }
   void lose() {
     world().broker->close(std::exchange(connection, nullptr));
     events.on_connection(false);
-    plan_attempt(reconnect_wait);
+    if (!world().one_in(kGivesUp)) return plan_attempt(reconnect_wait);
+    subscribed.clear();
+    events.on_closed();
   }
   void take(Incoming message, const std::string& subject) {
     const std::string_view end = std::string_view(subject).substr(inbox.size());
@@ -69,7 +80,8 @@ struct Link::Parts {
       asked->down->send([has_answer] { *has_answer = true; });
     });
     const Instant until = world().time.now() + kRequestTimeout;
-    while (!*has_answer && process->is_alive && !world().has_failed() && world().time.run_one(until)) {
+    while (!*has_answer && !is_closed && process->is_alive && !world().has_failed() &&
+           world().time.run_one(until)) {
     }
     // The library has no answer either when the connection was lost meanwhile.
     return *has_answer && connection == asked;
@@ -97,8 +109,16 @@ Link::~Link() {
 std::expected<void, std::string> Link::open(const NatsOptions& options, LinkEvents events) {
   parts_->events = std::move(events);
   parts_->reconnect_wait = options.reconnect_wait;
-  parts_->plan_attempt(10ms);
   return {};
+}
+
+bool Link::connect() {
+  return parts_->connect();
+}
+
+// Whoever asks sees it, and no event comes any more: there is one thread.
+void Link::cut() {
+  close();
 }
 
 void Link::close() {
@@ -248,21 +268,20 @@ std::expected<std::optional<Bucket::Entry>, std::string> Bucket::get(const std::
   return *entry;
 }
 
-std::optional<std::uint64_t> Bucket::put(const std::string& key, const std::string& value,
-                                         std::uint64_t after) {
+std::expected<std::uint64_t, std::string> Bucket::put(const std::string& key, const std::string& value,
+                                                      std::uint64_t after) {
   const auto revision = std::make_shared<std::optional<std::uint64_t>>();
   const bool answered = link_.parts().ask([=](const ConnectionPtr&) {
     *revision = world().broker->put(key, value, after);
     return true;
   });
-  return answered ? *revision : std::nullopt;
+  if (!answered || !*revision) return std::unexpected(std::string());
+  return **revision;
 }
 
-void Bucket::remove(const std::string& key) {
-  link_.parts().ask([key](const ConnectionPtr& connection) {
-    world().broker->remove(key, connection->process->name);
-    return true;
-  });
+void Bucket::put_blindly(const std::string& key, std::string_view value, std::uint64_t after) {
+  link_.publish(joined({"$KV.", name_, ".", key}), {}, as_bytes(value),
+                {{.name = "Nats-Expected-Last-Subject-Sequence", .value = std::to_string(after)}});
 }
 
 }  // namespace fanfare::relay

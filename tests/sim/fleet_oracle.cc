@@ -15,7 +15,17 @@ namespace {
 std::string content_of(const SharedBytes& payload) {
   if (!streams::is_record(payload)) return std::string(as_text(payload.view()));
   const streams::Record record = streams::read_record(payload);
-  return record.is_value() ? std::string(record.data) : "notice";
+  switch (record.kind) {
+    case streams::Record::Kind::value:
+      return std::string(record.data);
+    case streams::Record::Kind::interrupted:
+      return "notice of interrupted";
+    case streams::Record::Kind::restored:
+      return "notice of restored";
+    case streams::Record::Kind::paused:
+      return "notice of paused";
+  }
+  return "";
 }
 
 // {"list":[{"id":7},...]}.

@@ -25,6 +25,16 @@ void WithoutThread::start(NatsRelay& relay, pubsub::RelaySink& sink, const std::
                                                             [&relay, woken](bool is_up) {
                                                               relay.put(NatsRelay::Connection{is_up});
                                                               woken();
+                                                            },
+                                                        .on_problem =
+                                                            [&relay, woken](LinkProblem problem) {
+                                                              relay.put(std::move(problem));
+                                                              woken();
+                                                            },
+                                                        .on_closed =
+                                                            [&relay, woken] {
+                                                              relay.put(NatsRelay::Closed{});
+                                                              woken();
                                                             }});
   if (!opened) fleet::world().fail(opened.error());
 }
@@ -41,19 +51,14 @@ void WithoutThread::turn(NatsRelay& relay, Instant& ticked) {
 }
 
 Duration WithoutThread::pause(const NatsRelay& relay) {
-  const bool is_busy = !relay.counters_.is_up || relay.needs_retry_ || relay.past_reads_.size() > 0;
+  const bool is_busy =
+      !relay.counters_.is_up || relay.publisher_.needs_retry() || relay.past_reads_.size() > 0;
   return is_busy ? NatsRelay::kTick : NatsRelay::kTickIdle;
 }
 
 Instant WithoutThread::turn(Leases& leases) {
   leases.is_woken_ = false;
   return leases.advance_all();
-}
-
-void WithoutThread::let_go(Leases& leases) {
-  leases.stopping_ = true;
-  leases.is_woken_ = true;
-  for (const auto& [id, work] : leases.works_) work->is_wanted = false;
 }
 
 }  // namespace fanfare::relay
@@ -140,7 +145,7 @@ void FleetLeases::look() {
 
 void FleetLeases::stop() {
   if (std::exchange(is_stopping_, true)) return;
-  WithoutThread::let_go(leases_);
+  leases_.begin_stop();
   plan(world_now());
 }
 

@@ -22,8 +22,6 @@ class WithoutThread {
 
   static Instant turn(Leases& leases);
   static bool is_woken(const Leases& leases) { return leases.is_woken_; }
-  // All are given up in the next turn.
-  static void let_go(Leases& leases);
 };
 
 }  // namespace fanfare::relay
