@@ -99,7 +99,7 @@ std::expected<bool, Error> ChunkedDecoder::on_line_byte(char byte) {
 std::expected<bool, Error> ChunkedDecoder::on_size_byte(char byte) {
   if (const int digit = hex_digit(byte); digit >= 0) {
     // RFC9112§7.1: any number of zeros may lead.
-    const bool leads = digits_ == 1 && chunk_left_ == 0;
+    const bool leads = digit == 0 && digits_ == 1 && chunk_left_ == 0;
     if (leads && ++line_bytes_ > limits_.line_bytes_max) {
       return std::unexpected(Error{400, "chunk size too long"});
     }

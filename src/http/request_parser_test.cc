@@ -236,7 +236,8 @@ TEST(RequestParserLimits, ChunkedBodyBytesAreDecidedFromTheChunksSize) {
             1U);
   EXPECT_EQ(refused(head + "6\r\n012345\r\n5\r\n", {.body_bytes_max = 10}), 413);
   EXPECT_EQ(refused(head + "fffffffffffffff\r\n"), 413);
-  EXPECT_EQ(refused(head + "0000000000000000"), 413);
+  EXPECT_EQ(refused(head + "1000000000000000"), 413);
+  EXPECT_EQ(parsed(head + "0000000000000000\r\n\r\n").requests.size(), 1U);
 }
 
 TEST(RequestParserLimits, ExtensionsAndTrailers) {

