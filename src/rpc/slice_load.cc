@@ -25,6 +25,7 @@ void SliceLoad::remove_works(std::uint32_t in_order, std::uint32_t in_turns) {
 
 // Those in order are done one after the other. While there are both kinds, each kind has every other turn.
 Duration SliceLoad::wait() const {
+  if (works() == 0) return Duration::zero();
   const std::int64_t turn = turn_ns_.load(std::memory_order_relaxed);
   const std::int64_t in_turns = in_turns_.load(std::memory_order_relaxed);
   const std::int64_t in_order = in_order_.load(std::memory_order_relaxed);
