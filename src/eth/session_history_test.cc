@@ -80,7 +80,7 @@ struct HistoryClient {
   LogFilter filter = {};
   ResumeRecord record{ResumeRecordLimits{.turns_max = 100}};
   std::unique_ptr<Wire> wire = {};
-  std::vector<std::string> results = {};  // with what came twice
+  std::vector<std::string> results = {};  // duplicates included
   std::map<std::string, Seen> seen = {};  // by the text without `removed`
   std::size_t repeated = 0;
 

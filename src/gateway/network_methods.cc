@@ -243,7 +243,7 @@ void NetworkMethods::unsubscribe(const jsonrpc::Request& request, const rpc::Ori
     return jsonrpc::append_error(answer, request.id, static_cast<jsonrpc::ErrorCode>(done.error().code),
                                  done.error().message);
   }
-  // One that only the session remembers is none of this connection.
+  // A subscription that only the resumed session has was not counted for this connection.
   const std::size_t ended = before - context_.events.subscriptions_of(subscriber_of(*origin.connection));
   if (origin.caller.payer != nullptr)
     origin.caller.payer->give_back_subscriptions(static_cast<std::uint32_t>(ended));

@@ -23,14 +23,16 @@ void LoadControl::Window::note(Duration delay, Instant now) {
 void LoadControl::note(Duration delay, Instant now) {
   interval_.note(delay, now);
   moment_.note(delay, now);
-  const bool is_moment_over = is_whole(moment_, plan_.delay_interval / kMomentsPerInterval, now);
-  const bool is_far_too_late =
-      is_moment_over && moment_.least > kFarTooLate * plan_.delay_target && delay >= moment_.first;
-  const Duration least = is_far_too_late ? moment_.least : interval_.least;
-  if (is_moment_over) moment_ = {.from = now};
+  bool is_far_too_late = false;
+  if (is_whole(moment_, plan_.delay_interval / kMomentsPerInterval, now)) {
+    is_far_too_late =
+        !is_overloaded() && moment_.least > kFarTooLate * plan_.delay_target && delay >= moment_.first;
+    if (is_far_too_late) interval_ = moment_;  // what was before it does not count
+    moment_ = {.from = now};
+  }
   const Duration length = is_overloaded() ? plan_.delay_interval / kStepsPerInterval : plan_.delay_interval;
-  if (!is_whole(interval_, length, now) && (is_overloaded() || !is_far_too_late)) return;
-  decide(least);
+  if (!is_far_too_late && !is_whole(interval_, length, now)) return;
+  decide(interval_.least);
   interval_ = {.from = now};
 }
 

@@ -20,7 +20,7 @@ class LoadControl {
   static constexpr std::uint32_t kAdmittedMin = 16;
   // While work is refused, the share is decided so many times in an interval.
   static constexpr std::int64_t kStepsPerInterval = 5;
-  // Before, a tenth of an interval is enough if all work waits for more than so many targets, and not less and less.
+  // Before that, a tenth of an interval is enough if all work waits for more than so many targets, and the wait does not shrink.
   static constexpr std::int64_t kMomentsPerInterval = 10;
   static constexpr std::int64_t kFarTooLate = 5;
   // An interval with fewer delays goes on: one alone may be a process that was suspended.

@@ -26,7 +26,7 @@ class Watch {
   explicit Watch(const ObservePlan& plan, Clock& clock = system_clock());
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;
-  // Writes and exports what waits. When it is called, no request or call may be under way, since each has a recording.
+  // Writes and exports everything that is queued. When it is called, no request or call may be under way, since each has a recording.
   ~Watch();
 
   // Opens the access log, and begins to export. The error is for the operator.

@@ -64,7 +64,7 @@ TEST_P(CookieReloadTest, AnotherFileHasAnotherPasswordAndTheEarlierOneIsWorthles
   EXPECT_EQ(status_with(after), "200");
   EXPECT_EQ(gateway_->states().size(), 2U);
 
-  // So does a file that is none of ours.
+  // A file that somebody else wrote is refused, too.
   std::ofstream(file("precious")) << "precious";
   wanted.cookie_file = file("precious");
   EXPECT_EQ(gateway_->reload(wanted).refusal,

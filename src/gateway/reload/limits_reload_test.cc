@@ -1,4 +1,4 @@
-// Other limits while clients are connected: nobody is closed, and what comes is judged by them. Also meant for ThreadSanitizer.
+// Other limits while clients are connected: nobody is closed, and the new limits apply to what follows. Also meant for ThreadSanitizer.
 
 #include "gateway/reload/reload_world_for_tests.h"
 
