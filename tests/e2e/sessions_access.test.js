@@ -168,7 +168,12 @@ describe("sessions with credentials", { concurrency: 4 }, () => {
     const back = await open(secret, key(ANN));
     assert.equal(await back.upgraded, "resumed");
     await back.ask("eth_subscribe", ["newHeads"]);
-    await back.head(3);
+    await mine(1);
+    await back.head(4);
+    assert.deepEqual(await ann.closed, TAKEN);
+    // Heads 2 and 3 came to whichever of her connections was hers at that moment.
+    const came = [ann, back].flatMap(({ messages }) => messages.items.filter(({ params }) => params).map(({ params }) => Number(params.result.number)));
+    for (const number of [2, 3]) assert.ok(came.includes(number), `head ${number} came to neither connection: ${came}`);
   });
 
   test("60 clients that are cut at once and reconnect at once lose nothing", async (t) => {
