@@ -22,6 +22,8 @@ constexpr const char* kExamples = R"(Examples:
       Projects and networks of a file, all on one port at /{project}/evm/{chainId}.
   fanfare check gateway.yaml
       Only reads the file: says what it means, or what is wrong and where.
+  fanfare size --clients 1M
+      How many machines a million clients need, and what breaks first.
   fanfare connect ws://127.0.0.1:8546
       A prompt: what is typed is sent, what comes is shown.
 
@@ -53,7 +55,8 @@ constexpr const char* kServeExamples = R"(Examples:
 Durations are written 500ms, 30s, 1m30s or 1h. Status 0 after SIGTERM or SIGINT, 2 for a wrong flag or file.)";
 
 constexpr const char* kCheckExamples =
-    R"(Status 0: the file is good, and a summary is printed. Status 2: one error with line, column and what was expected.
+    R"(Status 0: the file is good, and a summary is printed. Status 2: errors, up to 100, each with line, column and
+what was expected.
 Variables of the environment are filled in as 'serve' does.)";
 
 constexpr const char* kConnectExamples = R"(Examples:
@@ -423,6 +426,8 @@ std::expected<Command, ExitRequest> parse_arguments(int count, const char* const
   const CLI::App* drain_app = add_drain(root, drain);
   TopArguments top;
   const CLI::App* top_app = add_top(root, top);
+  SizeArguments size;
+  const CLI::App* size_app = add_size(root, size);
   try {
     root.parse(count, arguments);
   } catch (const CLI::ParseError& error) {
@@ -437,6 +442,7 @@ std::expected<Command, ExitRequest> parse_arguments(int count, const char* const
   if (upgrade_app->parsed()) return upgrade;
   if (drain_app->parsed()) return drain;
   if (top_app->parsed()) return top;
+  if (size_app->parsed()) return size;
   return std::unexpected(ExitRequest{.status = 2, .text = fit_to_columns(root.help())});
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "admin/flags.h"
+#include "size/flags.h"
 
 namespace fanfare::app {
 
@@ -110,7 +111,7 @@ struct CanvasExportArguments {
 };
 
 using Command = std::variant<ServeArguments, CheckArguments, ConnectArguments, BenchArguments,
-                             CanvasExportArguments, AdminArguments, TopArguments>;
+                             CanvasExportArguments, AdminArguments, TopArguments, SizeArguments>;
 
 // The program exits without running a command: help or version (status 0), or an invalid command line (status
 // 2).

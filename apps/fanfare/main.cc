@@ -1,7 +1,9 @@
-// The fanfare program: serve, check, connect, bench, canvas, admin, top.
+// The fanfare program: serve, check, connect, bench, canvas, admin, top, size.
 
 #include <filesystem>
 #include <iostream>
+#include <optional>
+#include <string>
 #include <system_error>
 #include <variant>
 
@@ -18,16 +20,20 @@
 #include "serve/flags.h"
 #include "serve/log_flags.h"
 #include "serve/web_directory.h"
+#include "size/command.h"
 
 namespace {
 
 constexpr int kStatusUsage = 2;
 
+std::optional<std::string> own_page() {
+  std::error_code ignored;  // the path is then empty, and nothing is found
+  return fanfare::app::web_directory_beside(std::filesystem::read_symlink("/proc/self/exe", ignored));
+}
+
 int run_serve(const fanfare::app::ServeArguments& arguments) {
   fanfare::gateway::hold_signals();
-  std::error_code ignored;  // the path is then empty, and nothing is found
-  const auto page =
-      fanfare::app::web_directory_beside(std::filesystem::read_symlink("/proc/self/exe", ignored));
+  const auto page = own_page();
   const auto format = fanfare::app::log_format_of(arguments, fanfare::gateway::process_environment);
   const auto read = [&] {
     auto plan = fanfare::app::plan_of(arguments, fanfare::gateway::process_environment, page);
@@ -52,10 +58,11 @@ int run_command(const fanfare::app::Command& command) {
   if (const auto* check = std::get_if<fanfare::app::CheckArguments>(&command)) {
     if (check->against) {
       return fanfare::app::run_check_against(check->file, *check->against,
-                                             fanfare::gateway::process_environment, std::cout, std::cerr);
+                                             fanfare::gateway::process_environment, std::cout, std::cerr,
+                                             own_page());
     }
     return fanfare::app::run_check(check->file, fanfare::gateway::process_environment, std::cout, std::cerr,
-                                   check->system);
+                                   check->system, own_page());
   }
   if (const auto* connect = std::get_if<fanfare::app::ConnectArguments>(&command)) {
     return fanfare::app::run_connect(*connect, std::cout, std::cerr);
@@ -71,6 +78,9 @@ int run_command(const fanfare::app::Command& command) {
   }
   if (const auto* top = std::get_if<fanfare::app::TopArguments>(&command)) {
     return fanfare::app::run_top(*top, std::cout, std::cerr);
+  }
+  if (const auto* size = std::get_if<fanfare::app::SizeArguments>(&command)) {
+    return fanfare::app::run_size(*size, std::cout, std::cerr);
   }
   return run_serve(std::get<fanfare::app::ServeArguments>(command));
 }

@@ -47,10 +47,12 @@ struct HubTopicOptions {
   // `encode` builds the message that is written.
   HistoryLimits stored = {};
   // The events go to all instances of the program, through the hub's relay (fanfare/relay.h). Needs `encode`: the
-  // payload is what travels, and each instance builds its own message. Not with `stored` or `presence`.
+  // payload is what travels, and each instance builds its own message. Not with `stored`; with `presence` if the relay
+  // is that of fanfare/nats.h.
   bool relayed = false;
   WhenRelayDown when_relay_down = WhenRelayDown::refuse;  // of a relayed topic
-  // Members are counted: each subscriber gives a member name (JoinOptions::member).
+  // Members are counted: each subscriber gives a member name (JoinOptions::member). Those of a relayed topic are counted over
+  // all instances (docs/relay.md).
   bool presence = false;
   // Presence changes are reported together, at most once per interval. More than zero.
   std::chrono::milliseconds presence_interval = std::chrono::seconds(1);
@@ -59,8 +61,9 @@ struct HubTopicOptions {
   // topic is lost on this instance. Older events of a relayed topic may be built again, on a subscriber's loop. Not set: the message is the published payload; clients then count from
   // Joined::position.
   std::function<Frame(Position position, std::string_view payload)> encode = {};
-  // Builds the payload of the event that reports a presence change. Called on the home loop. Not set, or an
-  // empty result: no such event; HubTopic::members() is correct all the same.
+  // Builds the payload of the event that reports a presence change. Called on the home loop; of a relayed topic on a thread
+  // of the relay, on the instance that publishes the event, and again on another one if that instance ends meanwhile. Not set,
+  // or an empty result: no such event; HubTopic::members() is correct all the same.
   std::function<std::string(const PresenceChange& change)> describe_presence = {};
 };
 
@@ -87,7 +90,8 @@ class FANFARE_EXPORT HubTopic {
   const std::string& name() const;  // "" without a topic
   TopicMetrics metrics() const;
   std::uint64_t refused(PublishResult reason) const;
-  // The members, sorted, as of the latest reported change. Never null.
+  // The members, sorted, as of the latest reported change. Of a relayed topic those of all instances, while sessions of this
+  // one are members and for 30 s afterwards; then none. Never null.
   std::shared_ptr<const std::vector<std::string>> members() const;
 
  private:

@@ -1,5 +1,5 @@
 #pragma once
-// A relay (fanfare/relay.h) over NATS JetStream: topics of a hub that all instances of a program share (docs/scaling.md).
+// A relay (fanfare/relay.h) over NATS JetStream: topics of a hub that all instances of a program share (docs/relay.md).
 //
 //   auto relay = fanfare::make_nats_relay({.servers = {"nats://10.0.0.1:4222", "nats://10.0.0.2:4222"}, .replicas = 3});
 //   if (!relay) return fail(relay.error());            // an option is invalid, a file cannot be read

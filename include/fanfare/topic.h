@@ -71,8 +71,11 @@ inline constexpr std::size_t kPublishResultCount = 8;
 struct TopicLimits {
   std::size_t pending_messages_max = 10'000;
   std::size_t pending_bytes_max = std::size_t{16} << 20;
-  // Connections counted by presence. One more is rejected.
+  // Connections counted by presence, of this instance. One more is rejected.
   std::size_t presence_connections_max = 100'000;
+  // Members of a relayed topic over all instances. Those who join beyond it get the topic's events, but are neither reported nor
+  // listed until others have left.
+  std::size_t presence_members_max = 100'000;
 };
 
 struct HubOptions {
@@ -143,10 +146,14 @@ struct TopicMetrics {
   std::size_t history_messages = 0;  // now
   std::size_t history_bytes = 0;     // now
   std::size_t subscribers = 0;       // now
-  std::size_t members = 0;           // now
+  std::size_t members = 0;           // now; of a relayed topic: as HubTopic::members()
   std::size_t stored_messages = 0;   // now, on disk
   std::size_t stored_bytes = 0;      // now, the events' own bytes on disk
-  std::uint64_t unstored = 0;        // events that a failing disk could not take: they went on in memory
+  // Of a relayed topic with presence, while sessions of this instance are members:
+  std::size_t instances = 0;  // now, with members
+  std::uint64_t instances_gone =
+      0;                       // that this instance counted as gone, because they were not heard any more
+  std::uint64_t unstored = 0;  // events that a failing disk could not take: they went on in memory
 };
 
 }  // namespace fanfare

@@ -39,6 +39,15 @@ std::unexpected<Error> system_error(const net::OsError& error) {
       Error{.kind = Error::Kind::system, .message = error.message(), .system_code = error.code});
 }
 
+// `file`: that of the listener.
+std::expected<SocketRights, Error> give(const std::optional<session::UnixFile>& file,
+                                        const server::ListenerOptions& listener, const std::string& group) {
+  std::optional<unsigned> mode = listener.unix_mode;
+  if (!mode && !group.empty()) mode = kGroupMode;
+  // Nothing was bound there: it was not there any more right after that.
+  return SocketRights::change(file.value_or(session::UnixFile{.path = listener.unix_path}), group, mode);
+}
+
 // Nobody else may connect before the group is set.
 std::expected<server::Listeners, Error> load(server::ListenerOptions listener, const std::string& group) {
   if (is_given_to_group(listener, group) && !listener.inherited_fd) listener.unix_mode = 0600;
@@ -71,7 +80,8 @@ std::expected<void, Error> Server::start() {
   has_started_ = true;
   for (const server::ListenerOptions& listener : listeners_) {
     if (!is_given_to_group(listener, group_)) continue;
-    auto given = SocketRights::change(listener.unix_path, group_, listener.unix_mode.value_or(kGroupMode));
+    const std::size_t i = static_cast<std::size_t>(&listener - listeners_.data());
+    auto given = give(server_.unix_file_of(i), listener, group_);
     if (!given) {
       stop(Duration::zero());
       return std::unexpected(std::move(given.error()));
@@ -89,32 +99,46 @@ std::expected<Server::Change, Error> Server::prepare(const std::vector<server::L
     const server::ListenerOptions& wanted = listeners[i];
     const auto present = std::ranges::find_if(
         listeners_, [&](const server::ListenerOptions& one) { return is_same_listener(one, wanted); });
-    const bool is_new = present == listeners_.end();
+    const bool is_present = present != listeners_.end();
+    const std::size_t index =
+        is_present ? indices_[static_cast<std::size_t>(present - listeners_.begin())] : 0;
+    auto file = is_present ? server_.unix_file_of(index) : std::nullopt;
+    const bool is_lost = file && !file->is_there();
+    const auto keep = [&] {
+      change.indices.push_back(index);
+      std::erase(change.removed, index);
+    };
+    const bool is_new = !is_present || is_lost;
     if (is_new) {
-      auto prepared = load(wanted, group);
+      if (is_lost) change.listeners[i] = server::without_passed(wanted);
+      auto prepared = load(change.listeners[i], group);
       if (!prepared) return std::unexpected(std::move(prepared.error()));
       auto bound = server_.bind_listener(prepared->all().front());
-      if (!bound) return system_error(bound.error());
+      if (!bound && !is_lost) return system_error(bound.error());
+      if (!bound) {
+        change.lost.push_back({.path = wanted.unix_path, .error = bound.error()});
+        keep();
+        continue;
+      }
+      if (is_lost) change.restored.push_back(wanted.unix_path);
+      file = bound->path.file();
       change.indices.push_back(server_.listener_count() + change.added.size());
       change.added.push_back({.in_plan = i, .prepared = *std::move(prepared), .bound = *std::move(bound)});
     } else {
-      change.indices.push_back(indices_[static_cast<std::size_t>(present - listeners_.begin())]);
-      std::erase(change.removed, change.indices.back());
+      keep();
     }
     const bool has_rights =
         is_new ? is_given_to_group(wanted, group)
                : !wanted.unix_path.empty() && (group != group_ || wanted.unix_mode != present->unix_mode);
     if (!has_rights) continue;
-    std::optional<unsigned> mode = wanted.unix_mode;
-    if (!mode && !group.empty()) mode = kGroupMode;
-    auto rights = SocketRights::change(wanted.unix_path, group, mode);
+    auto rights = give(file, wanted, group);
     if (!rights) return std::unexpected(std::move(rights.error()));
     change.rights.push_back(*std::move(rights));
   }
   return change;
 }
 
-void Server::apply(Change change) {
+bool Server::apply(Change change) {
   for (SocketRights& rights : change.rights) rights.keep();
   for (Change::Added& added : change.added) {
     const std::size_t index = change.indices[added.in_plan];
@@ -124,6 +148,7 @@ void Server::apply(Change change) {
     });
     prepared_.emplace(index, std::move(added.prepared));
   }
+  const bool has_removed = !change.removed.empty();
   for (const std::size_t index : change.removed) {
     server_.post(0, [this, index](session::LoopServer&) { sites_.erase(index); });
     server_.remove_listener(index, session::Server::HttpEnd::after_current_response);
@@ -132,6 +157,7 @@ void Server::apply(Change change) {
   listeners_ = std::move(change.listeners);
   indices_ = std::move(change.indices);
   group_ = std::move(change.group);
+  return !has_removed || server_.wait_for_loops();
 }
 
 void Server::remake_ports() {

@@ -62,12 +62,20 @@ class Server {
     std::vector<server::ListenerOptions> listeners;
     std::vector<std::size_t> indices;  // in sockets(), of the listeners
     std::string group;
+    std::vector<std::string>
+        restored;  // paths of Unix sockets that were gone, or of somebody else: they are added again
+    struct Lost {
+      std::string path;
+      net::OsError error;
+    };
+    std::vector<Lost> lost;  // the same, where it cannot be bound again
     bool is_empty() const { return added.empty() && removed.empty(); }
   };
   std::expected<Change, Error> prepare(const std::vector<server::ListenerOptions>& listeners,
                                        const std::string& group) const;
-  // Connections of a removed listener end: those that are being answered after that, the others at once.
-  void apply(Change change);
+  // Connections of a removed listener end: those that are being answered after that, the others at once. Returns when its socket is
+  // closed; false: the thread did not answer.
+  bool apply(Change change);
   // Calls `more` again, for each port.
   void remake_ports();
 

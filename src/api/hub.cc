@@ -5,6 +5,7 @@
 
 #include "api/border.h"
 #include "api/frame.h"
+#include "api/handler_thread.h"
 #include "api/misuse.h"
 #include "api/server_impl.h"
 #include "fanfare/relay.h"
@@ -44,6 +45,7 @@ pubsub::TopicSetup to_setup(HubTopicOptions options) {
   if (options.describe_presence) {
     setup.describe_presence = [describe = std::move(options.describe_presence),
                                has_encode](const PresenceChange& change) {
+      const api::HandlerThread mark;  // of a relayed topic, it is a thread of the relay
       std::string text;
       if (!api::call_handler("describe_presence", [&] { text = describe(change); })) text.clear();
       if (text.empty()) return SharedBytes();

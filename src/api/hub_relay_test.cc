@@ -309,7 +309,8 @@ TEST(HubRelay, WrongOptionsOfARelayedTopicAreNamed) {
   EXPECT_EQ(refusal({.relayed = true, .encode = as_is}), "a relayed topic needs a relay");
   hub.set_relay(std::make_shared<Broker::Instance>(broker));
   EXPECT_EQ(refusal({.relayed = true}), "relayed: needs encode, which builds the message on each instance");
-  EXPECT_EQ(refusal({.relayed = true, .presence = true, .encode = as_is}), "a relayed topic has no presence");
+  EXPECT_EQ(refusal({.relayed = true, .presence = true, .encode = as_is}),
+            "presence: the relay of this hub does not carry it; that of fanfare/nats.h does");
   EXPECT_EQ(refusal({.stored = {.messages_max = 1}, .relayed = true, .encode = as_is}),
             "a relayed topic is not stored on disk: its broker keeps it");
   EXPECT_TRUE(hub.add_topic("t", {.relayed = true, .encode = as_is}));

@@ -60,6 +60,8 @@ class Presence {
   // What has changed since the last call that returned something; empty: nothing, or presence_interval is not over.
   // What is too much for one message comes with the next ones, the users that came first before the others.
   std::optional<PresenceDelta> take_delta(Instant now);
+  // Those who are here count as known to all.
+  void forget_news() { changed_.clear(); }
   // Whether take_delta() may return something after the interval.
   bool has_news() const { return !changed_.empty(); }
   // For a new connection: at most presence_listed_max, the newest ones. Others come with page().

@@ -86,7 +86,7 @@ void Room::ban_again(const ModerationEvent& event, std::int64_t now_ms) {
 }
 
 const User* Room::join(const JoinRequest& request) {
-  const User* const user = users_.join(request.identity, request.name, request.payer);
+  const User* const user = users_.join(request.identity, request.name, request.payer, request.number);
   if (user != nullptr && user->connections == 1) {
     presence_.join({.user = user->number, .name = user->name, .colour = request.colour});
   }
@@ -117,7 +117,11 @@ std::optional<ProtocolError> Room::place_problem(const Pixel& pixel) const {
   if (pixel.x >= spec.width) return range_error("x", pixel.x, spec.width - 1);
   if (pixel.y >= spec.height) return range_error("y", pixel.y, spec.height - 1);
   if (pixel.colour >= spec.colour_end()) return range_error("color", pixel.colour, spec.colour_end() - 1);
-  if (!board_.has_room_for(chunk_of(pixel.x, pixel.y))) {
+  const ChunkId id = chunk_of(pixel.x, pixel.y);
+  const bool has_room = begun_.empty()
+                            ? board_.has_room_for(id)
+                            : is_begun(id) || board_.chunk_count() + begun_.size() < limits_.chunks_max;
+  if (!has_room) {
     ProtocolError error =
         error_of(ErrorCode::out_of_range,
                  joined({"people have drawn in ", std::to_string(limits_.chunks_max),
@@ -132,7 +136,7 @@ std::optional<ProtocolError> Room::place_problem(const Pixel& pixel) const {
 
 std::optional<ProtocolError> Room::rate_problem(const User& user, const Payer& payer, const Pixel& pixel,
                                                 Instant now) const {
-  const std::uint32_t chunks = board_.is_blank(chunk_of(pixel.x, pixel.y)) ? 1 : 0;
+  const std::uint32_t chunks = is_begun(chunk_of(pixel.x, pixel.y)) ? 0 : 1;
   const TokenRate& by_user = limits_.pixels_per_user;
   const TokenRate& by_address = limits_.pixels_per_address;
   const std::uint32_t user_chunks = limits_.chunks_per_minute_per_user;
@@ -158,14 +162,17 @@ std::optional<ProtocolError> Room::rate_problem(const User& user, const Payer& p
   return std::nullopt;
 }
 
-void Room::draw_one(User& user, Payer& payer, const Pixel& pixel, Instant now) {
+void Room::take_tokens(User& user, Payer& payer, const Pixel& pixel, Instant now) {
   user.pixels.take(limits_.pixels_per_user, 1, now);
   payer.pixels.take(limits_.pixels_per_address, 1, now);
-  if (board_.is_blank(chunk_of(pixel.x, pixel.y))) {
+  if (!is_begun(chunk_of(pixel.x, pixel.y))) {
     user.chunks.take(chunk_rate(limits_.chunks_per_minute_per_user), kChunkCost, now);
     payer.chunks.take(chunk_rate(limits_.chunks_per_minute_per_address), kChunkCost, now);
   }
   if (limits_.cooldown > Duration::zero()) user.next_pixel = saturating_add(now, limits_.cooldown);
+}
+
+void Room::draw_one(User& user, const Pixel& pixel) {
   const std::uint64_t number = undo_.add({.x = pixel.x,
                                           .y = pixel.y,
                                           .user = user.number,
@@ -175,32 +182,56 @@ void Room::draw_one(User& user, Payer& payer, const Pixel& pixel, Instant now) {
                                           .tick = last_tick_ + 1,
                                           .previous = user.last_draw});
   if (number != 0) user.last_draw = number;
-  board_.set(pixel, user.number);
+  board_.restore(pixel, user.number);
   taken_back_.draw(pixel.x, pixel.y);
   ++tick_pixels_;
   ++pixels_total_;
 }
 
-DrawResult Room::draw(const Actor& actor, std::span<const Pixel> pixels, std::string_view proof, Now now) {
+std::optional<ProtocolError> Room::pixel_problem(const Drawing& drawing, const Pixel& pixel, bool is_first) {
+  if (auto problem = place_problem(pixel)) return problem;
+  if (auto problem = rate_problem(drawing.user, drawing.payer, pixel, drawing.now.instant)) return problem;
+  if (!is_first || proof_ == nullptr) return std::nullopt;
+  auto wanted = proof_->problem_with(drawing.proof, drawing.actor, drawing.pixels);
+  if (!wanted) return std::nullopt;
+  return error_of(ErrorCode::proof_required, *std::move(wanted));
+}
+
+template <typename Accept>
+DrawResult Room::draw_each(const Actor& actor, std::span<const Pixel> pixels, std::string_view proof, Now now,
+                           Accept accept) {
   User* const user = users_.find(actor.user);
   if (user == nullptr) return {.error = error_of(ErrorCode::not_permitted, "you have left")};
   DrawResult result;
   result.error = change_problem(actor, *user, now);
   if (result.error) return result;
-  Payer& payer = payers_.find(actor.payer, now.instant);
+  const Drawing drawing{.actor = actor,
+                        .user = *user,
+                        .payer = payers_.find(actor.payer, now.instant),
+                        .pixels = pixels,
+                        .proof = proof,
+                        .now = now};
   for (const Pixel& pixel : pixels) {
-    result.error = place_problem(pixel);
-    if (!result.error) result.error = rate_problem(*user, payer, pixel, now.instant);
-    if (!result.error && result.accepted == 0 && proof_ != nullptr) {
-      if (auto wanted = proof_->problem_with(proof, actor, pixels)) {
-        result.error = error_of(ErrorCode::proof_required, *std::move(wanted));
-      }
-    }
+    result.error = pixel_problem(drawing, pixel, result.accepted == 0);
     if (result.error) return result;
-    draw_one(*user, payer, pixel, now.instant);
+    take_tokens(drawing.user, drawing.payer, pixel, now.instant);
+    accept(drawing.user, pixel);
     ++result.accepted;
   }
   return result;
+}
+
+DrawResult Room::draw(const Actor& actor, std::span<const Pixel> pixels, std::string_view proof, Now now) {
+  return draw_each(actor, pixels, proof, now,
+                   [this](User& user, const Pixel& pixel) { draw_one(user, pixel); });
+}
+
+DrawResult Room::admit(const Actor& actor, std::span<const Pixel> pixels, std::string_view proof, Now now) {
+  return draw_each(actor, pixels, proof, now, [this](User& /*user*/, const Pixel& pixel) {
+    const ChunkId id = chunk_of(pixel.x, pixel.y);
+    if (board_.is_blank(id)) begun_.insert(id.key());
+    ++tick_pixels_;
+  });
 }
 
 std::optional<ProtocolError> Room::moderation_problem(const Actor& actor) {

@@ -17,6 +17,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "base/time.h"
@@ -35,6 +36,7 @@
 #include "canvas/tick.h"
 #include "canvas/undo_log.h"
 #include "canvas/users.h"
+#include "canvas/wire.h"
 
 namespace fanfare::canvas {
 
@@ -80,6 +82,7 @@ struct JoinRequest {
   std::string_view name;      // is_valid_name()
   std::string_view payer;     // as in Actor
   std::uint32_t colour = 0;   // of the cursor, 0xRRGGBB
+  UserNumber number = 0;      // that he had before; see Users::join()
 };
 
 struct DrawResult {
@@ -102,11 +105,23 @@ class Room {
   const User* join(const JoinRequest& request);
   void leave(UserNumber user);
   const User* find(UserNumber user) const { return users_.find(user); }
+  // 0: this identity is not known.
+  UserNumber number_of(std::string_view identity) const { return users_.number_of(identity); }
 
   // Draws in order, up to the first pixel that is not accepted.
   DrawResult draw(const Actor& actor, std::span<const Pixel> pixels, std::string_view proof, Now now);
   // Takes back the user's last `count` strokes that are visible: of a place perhaps several. Costs no tokens.
   DrawResult undo(const Actor& actor, std::uint32_t count, Now now);
+
+  // Of a room that several servers share (replica.h), draw() and undo() in two halves. The first one checks, and takes the tokens of
+  // what it accepts. The second one changes the room: it depends on nothing but what load_state() restores, and takes no tokens.
+  DrawResult admit(const Actor& actor, std::span<const Pixel> pixels, std::string_view proof, Now now);
+  std::optional<ProtocolError> undo_problem(const Actor& actor, Now now) const;
+  DrawResult draw_admitted(UserNumber user, std::span<const Pixel> pixels);
+  DrawResult undo_admitted(UserNumber user, std::uint32_t count);
+  // `is_more`: of an event that an earlier call had. As restore().
+  std::size_t restore_admitted(ModerationEvent event, const Restoration& found, bool is_more);
+
   // Moderators: `found` is what restore_for() found. The result is how many pixels will change, at most
   // restored_pixels_waiting_max; the event is in the next tick, and its moderator is `actor`. Of undo_user, only pixels
   // change that are still the user's. What restore_for() says is right only after the ticks of the one before.
@@ -126,6 +141,12 @@ class Room {
   // Ends the tick. Empty: nothing has changed.
   Tick finish_tick();
 
+  // Between two ticks, without restorations that wait: everything but rates, cursors and what others were told. Equal rooms give equal
+  // bytes. load_state() needs a new room of the same specification; false: save_state() has not written it, and the
+  // room is of no use.
+  void save_state(WireWriter& out) const;
+  bool load_state(WireReader& in);
+
   // What the watcher of an area lacks, in this order; `before` is what it has watched so far. `epoch` and `known` are
   // those of its WATCH.
   std::vector<SharedBytes> watch(const ChunkArea& area, const std::optional<ChunkArea>& before,
@@ -140,6 +161,8 @@ class Room {
   const RoomSpec& spec() const { return board_.spec(); }
   const Limits& limits() const { return limits_; }
   std::uint64_t epoch() const { return epoch_; }
+  // Nobody may know a version of the one before.
+  void set_epoch(std::uint64_t epoch) { epoch_ = epoch; }
   const Board& board() const { return board_; }
   const CatchUp& catch_up() const { return catch_up_; }
   Presence& presence() { return presence_; }
@@ -155,7 +178,24 @@ class Room {
   // Without taking tokens.
   std::optional<ProtocolError> rate_problem(const User& user, const Payer& payer, const Pixel& pixel,
                                             Instant now) const;
-  void draw_one(User& user, Payer& payer, const Pixel& pixel, Instant now);
+  // A request to draw, and who pays.
+  struct Drawing {
+    const Actor& actor;
+    User& user;
+    Payer& payer;
+    std::span<const Pixel> pixels;
+    std::string_view proof;
+    Now now;
+  };
+  std::optional<ProtocolError> pixel_problem(const Drawing& drawing, const Pixel& pixel, bool is_first);
+  template <typename Accept>
+  DrawResult draw_each(const Actor& actor, std::span<const Pixel> pixels, std::string_view proof, Now now,
+                       Accept accept);
+  void take_tokens(User& user, Payer& payer, const Pixel& pixel, Instant now);
+  void draw_one(User& user, const Pixel& pixel);
+  DrawResult take_back(User& user, std::uint32_t count, std::size_t tick_pixels_max);
+  bool is_begun(ChunkId id) const { return !board_.is_blank(id) || begun_.contains(id.key()); }
+  bool load_chunk(WireReader& in);
 
   Limits limits_;
   std::uint64_t epoch_;
@@ -172,7 +212,8 @@ class Room {
   ProofHook* proof_;
   Restores restores_{limits_, board_, undo_, taken_back_};
   std::vector<ModerationEvent> events_;
-  std::size_t tick_pixels_ = 0;  // in the open tick
+  std::size_t tick_pixels_ = 0;              // in the open tick
+  std::unordered_set<std::uint16_t> begun_;  // blank chunks in which admit() has accepted pixels, by key
   std::uint64_t last_tick_;
   std::uint64_t pixels_total_;
   bool storage_is_writable_ = true;

@@ -1,4 +1,5 @@
 // What users and moderators take back: see decision 0565.
+#include <cstdint>
 #include <unordered_set>
 
 #include "base/check.h"
@@ -7,21 +8,54 @@
 namespace fanfare::canvas {
 
 DrawResult Room::undo(const Actor& actor, std::uint32_t count, Now now) {
-  User* const user = users_.find(actor.user);
-  if (user == nullptr) return {.error = error_of(ErrorCode::not_permitted, "you have left")};
+  if (auto problem = undo_problem(actor, now)) return {.error = std::move(problem)};
+  return take_back(*users_.find(actor.user), count, limits_.pixels_per_tick_max);
+}
+
+std::optional<ProtocolError> Room::undo_problem(const Actor& actor, Now now) const {
+  const User* const user = users_.find(actor.user);
+  if (user == nullptr) return error_of(ErrorCode::not_permitted, "you have left");
+  return change_problem(actor, *user, now);
+}
+
+DrawResult Room::undo_admitted(UserNumber user, std::uint32_t count) {
+  User* const there = users_.find(user);
+  if (there == nullptr) return {.error = error_of(ErrorCode::not_permitted, "you have left")};
+  return take_back(*there, count, SIZE_MAX);
+}
+
+DrawResult Room::draw_admitted(UserNumber user, std::span<const Pixel> pixels) {
+  User* const there = users_.find(user);
+  if (there == nullptr) return {.error = error_of(ErrorCode::not_permitted, "you have left")};
   DrawResult result;
-  result.error = change_problem(actor, *user, now);
-  if (result.error) return result;
+  for (const Pixel& pixel : pixels) {
+    ++result.accepted;
+    if (!has_pixel(spec(), pixel.x, pixel.y) || pixel.colour >= spec().colour_end()) continue;
+    begun_.erase(chunk_of(pixel.x, pixel.y).key());
+    draw_one(*there, pixel);
+  }
+  return result;
+}
+
+std::size_t Room::restore_admitted(ModerationEvent event, const Restoration& found, bool is_more) {
+  const std::size_t count =
+      restores_.add(event.kind == ModerationEvent::Kind::undo_user ? event.user : 0, found);
+  if (!is_more) events_.push_back(std::move(event));
+  return count;
+}
+
+DrawResult Room::take_back(User& user, std::uint32_t count, std::size_t tick_pixels_max) {
+  DrawResult result;
   // One that somebody has drawn over is passed, and stays: it may be the user's again. Of these undo_passed_max stay, so
   // the work is limited by that and by what was drawn.
-  std::uint64_t number = user->last_draw;
+  std::uint64_t number = user.last_draw;
   std::uint64_t kept = 0;  // the last one that stays; 0: none
   std::size_t passed = 0;
   std::unordered_set<std::uint32_t> places;
   for (std::uint32_t strokes = 0; strokes < count;) {
     const Drawn* const drawn = undo_.find(number);
     if (drawn == nullptr) break;
-    if (tick_pixels_ >= limits_.pixels_per_tick_max) {
+    if (tick_pixels_ >= tick_pixels_max) {
       result.error = too_many_pixels("too many pixels come at the same time", limits_.tick_max);
       break;
     }
@@ -35,7 +69,7 @@ DrawResult Room::undo(const Actor& actor, std::uint32_t count, Now now) {
     }
     // It is taken out of the user's list.
     if (kept == 0) {
-      user->last_draw = previous;
+      user.last_draw = previous;
     } else {
       undo_.set_previous(kept, previous);
     }

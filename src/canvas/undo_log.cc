@@ -111,4 +111,60 @@ void UndoLog::take_back_user(UserNumber user, std::uint64_t from, std::span<cons
   set_newest(place_of(x, y), below);
 }
 
+void UndoLog::save(WireWriter& out) const {
+  constexpr std::uint8_t kTakenBack = 1;
+  constexpr std::uint8_t kNewest = 2;
+  out.varint(first_);
+  out.varint(ring_.size());
+  std::uint64_t number = first_;
+  for (const Drawn& drawn : ring_) {
+    const bool is_newest = newest_at(drawn.x, drawn.y) == number++;
+    out.u8(static_cast<std::uint8_t>((drawn.is_taken_back ? kTakenBack : 0) | (is_newest ? kNewest : 0)));
+    out.u16(drawn.x);
+    out.u16(drawn.y);
+    out.varint(drawn.user);
+    out.varint(drawn.author_before);
+    out.varint(drawn.colour);
+    out.varint(drawn.colour_before);
+    out.varint(drawn.tick);
+    out.varint(drawn.previous);
+    out.varint(drawn.below);
+  }
+}
+
+bool UndoLog::load(WireReader& in) {
+  const auto first = in.varint64();
+  const auto count = in.varint64();
+  if (!first || !count || *first == 0 || *count > pixels_max_) return false;
+  first_ = *first;
+  for (std::uint64_t i = 0; i < *count; ++i) {
+    const auto flags = in.u8();
+    const auto x = in.u16();
+    const auto y = in.u16();
+    const auto user = in.varint32();
+    const auto author_before = in.varint32();
+    const auto colour = in.varint32();
+    const auto colour_before = in.varint32();
+    const auto tick = in.varint64();
+    const auto previous = in.varint64();
+    const auto below = in.varint64();
+    if (!flags || !x || !y || !user || !author_before || !colour || !colour_before || !tick || !previous ||
+        !below) {
+      return false;
+    }
+    ring_.push_back({.x = *x,
+                     .y = *y,
+                     .user = *user,
+                     .author_before = *author_before,
+                     .colour = *colour,
+                     .colour_before = *colour_before,
+                     .is_taken_back = (*flags & 1U) != 0,
+                     .tick = *tick,
+                     .previous = *previous,
+                     .below = *below});
+    if ((*flags & 2U) != 0) newest_[place_of(*x, *y)] = first_ + i;
+  }
+  return true;
+}
+
 }  // namespace fanfare::canvas

@@ -14,6 +14,7 @@
 
 #include "canvas/past.h"
 #include "canvas/place.h"
+#include "canvas/wire.h"
 
 namespace fanfare::canvas {
 
@@ -62,6 +63,10 @@ class UndoLog {
                      const Shown& now) const;
   // They were taken back.
   void take_back_user(UserNumber user, std::uint64_t from, std::span<const RestoredPixel> left);
+
+  // Equal logs give equal bytes. load() needs one to which nothing was added; false: it was not written by save().
+  void save(WireWriter& out) const;
+  bool load(WireReader& in);
 
  private:
   static std::uint32_t place_of(std::uint16_t x, std::uint16_t y) { return (std::uint32_t{y} << 16U) | x; }

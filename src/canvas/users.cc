@@ -20,25 +20,31 @@ void remember_payer(User& user, std::string_view payer) {
 
 }  // namespace
 
-User* Users::join(std::string_view identity, std::string_view name, std::string_view payer) {
-  Slot* slot = nullptr;
+User* Users::join(std::string_view identity, std::string_view name, std::string_view payer,
+                  UserNumber wanted) {
+  User* user = nullptr;
   if (const auto known = by_identity_.find(std::string(identity));
       !identity.empty() && known != by_identity_.end()) {
-    slot = users_.at(known->second).get();
-    if (slot->user.connections == 0) left_.erase(slot->in_left);
+    Slot& slot = *users_.at(known->second);
+    user = &slot.user;
+    if (user->connections == 0) left_.erase(slot.in_left);
   } else {
     if (next_ == kUserNumberMax || !make_room()) return nullptr;
-    auto made = std::make_unique<Slot>();
-    made->user.number = next_++;
-    made->user.identity = identity;
-    slot = made.get();
-    if (!identity.empty()) by_identity_.emplace(identity, slot->user.number);
-    users_.emplace(slot->user.number, std::move(made));
+    const bool is_free = wanted != 0 && wanted < next_ && !users_.contains(wanted);
+    user = add(identity, is_free ? wanted : next_++);
   }
-  ++slot->user.connections;
-  slot->user.name = name;
-  remember_payer(slot->user, payer);
-  return &slot->user;
+  ++user->connections;
+  user->name = name;
+  remember_payer(*user, payer);
+  return user;
+}
+
+User* Users::add(std::string_view identity, UserNumber number) {
+  auto made = std::make_unique<Slot>();
+  made->user.number = number;
+  made->user.identity = identity;
+  if (!identity.empty()) by_identity_.emplace(identity, number);
+  return &users_.emplace(number, std::move(made)).first->second->user;
 }
 
 bool Users::make_room() {
@@ -70,6 +76,11 @@ bool Users::leave(UserNumber user) {
   return true;
 }
 
+UserNumber Users::number_of(std::string_view identity) const {
+  const auto found = by_identity_.find(std::string(identity));
+  return found == by_identity_.end() ? 0 : found->second;
+}
+
 void Users::shift_cooldowns(Duration by) {
   if (by == Duration::zero()) return;
   for (const auto& [number, slot] : users_) {
@@ -86,6 +97,68 @@ User* Users::find(UserNumber user) {
 const User* Users::find(UserNumber user) const {
   const auto found = users_.find(user);
   return found == users_.end() ? nullptr : &found->second->user;
+}
+
+std::vector<UserNumber> Users::connected() const {
+  std::vector<UserNumber> numbers;
+  for (const auto& [number, slot] : users_) {
+    if (slot->user.connections > 0) numbers.push_back(number);
+  }
+  std::ranges::sort(numbers);
+  return numbers;
+}
+
+// Those who have left come in the order in which they are forgotten.
+void Users::save(WireWriter& out) const {
+  const auto write = [&out](const User& user) {
+    out.varint(user.number);
+    out.varint(user.connections);
+    out.varint(user.last_draw);
+    out.text(user.identity);
+    out.text(user.name);
+    out.varint(user.payers.size());
+    for (const std::string& payer : user.payers) out.text(payer);
+  };
+  out.varint(next_);
+  out.varint(users_.size());
+  for_each_connected(write);
+  for (const UserNumber number : left_) write(users_.at(number)->user);
+}
+
+bool Users::load(WireReader& in) {
+  FANFARE_CHECK(users_.empty());
+  const auto next = in.varint32();
+  const auto count = in.varint32();
+  if (!next || !count) return false;
+  next_ = *next;
+  for (std::uint32_t i = 0; i < *count; ++i) {
+    if (!load_user(in)) return false;
+  }
+  return true;
+}
+
+bool Users::load_user(WireReader& in) {
+  const auto number = in.varint32();
+  const auto connections = in.varint32();
+  const auto last_draw = in.varint64();
+  const auto identity = in.text();
+  const auto name = in.text();
+  const auto payers = in.varint32();
+  if (!number || !connections || !last_draw || !identity || !name || !payers) return false;
+  if (*number == 0 || *number >= next_ || users_.contains(*number) || *payers > User::kPayersMax)
+    return false;
+  if (*connections == 0 && identity->empty()) return false;
+  User& user = *add(*identity, *number);
+  user.connections = *connections;
+  user.last_draw = *last_draw;
+  user.name = *name;
+  for (std::uint32_t i = 0; i < *payers; ++i) {
+    const auto payer = in.text();
+    if (!payer) return false;
+    user.payers.emplace_back(*payer);
+  }
+  if (*connections == 0) users_.at(*number)->in_left = left_.insert(left_.end(), *number);
+  return true;
 }
 
 }  // namespace fanfare::canvas

@@ -16,6 +16,7 @@
 #include "base/token_bucket.h"
 #include "canvas/limits.h"
 #include "canvas/presence.h"
+#include "canvas/wire.h"
 
 namespace fanfare::canvas {
 
@@ -41,17 +42,28 @@ class Users {
   // One more connection. `identity`: a principal, or a session key; two kinds must not be able to collide. Empty: a
   // user of its own, forgotten after leaving. `payer`: the address, see Actor. Null: users_max are connected, or
   // there were kUserNumberMax users. Valid until the user is forgotten, which never happens during a connection.
-  User* join(std::string_view identity, std::string_view name, std::string_view payer);
+  // `wanted`: for an identity that is unknown, the number that this user had before; 0: a new one.
+  User* join(std::string_view identity, std::string_view name, std::string_view payer, UserNumber wanted = 0);
   // One connection less. The user must be connected. True: it was his last one.
   bool leave(UserNumber user);
 
   // Null: unknown, or forgotten.
   User* find(UserNumber user);
   const User* find(UserNumber user) const;
+  // 0: unknown, or forgotten.
+  UserNumber number_of(std::string_view identity) const;
   // The cooldown is longer by this, also for those who wait.
   void shift_cooldowns(Duration by);
   // Connected and remembered.
   std::size_t count() const { return users_.size(); }
+  // Everything but their rates and cooldowns: equal users give equal bytes. load() needs users without anybody; false: it was not
+  // written by save(). `visit` gets each one that is connected.
+  void save(WireWriter& out) const;
+  bool load(WireReader& in);
+  template <typename Visit>
+  void for_each_connected(Visit visit) const {
+    for (const UserNumber number : connected()) visit(users_.at(number)->user);
+  }
 
  private:
   struct Slot {
@@ -61,6 +73,10 @@ class Users {
 
   bool make_room();
   void forget(UserNumber user);
+  User* add(std::string_view identity, UserNumber number);
+  // By number.
+  std::vector<UserNumber> connected() const;
+  bool load_user(WireReader& in);
 
   const Limits& limits_;
   UserNumber next_;

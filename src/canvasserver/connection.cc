@@ -39,24 +39,46 @@ Connection::~Connection() {
 
 void Connection::open() {
   if (permit_ != nullptr) permit_->begin(*this);
-  request([member = member_, visitor = visitor_, rights = rights(), id = id_](RoomThread& room) {
-    room.join(member, {.identity = visitor.identity,
-                       .name = visitor.name,
-                       .payer = visitor.payer,
-                       .colour = visitor.colour});
-    if (member->user == 0) return room.send(*member, to(id, [](Connection& there) { there.refuse_join(); }));
-    Joined joined{.welcome = {.epoch = room.epoch(),
-                              .now_ms = RoomThread::now().wall_ms,
-                              .user_id = canvas::user_id_of(member->user),
-                              .user = member->user,
-                              .rights = rights},
-                  .users = room.room().presence().list(member->user)};
-    room.send(*member, to(id, [joined = std::move(joined)](Connection& there) { there.welcome(joined); }));
+  // What it says before it is in the room would find nobody.
+  const bool waits = room_.room().shared() != nullptr;
+  if (waits) session_.pause();
+  request([member = member_, visitor = visitor_, rights = rights(), id = id_, waits](RoomThread& room) {
+    room.join(
+        member,
+        {.identity = visitor.identity,
+         .name = visitor.name,
+         .payer = visitor.payer,
+         .colour = visitor.colour},
+        [member, rights, id, waits](RoomThread& there) { answer_join(there, *member, rights, id, waits); });
   });
 }
 
-void Connection::refuse_join() {
-  session_.start_closing(ws::close_code::try_again_later, "the room has all the users it may have");
+void Connection::answer_join(RoomThread& room, const Member& member, canvas::Rights rights,
+                             session::SessionId id, bool waits) {
+  if (member.user == 0) {
+    return room.send(
+        member, to(id, [is_ready = room.is_writable()](Connection& there) { there.refuse_join(is_ready); }));
+  }
+  Joined joined{.welcome = {.epoch = room.epoch(),
+                            .now_ms = RoomThread::now().wall_ms,
+                            .user_id = canvas::user_id_of(member.user),
+                            .user = member.user,
+                            .rights = rights},
+                .users = room.room().presence().list(member.user)};
+  room.send(member, to(id, [joined = std::move(joined), waits](Connection& there) {
+              there.welcome(joined);
+              if (waits) there.resume();
+            }));
+}
+
+void Connection::refuse_join(bool is_full) {
+  session_.start_closing(ws::close_code::try_again_later, is_full ? "the room has all the users it may have"
+                                                                  : "the room waits for its broker");
+  session_.resume();
+}
+
+void Connection::begin_again() {
+  session_.start_closing(ws::close_code::service_restart, "the room begins again");
 }
 
 void Connection::receive(const session::Message& message) {

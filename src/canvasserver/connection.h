@@ -60,7 +60,9 @@ class Connection : public session::SlowReader, public PermitHolder {
     canvas::PresenceDelta users;
   };
   virtual void welcome(const Joined& joined) = 0;
-  void refuse_join();
+  void refuse_join(bool is_full);
+  // What the client knows of the room is of another epoch.
+  void begin_again();
   // False: the connection is closed.
   bool send(const SharedBytes& frame);
   // An answer to a JSON message, also of a binary connection.
@@ -108,6 +110,8 @@ class Connection : public session::SlowReader, public PermitHolder {
   const std::optional<canvas::ChunkArea>& area() const { return area_; }
 
  private:
+  static void answer_join(RoomThread& room, const Member& member, canvas::Rights rights,
+                          session::SessionId id, bool waits);
   void handle(const session::Message& message);
   // Empty: within the limits. Otherwise why not, if the client is to be told; without a message: it is not.
   std::optional<canvas::ProtocolError> limit_problem(std::size_t bytes);

@@ -95,6 +95,10 @@ void LoopRoom::deliver(TickOut& tick) {
   link_->set_tick_cost(system_clock().now() - start);
 }
 
+void LoopRoom::close_all() {
+  for (const auto& [id, connection] : connections_) connection->begin_again();
+}
+
 // Nothing here ends a connection at once, so the lists do not change.
 void LoopRoom::deliver_chunks(TickOut& tick) {
   std::vector<std::uint16_t> sections;

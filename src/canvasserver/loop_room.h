@@ -55,6 +55,8 @@ class LoopRoom {
 
   // To all connections.
   void deliver(TickOut& tick);
+  // Closes all connections: they begin again.
+  void close_all();
 
  private:
   void flush();

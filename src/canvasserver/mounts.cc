@@ -58,7 +58,10 @@ std::expected<Entrance, HttpResponse> enter(const MountContext& context, session
   Entrance entrance{.room = context.loop->rooms().find(name), .permit = nullptr};
   if (context.make_permit) entrance.permit = context.make_permit(session, target);
   const bool is_granted = entrance.permit == nullptr || entrance.permit->may_view(name);
-  if (entrance.room != nullptr && is_granted) return entrance;
+  if (entrance.room != nullptr && is_granted) {
+    if (entrance.room->is_ready()) return entrance;
+    return std::unexpected(later_answer(503, "the room waits for its broker"));
+  }
   if (!is_granted) entrance.permit->count_refused();
   return std::unexpected(no_such_room());
 }

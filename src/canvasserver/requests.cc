@@ -125,13 +125,18 @@ bool ask_restoration(RoomThread& room, const Asker& asker, ModerationEvent event
     canvas::Restoration found = canvas::restore_for(event, room.spec(), past);
     return [asker, event, found = std::move(found), problem = past.problem(),
             is_too_old = past.is_too_old()](RoomThread& there) mutable {
-      there.end_restoration();
-      if (is_too_old) return asker.refuse(there, too_old(event, std::move(problem)));
-      if (!problem.empty()) return asker.refuse(there, past_problem(std::move(problem)));
-      if (!asker.is_here()) return;
-      const auto done = there.room().restore(asker.actor(), std::move(event), found);
-      if (!done) return asker.refuse(there, done.error());
-      asker.say(there, canvas::ok_message(asker.id, *done));
+      if (is_too_old || !problem.empty() || !asker.is_here()) {
+        there.end_restoration();
+        if (is_too_old) return asker.refuse(there, too_old(event, std::move(problem)));
+        if (!problem.empty()) return asker.refuse(there, past_problem(std::move(problem)));
+        return;
+      }
+      there.restore(asker.actor(), event, found,
+                    [asker](RoomThread& changed, const std::expected<std::size_t, ProtocolError>& done) {
+                      changed.end_restoration();
+                      if (!done) return asker.refuse(changed, done.error());
+                      asker.say(changed, canvas::ok_message(asker.id, *done));
+                    });
     };
   });
 }
@@ -173,9 +178,9 @@ struct HandleJson {
 
   void operator()(canvas::DrawRequest& draw) const {
     ask([draw = std::move(draw)](RoomThread& room, const Asker& asker) {
-      const DrawResult result =
-          room.room().draw(asker.actor(), std::span(&draw.pixel, 1), draw.proof, RoomThread::now());
-      finish(room, asker, result, false);
+      room.draw(
+          asker.actor(), std::span(&draw.pixel, 1), draw.proof,
+          [asker](RoomThread& there, const DrawResult& result) { finish(there, asker, result, false); });
     });
   }
   void operator()(const canvas::CursorRequest& cursor) const { connection.cursor(cursor.position); }
@@ -195,7 +200,8 @@ struct HandleJson {
   }
   void operator()(const canvas::UndoRequest& undo) const {
     ask([count = undo.count](RoomThread& room, const Asker& asker) {
-      finish(room, asker, room.room().undo(asker.actor(), count, RoomThread::now()), true);
+      room.undo(asker.actor(), count,
+                [asker](RoomThread& there, const DrawResult& result) { finish(there, asker, result, true); });
     });
   }
   void operator()(const canvas::UsersRequest& asked) const {
@@ -221,9 +227,11 @@ struct HandleJson {
   }
   void operator()(const canvas::BanRequest& ban) const {
     moderate([ban](RoomThread& room, const Asker& asker) {
-      const auto done = room.room().ban(asker.actor(), ban.user, ban.seconds, RoomThread::now());
-      if (!done) return asker.refuse(room, done.error());
-      asker.say(room, canvas::ok_message(asker.id));
+      room.ban(asker.actor(), ban.user, ban.seconds,
+               [asker](RoomThread& there, const std::expected<void, ProtocolError>& done) {
+                 if (!done) return asker.refuse(there, done.error());
+                 asker.say(there, canvas::ok_message(asker.id));
+               });
     });
   }
 
@@ -260,8 +268,10 @@ void draw_pixels(Connection& connection, canvas::PixelsMessage message) {
   connection.request(
       [asker = Asker::of(connection), message = std::move(message)](RoomThread& room) {
         if (!asker.is_here()) return;
-        acknowledge(room, asker, message.request,
-                    room.room().draw(asker.actor(), message.pixels, message.proof, RoomThread::now()));
+        room.draw(asker.actor(), message.pixels, message.proof,
+                  [asker, request = message.request](RoomThread& there, const DrawResult& result) {
+                    acknowledge(there, asker, request, result);
+                  });
       },
       128 + bytes);
 }
@@ -269,8 +279,10 @@ void draw_pixels(Connection& connection, canvas::PixelsMessage message) {
 void undo_pixels(Connection& connection, const canvas::UndoMessage& message) {
   connection.request([asker = Asker::of(connection), message](RoomThread& room) {
     if (!asker.is_here()) return;
-    acknowledge(room, asker, message.request,
-                room.room().undo(asker.actor(), message.count, RoomThread::now()));
+    room.undo(asker.actor(), message.count,
+              [asker, request = message.request](RoomThread& there, const DrawResult& result) {
+                acknowledge(there, asker, request, result);
+              });
   });
 }
 

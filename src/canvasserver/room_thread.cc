@@ -34,19 +34,22 @@ std::expected<std::unique_ptr<RoomThread>, std::string> RoomThread::start(Option
   auto thread = net::start_thread([room = made.get()] { room->run(); });
   if (!thread) return std::unexpected(thread.error().message());
   made->thread_ = *std::move(thread);
+  if (made->shared_ != nullptr) made->post([](RoomThread& there) { there.shared_->start(); });
   return made;
 }
 
 RoomThread::RoomThread(Options options, const StoredRoom& stored)
     : number_(next_number.fetch_add(1, std::memory_order_relaxed)),
       spec_(options.spec),
-      room_({.spec = options.spec,
-             .limits = options.limits,
-             .epoch = stored.epoch,
-             .first_user = stored.last_user + 1,
-             .last_tick = stored.last_tick,
-             .pixels = stored.pixels_total,
-             .proof = options.proof}),
+      proof_(options.proof),
+      room_(std::make_unique<canvas::Room>(canvas::RoomOptions{.spec = options.spec,
+                                                               .limits = options.limits,
+                                                               .epoch = stored.epoch,
+                                                               .first_user = stored.last_user + 1,
+                                                               .last_tick = stored.last_tick,
+                                                               .pixels = stored.pixels_total,
+                                                               .proof = options.proof})),
+      epoch_(stored.epoch),
       storage_(std::move(options.storage)),
       pacer_(options.limits.tick_min, options.limits.tick_max),
       appended_(stored.last_tick),
@@ -56,6 +59,8 @@ RoomThread::RoomThread(Options options, const StoredRoom& stored)
   metrics_.last_ms = stored.last_ms;
   metrics_.pixels = stored.pixels_total;
   metrics_.tick_interval_us = static_cast<std::uint64_t>(options.limits.tick_min.count() / 1000);
+  if (options.shared_log != nullptr)
+    shared_ = std::make_unique<SharedRoom>(std::move(options.shared_log), options.instance, host());
   if (storage_ == nullptr) return;
   storage_->on_progress([this] {
     const std::scoped_lock lock(mutex_);
@@ -75,6 +80,7 @@ void RoomThread::end() {
     changed_.notify_one();
   }
   if (thread_.joinable()) thread_.join();
+  if (shared_ != nullptr) shared_->stop();
   has_ended_.store(true, std::memory_order_release);
   // Its threads post to this one.
   if (storage_ != nullptr) storage_->close();
@@ -91,7 +97,7 @@ void RoomThread::set_limits(const canvas::Limits& limits) {
     limits_ = std::make_shared<const canvas::Limits>(limits);
   }
   post([limits](RoomThread& there) {
-    there.room_.set_limits(limits);
+    there.room_->set_limits(there.shared_ == nullptr ? limits : canvas::shared_limits(limits));
     there.pacer_ = canvas::Pacer(limits.tick_min, limits.tick_max);
   });
 }
@@ -115,11 +121,11 @@ std::optional<std::string> RoomThread::load(const StoredRoom& stored) {
         authors.push_back(chunk.pixels.users[index]);
       }
     }
-    if (!room_.load(chunk.chunk, chunk.version, colours, authors)) return damage();
+    if (!room_->load(chunk.chunk, chunk.version, colours, authors)) return damage();
   }
-  metrics_.chunks = room_.board().chunk_count();
+  metrics_.chunks = room_->board().chunk_count();
   const std::int64_t now_ms = now().wall_ms;
-  for (const canvas::ModerationEvent& ban : stored.bans) room_.ban_again(ban, now_ms);
+  for (const canvas::ModerationEvent& ban : stored.bans) room_->ban_again(ban, now_ms);
   return std::nullopt;
 }
 
@@ -153,7 +159,7 @@ void RoomThread::run() {
     {
       std::unique_lock lock(mutex_);
       const auto has_work = [&] { return stopping_ || has_progress_ || !inbox_.empty(); };
-      const Instant next = next_tick();
+      const Instant next = shared_ == nullptr ? next_tick() : std::min(next_tick(), shared_->due());
       if (next == Instant::max()) {
         changed_.wait(lock, has_work);
       } else {
@@ -164,11 +170,12 @@ void RoomThread::run() {
       has_progress_ = false;
       is_last = stopping_;
     }
-    if (storage_ != nullptr) room_.set_storage(storage_->accepts());
+    if (storage_ != nullptr && shared_ == nullptr) room_->set_storage(storage_->accepts());
     for (Task& task : tasks) task(*this);
     tasks.clear();
     if (is_last || next_tick() <= system_clock().now()) tick();
     begin_next_restoration();
+    if (shared_ != nullptr) shared_->poll(system_clock().now(), now().wall_ms);
     flush();
     if (is_last) return;
   }
@@ -184,7 +191,7 @@ bool RoomThread::begin_restoration(Task begin) {
 void RoomThread::begin_next_restoration() {
   for (;;) {
     // Then the storage has what the one before has changed.
-    if (restoration_ended_ && !room_.has_changes()) is_restoring_ = restoration_ended_ = false;
+    if (restoration_ended_ && !room_->has_changes()) is_restoring_ = restoration_ended_ = false;
     if (is_restoring_ || restorations_.empty()) return;
     is_restoring_ = true;
     Task begin = std::move(restorations_.front());
@@ -196,13 +203,14 @@ void RoomThread::begin_next_restoration() {
 bool RoomThread::is_busy() const {
   const Instant now = system_clock().now();
   const bool has_moves = cursors_at_ != Instant::min() && now - cursors_at_ < kQuiet;
-  return room_.has_changes() || has_moves || room_.presence().has_news() || !open_acks_.empty();
+  const bool has_changes = shared_ == nullptr ? room_->has_changes() : shared_->has_entries();
+  return has_changes || has_moves || room_->presence().has_news() || !open_acks_.empty();
 }
 
 // A loop that is behind makes the tick longer; one that stands still stops it.
 Instant RoomThread::next_tick() const {
   if (!is_busy()) return Instant::max();
-  const canvas::Limits& limits = room_.limits();
+  const canvas::Limits& limits = room_->limits();
   std::uint32_t waiting = 0;
   for (const auto& [link, connections] : links_) waiting = std::max(waiting, link->waiting());
   if (waiting >= kLoopBatchesMax)
@@ -213,11 +221,7 @@ Instant RoomThread::next_tick() const {
 void RoomThread::tick() {
   const Instant start = system_clock().now();
   tick_at_ = start;
-  Tick tick = room_.finish_tick();
-  if (!tick.is_empty()) {
-    log_clock_.tick(now().wall_ms, [&](std::int64_t time_ms) { log(tick, time_ms); });
-    metrics_.ticks.fetch_add(1, std::memory_order_relaxed);
-  }
+  Tick tick = shared_ == nullptr ? finish_tick() : shared_->advance(start);
   const auto out = std::make_shared<TickOut>(spec_, std::move(tick));
   add_presence_and_cursors(*out, start);
   if (!out->is_empty()) {
@@ -236,11 +240,20 @@ void RoomThread::tick() {
   publish_metrics();
 }
 
+Tick RoomThread::finish_tick() {
+  Tick tick = room_->finish_tick();
+  if (tick.is_empty()) return tick;
+  log_clock_.tick(now().wall_ms, [&](std::int64_t time_ms) { log(tick, time_ms); });
+  metrics_.ticks.fetch_add(1, std::memory_order_relaxed);
+  return tick;
+}
+
 void RoomThread::add_presence_and_cursors(TickOut& out, Instant now) {
-  if (const auto delta = room_.presence().take_delta(now)) set_presence(out, *delta);
-  if (!room_.cursors().start_round(now)) return;
+  if (shared_ != nullptr) tell_cursors(now);
+  if (const auto delta = room_->presence().take_delta(now)) set_presence(out, *delta);
+  if (!room_->cursors().start_round(now)) return;
   for (const auto& [area, watchers] : cursor_areas_) {
-    std::vector<canvas::CursorMove> moves = room_.cursors().moves_in(area);
+    std::vector<canvas::CursorMove> moves = room_->cursors().moves_in(area);
     if (moves.empty()) continue;
     canvas::ByteVector bytes;
     canvas::append_cursors(bytes, moves);
@@ -262,30 +275,37 @@ void RoomThread::log(const Tick& tick, std::int64_t time_ms) {
                     .taken_back = tick.taken_back};
   for (const canvas::ChunkTick& chunk : tick.chunks) {
     logged.chunks.push_back({.chunk = chunk.chunk, .version = chunk.version, .pixels = chunk.pixels});
-    for (const canvas::TickPixel& pixel : chunk.pixels) {
-      if (pixel.user == 0 || !logged_users_.insert(pixel.user).second) continue;
-      const canvas::User* const user = room_.find(pixel.user);
-      logged.users.push_back({.number = pixel.user,
-                              .id = canvas::user_id_of(pixel.user),
-                              .name = user == nullptr ? "" : user->name});
-    }
+    for (const canvas::TickPixel& pixel : chunk.pixels) log_user(pixel.user, logged.users);
   }
   appended_ = tick.number;
   storage_->append(std::move(logged));
 }
 
-void RoomThread::join(const std::shared_ptr<Member>& member, const canvas::JoinRequest& request) {
-  const canvas::User* const user = room_.join(request);
-  if (user == nullptr) return;
-  member->user = user->number;
-  ++links_[member->link];
+void RoomThread::log_user(canvas::UserNumber number, std::vector<LoggedUser>& out) {
+  if (number == 0 || !logged_users_.insert(number).second) return;
+  const canvas::User* const user = room_->find(number);
+  out.push_back(
+      {.number = number, .id = canvas::user_id_of(number), .name = user == nullptr ? "" : user->name});
+}
+
+void RoomThread::join(const std::shared_ptr<Member>& member, const canvas::JoinRequest& request,
+                      Task joined) {
+  if (shared_ != nullptr) return join_shared(member, request, std::move(joined));
+  if (const canvas::User* const user = room_->join(request)) {
+    member->user = user->number;
+    ++links_[member->link];
+  }
+  joined(*this);
 }
 
 void RoomThread::leave(Member& member) {
+  member.has_left = true;
+  if (member.shared_user != 0) shared_->leave(std::exchange(member.shared_user, 0));
   if (member.user == 0) return;
   watch_cursors(member, std::nullopt);
   move_cursor(member, std::nullopt);
-  room_.leave(std::exchange(member.user, 0));
+  const canvas::UserNumber user = std::exchange(member.user, 0);
+  if (shared_ == nullptr) room_->leave(user);
   const auto link = links_.find(member.link);
   if (link != links_.end() && --link->second == 0) links_.erase(link);
   note_cursor();
@@ -305,13 +325,14 @@ void RoomThread::move_cursor(const Member& member,
   if (member.user == 0) return;
   if (position) {
     cursor_owners_[member.user] = &member;
-    room_.cursors().move(member.user, position->x, position->y);
+    room_->cursors().move(member.user, position->x, position->y);
   } else {
     const auto owner = cursor_owners_.find(member.user);
     if (owner == cursor_owners_.end() || owner->second != &member) return;
     cursor_owners_.erase(owner);
-    room_.cursors().remove(member.user);
+    room_->cursors().remove(member.user);
   }
+  if (shared_ != nullptr) untold_cursors_[member.user] = position;
   note_cursor();
 }
 
@@ -350,11 +371,11 @@ void RoomThread::publish_metrics() {
   const auto set = [](std::atomic<std::uint64_t>& to, std::uint64_t value) {
     to.store(value, std::memory_order_relaxed);
   };
-  set(metrics_.users, room_.presence().count());
-  set(metrics_.pixels, room_.pixels_total());
-  set(metrics_.chunks, room_.board().chunk_count());
-  set(metrics_.cursors, room_.cursors().count());
-  set(metrics_.snapshots, room_.catch_up().compressed_count());
+  set(metrics_.users, room_->presence().count());
+  set(metrics_.pixels, room_->pixels_total());
+  set(metrics_.chunks, room_->board().chunk_count());
+  set(metrics_.cursors, room_->cursors().count());
+  set(metrics_.snapshots, room_->catch_up().compressed_count());
   set(metrics_.tick_interval_us, static_cast<std::uint64_t>(pacer_.interval().count() / 1000));
 }
 

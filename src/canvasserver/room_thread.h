@@ -18,7 +18,9 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <unordered_map>
 #include <unordered_set>
@@ -31,6 +33,7 @@
 #include "canvasserver/log_clock.h"
 #include "canvasserver/loop_link.h"
 #include "canvasserver/room_metrics.h"
+#include "canvasserver/shared_room.h"
 #include "canvasserver/storage.h"
 #include "canvasserver/tick_out.h"
 
@@ -49,7 +52,9 @@ inline constexpr std::uint32_t kLoopBatchesMax = 64;
 struct Member {
   std::shared_ptr<LoopLink> link;
   std::string payer;
-  canvas::UserNumber user = 0;                  // 0: not joined, or has left
+  canvas::UserNumber user = 0;      // 0: not joined, or has left
+  SharedUsers::Id shared_user = 0;  // of a shared room; 0: not joined
+  bool has_left = false;
   std::optional<canvas::ChunkArea> cursors_in;  // where it watches cursors
 };
 
@@ -62,6 +67,9 @@ class RoomThread {
     std::unique_ptr<RoomStorage> storage;  // null: the room has no past, and does not survive
     canvas::ProofHook* proof = nullptr;
     std::uint64_t new_epoch = 1;  // without storage
+    // Of a room that other instances have as well: `storage` has nothing yet. Null: nobody else has the room.
+    std::unique_ptr<SharedLog> shared_log = nullptr;
+    canvas::InstanceId instance = 0;
   };
 
   // Error: what is stored is damaged, or the system has no thread for it.
@@ -90,16 +98,36 @@ class RoomThread {
   std::shared_ptr<const canvas::Limits> limits() const;
   // From the next requests on. Loops take them over with LoopRooms::apply().
   void set_limits(const canvas::Limits& limits);
-  std::uint64_t epoch() const { return room_.epoch(); }
-  // As LogClock says.
+  std::uint64_t epoch() const { return epoch_.load(std::memory_order_acquire); }
+  // As LogClock says. Instances that share a room have logs of their own, with times that differ by moments.
   bool is_past(std::int64_t at_ms) { return log_clock_.is_past(at_ms, now().wall_ms); }
-  bool is_settled(std::int64_t at_ms) const { return log_clock_.is_settled(at_ms); }
+  bool is_settled(std::int64_t at_ms) const { return shared_ == nullptr && log_clock_.is_settled(at_ms); }
+  // False: the room is shared, and waits for the broker. Nobody can be in it.
+  bool is_ready() const { return shared_ == nullptr || shared_->is_ready(); }
+  // Whether what clients send can change it, apart from its storage.
+  bool is_writable() const { return shared_ == nullptr || shared_->is_writable(); }
+  // Null: the room is not shared.
+  const SharedRoom* shared() const { return shared_.get(); }
 
   // The room's thread, all below.
-  canvas::Room& room() { return room_; }
+  canvas::Room& room() { return *room_; }
   static canvas::Now now();
-  void join(const std::shared_ptr<Member>& member, const canvas::JoinRequest& request);
+  // `joined` is called when Member::user is known, perhaps at once; 0: refused. Not after leave().
+  void join(const std::shared_ptr<Member>& member, const canvas::JoinRequest& request, Task joined);
   void leave(Member& member);
+  // What canvas::Room does, in a shared room on all instances: `done` is called when the room has changed, perhaps at once; or destroyed, if
+  // the clients must begin again.
+  template <typename Result>
+  using Done = UniqueFunction<void(RoomThread&, const Result&)>;
+  using DrawDone = Done<canvas::DrawResult>;
+  using RestoreDone = Done<std::expected<std::size_t, canvas::ProtocolError>>;
+  using BanDone = Done<std::expected<void, canvas::ProtocolError>>;
+  void draw(const canvas::Actor& actor, std::span<const canvas::Pixel> pixels, std::string_view proof,
+            DrawDone done);
+  void undo(const canvas::Actor& actor, std::uint32_t count, DrawDone done);
+  void restore(const canvas::Actor& actor, const canvas::ModerationEvent& event,
+               const canvas::Restoration& found, RestoreDone done);
+  void ban(const canvas::Actor& actor, canvas::UserNumber user, std::uint32_t seconds, BanDone done);
   // Who watches cursors where.
   void watch_cursors(Member& member, const std::optional<canvas::ChunkArea>& area);
   // To the member's loop, in order with the ticks.
@@ -130,8 +158,20 @@ class RoomThread {
   bool is_busy() const;
   Instant next_tick() const;
   void tick();
+  canvas::Tick finish_tick();
+  // Of a room that is shared (room_sharing.cc):
+  SharedRoom::Host host();
+  void join_shared(const std::shared_ptr<Member>& member, const canvas::JoinRequest& request, Task joined);
+  canvas::Room& renew(std::uint64_t epoch);
+  void begin_past(std::int64_t time_ms);
+  void close_clients();
+  void tell_cursors(Instant now);
+  void told(const SharedBytes& message);
+  std::optional<canvas::ProtocolError> sharing_problem() const;
   void add_presence_and_cursors(TickOut& out, Instant now);
   void log(const canvas::Tick& tick, std::int64_t time_ms);
+  // Unless the log knows the user.
+  void log_user(canvas::UserNumber user, std::vector<LoggedUser>& out);
   void begin_next_restoration();
   // Hands over what may be shown.
   void flush();
@@ -140,8 +180,11 @@ class RoomThread {
 
   const std::uint64_t number_;
   const canvas::RoomSpec spec_;
-  canvas::Room room_;
+  canvas::ProofHook* const proof_;
+  std::unique_ptr<canvas::Room> room_;
+  std::atomic<std::uint64_t> epoch_;
   std::unique_ptr<RoomStorage> storage_;
+  std::unique_ptr<SharedRoom> shared_;
   canvas::Pacer pacer_;
   RoomMetrics metrics_;
 
@@ -150,6 +193,9 @@ class RoomThread {
   std::map<canvas::ChunkArea, std::size_t> cursor_areas_;   // and who watches them
   std::unordered_map<canvas::UserNumber, const Member*> cursor_owners_;
   std::unordered_set<canvas::UserNumber> logged_users_;
+  // Cursors that other instances do not know yet; empty: it has left.
+  std::map<canvas::UserNumber, std::optional<canvas::CursorMessage::Position>> untold_cursors_;
+  Instant cursors_told_at_{};
   Batch out_;
   std::deque<Held> held_;
   Batch open_acks_;  // of the open tick

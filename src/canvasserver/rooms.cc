@@ -41,8 +41,11 @@ std::expected<void, std::string> Rooms::add(const RoomPlan& plan, const OpenStor
 }
 
 std::expected<Rooms::RoomPtr, std::string> Rooms::open(const RoomPlan& plan, const OpenStorage& open,
-                                                       canvas::ProofHook* proof) {
+                                                       canvas::ProofHook* proof, const OpenSharedLog& share) {
   if (const auto problem = canvas::problem_with(plan.spec)) return std::unexpected(*problem);
+  if (plan.relayed && !share)
+    return std::unexpected(
+        "its relay needs relay.nats, which was not there when the program started: restart");
   // 0 is no epoch: a client that knows none names it.
   RoomThread::Options options{.spec = plan.spec,
                               .limits = plan.limits,
@@ -60,6 +63,10 @@ std::expected<Rooms::RoomPtr, std::string> Rooms::open(const RoomPlan& plan, con
     options.storage = *std::move(storage);
   } else if (!plan.file.empty()) {
     return std::unexpected("a room with a file needs a store");
+  }
+  if (plan.relayed) {
+    options.shared_log = share(plan.spec.name);
+    options.instance = SystemRandom().next_u64() | 1U;
   }
   return RoomThread::start(std::move(options));
 }

@@ -46,8 +46,10 @@ class Rooms {
   std::expected<void, std::string> add(const RoomPlan& plan, const OpenStorage& open,
                                        canvas::ProofHook* proof = nullptr);
   // The same in two steps: a room that is not inserted ends with its last reference.
+  // `share`: for a relayed room.
   static std::expected<RoomPtr, std::string> open(const RoomPlan& plan, const OpenStorage& open,
-                                                  canvas::ProofHook* proof = nullptr);
+                                                  canvas::ProofHook* proof = nullptr,
+                                                  const OpenSharedLog& share = {});
   // The name must be free (problem_with_name()).
   void insert(RoomPtr room);
   // Why there cannot be a room of this name now, for people; empty: there can. `more`: others that are to be inserted.

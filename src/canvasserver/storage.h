@@ -39,6 +39,8 @@ struct LoggedTick {
   std::vector<canvas::ModerationEvent> events = {};
   std::vector<LoggedUser> users = {};  // who draw for the first time
   std::vector<canvas::TakenBack> taken_back = {};
+  // The log forgets what was before and begins with this state: the pixels are all that are drawn, and `tick` is any number. In memory only.
+  bool is_base = false;
 };
 
 // The pixels of a chunk, row by row, 256 in each row also at the edges.

@@ -38,6 +38,22 @@ std::uint64_t number_of(std::string_view text) {
   return number;
 }
 
+constexpr const char* kEmptyLog =
+    "DELETE FROM ticks; DELETE FROM changes; DELETE FROM taken_back; DELETE FROM snapshots;"
+    "DELETE FROM chunks; DELETE FROM users; DELETE FROM events;";
+
+// A chunk in which these pixels are all that is drawn.
+canvasserver::StoredChunk whole_chunk(const LoggedChunk& chunk, const canvas::RoomSpec& spec) {
+  canvasserver::StoredChunk whole{.chunk = chunk.chunk, .version = chunk.version, .pixels = {}};
+  whole.pixels.colours.assign(canvas::kChunkPixels, spec.background_colour());
+  whole.pixels.users.assign(canvas::kChunkPixels, 0);
+  for (const canvas::TickPixel& pixel : chunk.pixels) {
+    whole.pixels.colours[pixel.index] = pixel.colour;
+    whole.pixels.users[pixel.index] = pixel.user;
+  }
+  return whole;
+}
+
 }  // namespace
 
 struct RoomFile::Statements {
@@ -243,7 +259,17 @@ bool RoomFile::write(const std::vector<LoggedTick>& ticks) {
   return true;
 }
 
+bool RoomFile::begin_again(std::uint64_t tick) {
+  growth_.clear();
+  grown_.clear();
+  versions_ = {};
+  first_ms_ = 0;
+  last_time_ms_ = 0;
+  return execute(kEmptyLog) && set_state("past_from", std::to_string(tick));
+}
+
 bool RoomFile::write_tick(const LoggedTick& tick) {
+  if (tick.is_base && !begin_again(tick.tick)) return fail("cannot begin the log again");
   last_time_ms_ = std::max(last_time_ms_, tick.time_ms);
   if (!statements_->tick.bind(1, tick.tick).bind(2, last_time_ms_).run()) return fail("cannot write a tick");
   for (const LoggedChunk& chunk : tick.chunks) {
@@ -265,6 +291,8 @@ bool RoomFile::write_tick(const LoggedTick& tick) {
                                 .bind(5, Bytes(data))
                                 .run();
     if (!is_written) return fail("cannot write the log");
+    // The versions before are missing: it is read from here.
+    if (tick.is_base && !write_snapshot(tick.tick, whole_chunk(chunk, settings_.spec))) return false;
   }
   if (!write_taken_back(statements_->taken_back, tick)) return fail("cannot write what was taken back");
   for (const canvasserver::LoggedUser& user : tick.users) {
@@ -331,21 +359,23 @@ bool RoomFile::make_snapshot(std::int64_t chunk) {
     problem_ = there.error();
     return false;
   }
-  if (*there) {
-    const auto& [id, version, pixels] = **there;
-    const auto colours = pack_colours(pixels.colours, settings_.spec.has_palette());
-    const auto users = pack_users(pixels.users);
-    const bool is_written = statements_->snapshot.bind(1, chunk)
-                                .bind(2, last_tick_)
-                                .bind(3, version)
-                                .bind(4, row_checksum(chunk, last_tick_, version, colours, users))
-                                .bind(5, Bytes(colours))
-                                .bind(6, Bytes(users))
-                                .run();
-    if (!is_written) return fail("cannot write a snapshot");
-  }
+  if (*there && !write_snapshot(last_tick_, **there)) return false;
   growth_[chunk] = {};
   return true;
+}
+
+bool RoomFile::write_snapshot(std::uint64_t tick, const canvasserver::StoredChunk& chunk) {
+  const std::int64_t number = chunk_number(chunk.chunk);
+  const auto colours = pack_colours(chunk.pixels.colours, settings_.spec.has_palette());
+  const auto users = pack_users(chunk.pixels.users);
+  return statements_->snapshot.bind(1, number)
+             .bind(2, tick)
+             .bind(3, chunk.version)
+             .bind(4, row_checksum(number, tick, chunk.version, colours, users))
+             .bind(5, Bytes(colours))
+             .bind(6, Bytes(users))
+             .run() ||
+         fail("cannot write a snapshot");
 }
 
 void RoomFile::mark_shown(std::uint64_t tick, bool durable) const {

@@ -85,6 +85,8 @@ class RoomFile {
   std::expected<void, store::Problem> check_spec();
   std::expected<void, store::Problem> find_loss();
   std::expected<void, store::Problem> load_counters();
+  bool begin_again(std::uint64_t tick);
+  bool write_snapshot(std::uint64_t tick, const canvasserver::StoredChunk& chunk);
   bool write_tick(const canvasserver::LoggedTick& tick);
   bool write_event(std::uint64_t tick, std::size_t number, const canvas::ModerationEvent& event);
   bool make_snapshot(std::int64_t chunk);

@@ -82,7 +82,11 @@ void AdminRuntime::apply(Change change) {
   }
   if (!change.listeners) return;
   const std::vector<std::size_t> before = server_.indices();
-  server_.apply(*std::move(change.listeners));
+  for (const std::string& path : change.listeners->restored)
+    log::warn("unix_socket_restored", {{"path", path}});
+  for (const auto& [path, error] : change.listeners->lost)
+    log::warn("unix_socket_lost", {{"path", path}, {"error", error.message()}});
+  if (!server_.apply(*std::move(change.listeners))) log::warn("listener_not_closed_yet");
   const std::vector<std::size_t>& now = server_.indices();
   for (std::size_t i = 0; i < now.size(); ++i) {
     if (std::ranges::find(before, now[i]) == before.end())

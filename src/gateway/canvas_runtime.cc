@@ -93,10 +93,17 @@ std::expected<void, std::string> CanvasRuntime::prepare_room(const RoomPlan& roo
   }
   if (const std::string problem = rooms_.problem_with_name(name, change.opened.size()); !problem.empty())
     return problem_of(room, problem);
-  auto opened = Rooms::open(room, &canvasstore::DiskRoom::open);
+  auto opened = Rooms::open(room, &canvasstore::DiskRoom::open, nullptr,
+                            room.relayed ? sharing() : canvasserver::OpenSharedLog());
   if (!opened) return problem_of(room, opened.error());
   change.opened.push_back(*std::move(opened));
   return {};
+}
+
+canvasserver::OpenSharedLog CanvasRuntime::sharing() {
+  if (!relay_options_) return {};
+  if (relay_ == nullptr) relay_ = std::make_unique<CanvasRelay>(*relay_options_);
+  return [relay = relay_.get()](const std::string& room) { return relay->open(room); };
 }
 
 void CanvasRuntime::apply(Change change, const SpreadOf& spread_of) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "canvasserver/rooms.h"
+#include "gateway/canvas_relay.h"
 #include "gateway/serve_plan.h"
 #include "session/server.h"
 
@@ -23,7 +24,9 @@ class CanvasRuntime {
   static constexpr Duration kRoomEndWait = std::chrono::seconds(5);
 
   // The server's loops must have ended before the runtime is destroyed.
-  explicit CanvasRuntime(session::Server& server) : server_(server) {}
+  // `relay`: the broker of shared rooms; empty: there can be none.
+  CanvasRuntime(session::Server& server, std::optional<NatsOptions> relay)
+      : server_(server), relay_options_(std::move(relay)) {}
   CanvasRuntime(const CanvasRuntime&) = delete;
   CanvasRuntime& operator=(const CanvasRuntime&) = delete;
 
@@ -64,11 +67,14 @@ class CanvasRuntime {
   std::expected<void, std::string> prepare_room(const canvasserver::RoomPlan& room, Change& change);
   void leave(const std::string& name, Duration spread);
   session::SessionSettings settings_of(const session::SessionSettings& settings) const;
+  canvasserver::OpenSharedLog sharing();
 
   session::Server& server_;
   CanvasPlan plan_;
   CanvasPlan gone_;                                 // rooms that were removed, and may have their files still
   std::atomic<std::size_t> message_bytes_max_ = 0;  // the greatest of all rooms
+  const std::optional<NatsOptions> relay_options_;
+  std::unique_ptr<CanvasRelay> relay_;  // from the first shared room on; outlives the rooms
   canvasserver::Rooms rooms_;
   std::vector<LoopPart*> loops_;
 };

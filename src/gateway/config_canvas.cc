@@ -95,7 +95,7 @@ void read_room(const ReadContext& context, const YamlNode& node, const std::stri
       context, node, path,
       {"name", "width", "height", "background", "palette", "tick", "tickMax", "pixelsPerSecond",
        "pixelsBurst", "pixelsPerSecondPerAddress", "pixelsBurstPerAddress", "cooldown", "cursorsPerSecond",
-       "file", "sync", "historyBytesMax", "limits"},
+       "file", "relay", "sync", "historyBytesMax", "limits"},
       MapFields::Empty::refused);
   fields.require({"name"});
   if (fields.read("name", out.spec.name) && !is_room_name(out.spec.name)) {
@@ -114,8 +114,13 @@ void read_room(const ReadContext& context, const YamlNode& node, const std::stri
                   is_given ? "the longest tick" : "a tickMax of at least as much");
   }
   read_rates(fields, out.limits);
-  if (!directory.empty()) out.file = directory + "/" + out.spec.name + ".canvas";
+  fields.read("relay", out.relayed);
+  if (!directory.empty() && !out.relayed) out.file = directory + "/" + out.spec.name + ".canvas";
   fields.read("file", out.file);
+  if (out.relayed && !out.file.empty()) {
+    fields.report(fields.find("file")->location, "file", "cannot be used by a room with relay: true",
+                  out.file, "one of the two: the broker keeps a shared room");
+  }
   read_sync(fields, out);
   if (out.full_sync && out.file.empty()) {
     fields.report(fields.find("sync")->location, "sync", "is full, but the room has no file", "",
@@ -124,7 +129,13 @@ void read_room(const ReadContext& context, const YamlNode& node, const std::stri
   out.history_bytes_max =
       out.file.empty() ? canvasserver::kMemoryHistoryBytesMax : canvasserver::kFileHistoryBytesMax;
   fields.read("historyBytesMax", out.history_bytes_max, 1 << 20, std::uint64_t{1} << 44);
+  if (out.relayed) out.limits.chunks_max = canvasserver::kSharedChunksMax;
   read_limits(context, fields, out.limits);
+  if (out.relayed && out.limits.chunks_max > canvasserver::kSharedChunksMax) {
+    context.diagnostics.report(node.location,
+                               path + ".limits.chunksMax is more than a room with relay: true may have (" +
+                                   std::to_string(canvasserver::kSharedChunksMax) + ")");
+  }
   if (context.diagnostics.first()) return;
   if (const auto problem = canvas::problem_with(out.spec)) {
     context.diagnostics.report(node.location, path + " cannot be a room: " + *problem);
@@ -164,6 +175,17 @@ void read_canvas(const ReadContext& context, const YamlNode& node, CanvasConfig&
     context.diagnostics.report(node.location, "canvas.rooms has " + std::to_string(rooms.size()) +
                                                   " rooms, expected at most " +
                                                   std::to_string(canvasserver::kRoomsMax));
+  }
+}
+
+void check_relayed_rooms(const ReadContext& context, const YamlNode& node, const CanvasConfig& canvas,
+                         bool has_relay) {
+  if (has_relay) return;
+  for (const canvasserver::RoomPlan& room : canvas.plan.rooms) {
+    if (!room.relayed) continue;
+    context.diagnostics.report(node.location, "canvas has the shared room " +
+                                                  quoted_for_message(room.spec.name) +
+                                                  " and no broker, expected relay.nats.servers in this file");
   }
 }
 

@@ -13,6 +13,10 @@ struct CanvasConfig {
 
 void read_canvas(const ReadContext& context, const YamlNode& node, CanvasConfig& out);
 
+// Shared rooms need a broker. `node`: of `canvas`.
+void check_relayed_rooms(const ReadContext& context, const YamlNode& node, const CanvasConfig& canvas,
+                         bool has_relay);
+
 // The canvas of a server that was started without a configuration: the room `main`, in memory or in this file.
 CanvasPlan default_canvas(std::string file = {});
 

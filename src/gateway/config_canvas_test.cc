@@ -53,6 +53,25 @@ TEST(ConfigCanvas, FullSyncNeedsAFile) {
   EXPECT_EQ(error_of("canvas: { dataDir: /x, rooms: [{ name: main, sync: full }] }\n"), "none");
 }
 
+constexpr std::string_view kBroker = "relay: { nats: { servers: [\"nats://127.0.0.1:4222\"] } }\n";
+
+TEST(ConfigCanvas, ASharedRoomHasABrokerAndNoFile) {
+  const ServePlan plan = plan_of(with_room(", relay: true") + std::string(kBroker));
+  const canvasserver::RoomPlan& room = plan.canvas->rooms.at(0);
+  EXPECT_TRUE(room.relayed);
+  EXPECT_EQ(room.limits.chunks_max, 128U);
+  EXPECT_THAT(summary_of(plan, WebConfig{}), HasSubstr("24-bit colours, shared over the relay\n"));
+  EXPECT_THAT(error_of(with_room(", relay: true")), HasSubstr("and no broker, expected relay.nats.servers"));
+  EXPECT_THAT(error_of(with_room(", relay: true, file: /x") + std::string(kBroker)),
+              HasSubstr("file cannot be used by a room with relay: true"));
+  EXPECT_THAT(error_of(with_room(", relay: true, limits: { chunksMax: 129 }") + std::string(kBroker)),
+              HasSubstr("chunksMax is more than a room with relay: true may have (128)"));
+  const ServePlan beside = plan_of(
+      "canvas: { dataDir: /x, rooms: [{ name: a, relay: true }, { name: b }] }\n" + std::string(kBroker));
+  EXPECT_EQ(beside.canvas->rooms.at(0).file, "");
+  EXPECT_EQ(beside.canvas->rooms.at(1).file, "/x/b.canvas");
+}
+
 TEST(ConfigCanvas, EveryKeyIsRead) {
   const canvasserver::RoomPlan room = room_of(
       ", width: 2000, height: 65536, background: \"#0000ff\", palette: [\"#0000ff\", \"#FF8800\"], tick: "

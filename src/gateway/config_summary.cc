@@ -151,7 +151,9 @@ std::string relay_line(const ServePlan& plan) {
   std::string line = "relay     NATS as \"" + plan.relay->name + "\" over";
   for (const std::string& server : plan.relay->servers) line += " " + relay::without_secret(server);
   const bool is_used = plan.streams && std::ranges::any_of(plan.streams->streams, &StreamPlan::relayed);
-  return line + (is_used ? "\n" : ", for no stream\n");
+  const bool has_room =
+      plan.canvas && std::ranges::any_of(plan.canvas->rooms, &canvasserver::RoomPlan::relayed);
+  return line + (is_used || has_room ? "\n" : ", for no stream\n");
 }
 
 std::string stream_lines(const ServePlan& plan) {
@@ -183,7 +185,9 @@ std::string canvas_lines(const ServePlan& plan) {
         "canvas    " + room.spec.name + " " + std::to_string(room.spec.width) + "x" +
         std::to_string(room.spec.height) + ", " +
         (room.spec.has_palette() ? std::to_string(room.spec.palette.size()) + " colours" : "24-bit colours");
-    if (room.file.empty()) {
+    if (room.relayed) {
+      lines += ", shared over the relay\n";
+    } else if (room.file.empty()) {
       lines += ", in memory\n";
     } else {
       lines += ", in " + room.file + ", sync " +

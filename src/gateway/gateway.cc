@@ -23,6 +23,7 @@
 #include "gateway/networks.h"
 #include "gateway/observe/watch.h"
 #include "gateway/readiness.h"
+#include "gateway/reload/listener_conflicts.h"
 #include "gateway/reload/network_closing.h"
 #include "gateway/server_settings.h"
 #include "gateway/service_manager.h"
@@ -59,7 +60,7 @@ class Gateway::Impl {
     metrics_.watch(streams_->catalog());
     if (const StreamSharing* const sharing = streams_->sharing())
       metrics_.watch(sharing->relay().counters(), sharing->leases().counters());
-    canvas_ = std::make_unique<CanvasRuntime>(server_);
+    canvas_ = std::make_unique<CanvasRuntime>(server_, plan_.relay);
     metrics_.watch(canvas_->rooms());
     metrics_.watch(server_.gate());
     metrics_.watch(budget_, unfinished_);
@@ -134,6 +135,8 @@ class Gateway::Impl {
       diff.result = view_.get()->plan;
       return diff;
     };
+    if (const auto held = listener_conflicts(view_.get()->plan, diff.result); !held.empty())
+      return refused(held.front());
     auto listeners = listeners_.bind(server_, diff.result.listeners);
     if (!listeners) return refused(std::move(listeners.error()));
     auto admin = admin_->prepare(diff.result.admin);
@@ -155,7 +158,8 @@ class Gateway::Impl {
       FANFARE_CHECK(done.has_value());  // the difference has what cannot be changed
     }
     if (has_new_cookie) access_.publish_cookie();
-    log::set_level(plan.log_level);
+    // What the admin API has set stays, unless the file says something else than before.
+    if (plan.log_level != view_.get()->plan.log_level) log::set_level(plan.log_level);
     log::set_format(plan.observe.log_format);
     watch_.apply(*std::move(recording));
     std::vector<LiveNetwork*> removed;

@@ -77,7 +77,8 @@ class Gateway {
   // Makes the gateway serve the wanted plan, as far as it can be changed while it runs. `result` of what is returned is
   // the plan that is served from now on; its changes tell what has changed, and what needs a restart. Connections of a
   // network that is gone are closed with 1012 over the plan's shutdown_spread; no other one is closed, except for its
-  // credentials as by reload_access(). Returns before every loop has applied it. On the thread of start() and stop().
+  // credentials as by reload_access(). Returns before every loop has applied it, but
+  // after the sockets of removed listeners are closed. On the thread of start() and stop().
   PlanDiff reload(const ServePlan& wanted);
   // Whether every loop has run a task since the last call; that one posts the next. One thread at a time.
   bool loops_live();

@@ -6,11 +6,18 @@
 #include <utility>
 
 #include "base/log.h"
+#include "gateway/reload/listener_conflicts.h"
 #include "gateway/reload/listener_diff.h"
 #include "gateway/upgrade/passed_sockets.h"
 
 namespace fanfare::gateway {
 namespace {
+
+// Nobody can connect to it any more.
+bool has_lost_file(const session::Server& server, std::size_t index) {
+  const auto file = server.unix_file_of(index);
+  return file && !file->is_there();
+}
 
 std::expected<server::Listeners, Error> load(const ListenerPlan& listener) {
   auto prepared = server::Listeners::prepare(std::span(&listener.at, 1));
@@ -50,15 +57,29 @@ std::expected<LiveListeners::Change, std::string> LiveListeners::bind(
   const std::vector<std::string> wanted = keys_of_listeners(plan);
   for (std::size_t i = 0; i < plan.size(); ++i) {
     const auto found = std::ranges::find(present, wanted[i]);
-    if (found != present.end()) {
-      change.indices.push_back(indices_[static_cast<std::size_t>(found - present.begin())]);
-      std::erase(change.removed, change.indices.back());
+    const bool is_present = found != present.end();
+    const std::size_t index = is_present ? indices_[static_cast<std::size_t>(found - present.begin())] : 0;
+    const bool is_lost = is_present && has_lost_file(server, index);
+    const auto keep = [&] {
+      change.indices.push_back(index);
+      std::erase(change.removed, index);
+    };
+    if (is_present && !is_lost) {
+      keep();
       continue;
     }
-    auto prepared = load(plan[i]);
+    if (is_lost) change.plan[i].at = server::without_passed(plan[i].at);
+    auto prepared = load(change.plan[i]);
     if (!prepared) return std::unexpected(prepared.error().message);
     auto bound = server.bind_listener(prepared->all().front());
-    if (!bound) return std::unexpected("cannot listen: " + bound.error().message());
+    if (!bound && !is_lost)
+      return std::unexpected(key_of_listener(plan[i]) + ": cannot listen: " + bound.error().message());
+    if (!bound) {
+      log::warn("unix_socket_lost", {{"path", plan[i].at.unix_path}, {"error", bound.error().message()}});
+      keep();
+      continue;
+    }
+    if (is_lost) change.restored.push_back(plan[i].at.unix_path);
     change.indices.push_back(server.listener_count() + change.added.size());
     change.added.push_back({.in_plan = i, .prepared = *std::move(prepared), .bound = *std::move(bound)});
   }
@@ -75,6 +96,8 @@ void LiveListeners::apply(session::Server& server, Change change, const MakeSite
     const std::scoped_lock lock(mutex_);
     prepared_.emplace(index, std::move(added.prepared));
   }
+  for (const std::string& path : change.restored) log::warn("unix_socket_restored", {{"path", path}});
+  const bool has_removed = !change.removed.empty();
   for (const std::size_t index : change.removed) {
     log::info("listener_removed", {{"address", server.addresses()[index].text()}});
     server.remove_listener(index);
@@ -85,6 +108,7 @@ void LiveListeners::apply(session::Server& server, Change change, const MakeSite
   indices_ = std::move(change.indices);
   addresses_.clear();
   for (const std::size_t index : indices_) addresses_.push_back(server.addresses()[index]);
+  if (has_removed && !server.wait_for_loops()) log::warn("listener_not_closed_yet");
 }
 
 std::vector<std::string> LiveListeners::names() const {

@@ -35,6 +35,8 @@ class LiveListeners {
     std::vector<std::size_t> removed;  // indices in the server
     std::vector<ListenerPlan> plan;
     std::vector<std::size_t> indices;  // in the server, of the plan's listeners
+    std::vector<std::string>
+        restored;  // paths of Unix sockets that were gone, or of somebody else: they are added again
     bool is_empty() const { return added.empty() && removed.empty(); }
   };
   // Binds what the plan adds, and loads its certificates. The error is for the operator.
@@ -43,6 +45,7 @@ class LiveListeners {
   // `make_site`: as session::Server::MakeHttpService, of the listener with this index in the server.
   using MakeSite = std::function<std::unique_ptr<session::HttpService>(session::LoopServer&, std::size_t loop,
                                                                        std::size_t index)>;
+  // Returns when the sockets of removed listeners are closed.
   void apply(session::Server& server, Change change, const MakeSite& make_site);
 
   // In the server, of the plan's listeners.

@@ -280,6 +280,7 @@ void Metrics::Sheet::streams(const streams::Catalog& catalog) {
     count(MetricId::stream_values_missed, labels, stream->topic()->metrics().missed);
     count(MetricId::stream_polls, {{"stream", stream->name()}, {"outcome", "ok"}}, counters.polls);
     count(MetricId::stream_polls, {{"stream", stream->name()}, {"outcome", "failed"}}, counters.polls_failed);
+    count(MetricId::stream_pauses, labels, counters.pauses);
     gauge(MetricId::stream_interrupted, labels, stream->is_interrupted() ? 1 : 0);
   }
 }
@@ -326,6 +327,14 @@ void Metrics::Sheet::canvas(const std::string& room, canvasserver::RoomThread& f
   gauge(MetricId::canvas_chunks, labels, value(metrics.chunks));
   count(MetricId::canvas_snapshots, labels, metrics.snapshots);
   gauge(MetricId::canvas_cursors, labels, value(metrics.cursors));
+  if (const canvasserver::SharedRoom* const shared = from.shared()) {
+    const canvasserver::SharedRoom::Counters& counters = shared->counters();
+    gauge(MetricId::canvas_shared_ready, labels, counters.is_ready ? 1 : 0);
+    count(MetricId::canvas_shared_entries, labels, counters.entries);
+    count(MetricId::canvas_shared_resets, labels, counters.resets);
+    count(MetricId::canvas_shared_snapshots, labels, counters.snapshots);
+    count(MetricId::canvas_shared_gone, labels, counters.gone);
+  }
   if (from.storage() == nullptr) return;
   const canvasserver::StorageMetrics storage = from.storage()->metrics();
   gauge(MetricId::canvas_storage_failing, labels, storage.is_failing ? 1 : 0);

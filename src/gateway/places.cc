@@ -1,6 +1,7 @@
 #include "gateway/places.h"
 
 #include <grp.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +17,7 @@
 #include "access/password.h"
 #include "canvasstore/file_checks.h"
 #include "gateway/config_yaml.h"
+#include "gateway/reload/listener_conflicts.h"
 #include "net/tls.h"
 #include "relay/options.h"
 
@@ -72,6 +74,50 @@ class Problems {
                                         ", expected a cookie file or a name that does not exist yet");
     }
   }
+  // What the log is opened with is also known without that: opening a pipe would end its reader.
+  void look_at_log(const std::string& path) {
+    const std::string key = "server.accessLog.path";
+    const std::size_t before = found_.size();
+    look_at(key, path, Place::file);
+    struct stat there{};
+    if (found_.size() > before || path.empty()) return;
+    if (::stat(path.c_str(), &there) != 0) {
+      if (errno == ELOOP)
+        add(false, key + ": " + quoted_for_message(path) +
+                       " is a symbolic link that leads back to itself, expected a file");
+    } else if (S_ISSOCK(there.st_mode)) {
+      add(false, key + ": " + quoted_for_message(path) + " is a socket, expected a file");
+    } else if (S_ISFIFO(there.st_mode)) {
+      add(true, key + ": " + quoted_for_message(path) +
+                    " is a pipe, which can be opened only while another program reads it");
+    }
+  }
+  // A socket there is one that was left, or that of the running server.
+  void look_at_socket(const std::string& key, const std::string& path) {
+    const std::size_t before = found_.size();
+    look_at(key, path, Place::replaced);
+    struct stat there{};
+    if (found_.size() > before || path.empty() || path.starts_with('@')) return;
+    if (::lstat(path.c_str(), &there) == 0 && !S_ISSOCK(there.st_mode)) {
+      add(false, key + ": " + quoted_for_message(path) +
+                     " is a file and not a socket, expected a name that does not exist yet");
+    }
+  }
+  void look_at_port(const std::string& key, const server::ListenerOptions& at) {
+    if (!at.unix_path.empty() || at.inherited_fd || at.port == 0 || ::geteuid() == 0) return;
+    int first = 1024;
+    std::ifstream("/proc/sys/net/ipv4/ip_unprivileged_port_start") >> first;
+    if (at.port >= first) return;
+    add(true, key + ": port " + std::to_string(at.port) + " needs CAP_NET_BIND_SERVICE, which user " +
+                  std::to_string(::geteuid()) + " may not have");
+  }
+  // Lines that are appended to a file that is read would break it.
+  void look_at_input(const std::string& log, const std::string& read) {
+    std::error_code failed;
+    if (log.empty() || read.empty() || !std::filesystem::equivalent(log, read, failed)) return;
+    add(false, "server.accessLog.path: " + quoted_for_message(log) +
+                   " is a file that this configuration reads, expected another one");
+  }
   void look_at_room(const std::string& key, const std::string& file) {
     if (file.empty()) return;
     const std::string path = canvasstore::resolved_path(file);
@@ -117,7 +163,8 @@ std::vector<PlaceProblem> find_place_problems(const ServePlan& plan) {
   Problems problems;
   const std::string& access_log = plan.observe.access_log.path;
   if (access_log != "stdout" && access_log != "stderr") {
-    problems.look_at("server.accessLog.path", access_log, Place::file);
+    problems.look_at_log(access_log);
+    for (const std::string& file : plan.access_files) problems.look_at_input(access_log, file);
   }
   problems.look_at_cookie(plan.cookie_file);
   if (plan.canvas) {
@@ -128,10 +175,13 @@ std::vector<PlaceProblem> find_place_problems(const ServePlan& plan) {
   std::vector<net::TlsServerOptions> seen;
   for (const ListenerPlan& listener : plan.listeners) {
     const auto& tls = listener.at.tls;
-    if (tls && std::ranges::find(seen, *tls) == seen.end())
+    if (tls && std::ranges::find(seen, *tls) == seen.end()) {
       problems.look_at_certificate(seen.emplace_back(*tls));
-    if (!listener.at.inherited_fd)
-      problems.look_at("server.unixSocket.path", listener.at.unix_path, Place::replaced);
+      problems.look_at_input(access_log, tls->certificate_file);
+      problems.look_at_input(access_log, tls->key_file);
+    }
+    if (!listener.at.inherited_fd) problems.look_at_socket("server.unixSocket.path", listener.at.unix_path);
+    problems.look_at_port(key_of_listener(listener), listener.at);
   }
   if (plan.relay) {
     const std::string wrong = relay::problem_with_files(*plan.relay);
@@ -139,7 +189,8 @@ std::vector<PlaceProblem> find_place_problems(const ServePlan& plan) {
   }
   if (!plan.admin) return problems.take();
   for (const server::ListenerOptions& listener : plan.admin->listeners) {
-    problems.look_at("admin.socket", listener.unix_path, Place::replaced);
+    problems.look_at_socket("admin.socket", listener.unix_path);
+    problems.look_at_port("admin.port", listener);
   }
   const std::string& group = plan.admin->group;
   if (!group.empty() && !has_group(group)) {

@@ -10,6 +10,8 @@
 #include <fstream>
 #include <thread>
 
+#include "net/socket.h"
+
 namespace fanfare::gateway {
 namespace {
 
@@ -98,6 +100,49 @@ TEST_F(Places, OfTheCookieFileWithSomethingElseAreAnError) {
       texts_of(plan),
       ElementsAre("access.cookieFile: \"" + plan.cookie_file +
                   "\" is not a cookie file, expected a cookie file or a name that does not exist yet"));
+}
+
+TEST_F(Places, OfTheAccessLogAreFiles) {
+  const auto log_at = [&](const std::string& name) {
+    ServePlan plan;
+    plan.observe.access_log.path = folder_ + "/" + name;
+    return texts_of(plan);
+  };
+  const auto problem = [&](const std::string& name, const std::string& what) {
+    return "server.accessLog.path: \"" + folder_ + "/" + name + "\" " + what;
+  };
+  std::filesystem::create_symlink("loop", folder_ + "/loop");
+  EXPECT_THAT(log_at("loop"),
+              ElementsAre(problem("loop", "is a symbolic link that leads back to itself, expected a file")));
+  const auto socket = net::listen_on(*net::Address::unix_path(folder_ + "/socket"));
+  EXPECT_THAT(log_at("socket"), ElementsAre(problem("socket", "is a socket, expected a file")));
+  ASSERT_EQ(::mkfifo((folder_ + "/pipe").c_str(), 0600), 0);
+  EXPECT_THAT(log_at("pipe"),
+              ElementsAre("warning: " + problem("pipe",
+                                                "is a pipe, which can be opened only while another "
+                                                "program reads it")));
+  ServePlan plan;
+  plan.access_files = {folder_ + "/keys"};
+  std::ofstream(folder_ + "/keys") << "key\n";
+  plan.observe.access_log.path = folder_ + "/./keys";
+  EXPECT_THAT(
+      texts_of(plan),
+      ElementsAre(problem("./keys", "is a file that this configuration reads, expected another one")));
+}
+
+TEST_F(Places, OfSocketsAreNotOtherFiles) {
+  std::ofstream(folder_ + "/precious") << "precious";
+  std::filesystem::create_symlink("precious", folder_ + "/link");
+  ServePlan plan;
+  plan.listeners = {{.at = {.unix_path = folder_ + "/precious"}}};
+  plan.admin = AdminPlan{.listeners = {{.unix_path = folder_ + "/link"}}};
+  const std::string what = "\" is a file and not a socket, expected a name that does not exist yet";
+  EXPECT_THAT(texts_of(plan), ElementsAre("server.unixSocket.path: \"" + folder_ + "/precious" + what,
+                                          "admin.socket: \"" + folder_ + "/link" + what));
+  std::filesystem::remove(folder_ + "/precious");
+  std::filesystem::remove(folder_ + "/link");
+  const auto left = net::listen_on(*net::Address::unix_path(folder_ + "/precious"));
+  EXPECT_THAT(texts_of(plan), IsEmpty());
 }
 
 TEST_F(Places, ThatThisUserCannotWriteAreAWarning) {

@@ -120,7 +120,6 @@ class SignalWait {
     for (;; received = 0) {
       if (received == 0) received = next_signal();
       if (received == SIGHUP) {
-        gateway_.reopen_access_log();
         manager_.reloading();
         reloader_.reload_all();
         upgrader_.note_reload();

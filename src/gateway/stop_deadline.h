@@ -16,8 +16,10 @@
 
 namespace fanfare::gateway {
 
-// The time that the process may take beyond its shutdownTimeout: the end of the threads that talk to nodes.
-inline constexpr Duration kStopGrace = std::chrono::seconds(2);
+// The time that the process may take beyond its shutdownTimeout: the end of the threads that talk to nodes, and then that of the access
+// logs and the exporters of traces, all side by side (LineWriter::kStopLimit, SpanExporter::kStopLimit; a request to a collector
+// notices within a further second that it is to end).
+inline constexpr Duration kStopGrace = std::chrono::seconds(6);
 
 class StopDeadline {
  public:

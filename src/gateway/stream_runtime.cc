@@ -228,11 +228,12 @@ void StreamRuntime::remove(const Polled& gone) {
 
 void StreamRuntime::begin_stop() {
   // Another instance takes over at once.
-  if (sharing_ != nullptr) sharing_->leases().stop();
+  if (sharing_ != nullptr) sharing_->leases().begin_stop();
   if (worker_ != nullptr) worker_->begin_stop();
 }
 
 void StreamRuntime::stop() {
+  if (sharing_ != nullptr) sharing_->leases().stop();
   hub_.stop_relay();
   if (worker_ != nullptr) worker_->stop();
 }

@@ -21,7 +21,10 @@ std::string holder() {
 }  // namespace
 
 StreamSharing::StreamSharing(NatsOptions options)
-    : options_(std::move(options)), relay_(options_), leases_(relay_.link(), options_, holder()) {}
+    : options_(std::move(options)),
+      relay_(options_),
+      leases_(relay_.link(), options_, holder(),
+              [this](const std::string& reason) { relay_.set_refusal(reason); }) {}
 
 // Records are a little longer than what the history counts, and a patch is shorter than its value.
 void StreamSharing::keep(std::uint64_t history_messages, std::uint64_t history_bytes) {

@@ -1,6 +1,7 @@
 #include "gateway/stream_source.h"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "base/log.h"
@@ -81,7 +82,8 @@ void StreamSource::wake() {
 
 void StreamSource::on_lease(bool is_held) {
   if (!poller_) return;
-  if (is_held) {
+  if (is_held && may_poll()) {  // this thread may have stood still since
+    note_predecessor();
     poller_->wake();
   } else {
     poller_->rest();
@@ -89,16 +91,26 @@ void StreamSource::on_lease(bool is_held) {
   plan();
 }
 
+// Whoever polled before, also here, has left the time until which nothing is lost.
+void StreamSource::note_predecessor() {
+  const std::string note = leases_->note(lease_);
+  std::int64_t until = 0;
+  std::from_chars(note.data(), note.data() + note.size(), until);
+  poller_->note_polled_until(until);
+}
+
 void StreamSource::advance() {
   if (!may_poll()) poller_->rest();
   poller_->advance();
   plan();
-  if (leases_ == nullptr || poller_->is_active()) return;
-  leases_->want(lease_, stream_->watchers() > 0);
 }
 
 void StreamSource::plan() {
   log_changes();
+  if (leases_ != nullptr && poller_->polled_until())
+    leases_->leave(lease_, std::to_string(*poller_->polled_until()));
+  // Also if the last subscriber had left before the lease came.
+  if (leases_ != nullptr && !poller_->is_active()) leases_->want(lease_, stream_->watchers() > 0);
   worker_.cancel(timer_);
   timer_ = {};
   const Instant due = poller_->next_due();

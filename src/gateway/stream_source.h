@@ -50,6 +50,7 @@ class StreamSource final : public std::enable_shared_from_this<StreamSource> {
   void wake_on_subscribers();
   void wake();
   void on_lease(bool is_held);
+  void note_predecessor();
   bool may_poll() const { return leases_ == nullptr || leases_->is_held(lease_); }
 
   streams::StreamSpec spec_;

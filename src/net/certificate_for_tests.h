@@ -11,6 +11,8 @@ struct TestCertificateOptions {
   int rsa_bits = 0;           // 0: a key on P-256
   long valid_from_s = -3600;  // relative to now
   long valid_until_s = 24L * 3600;
+  bool is_ca = false;                             // it may sign others
+  const class TestCertificate* issuer = nullptr;  // null: self-signed
 };
 
 class TestCertificate {

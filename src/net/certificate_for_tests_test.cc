@@ -12,6 +12,30 @@
 #include "base/check.h"
 
 namespace fanfare::net {
+namespace {
+
+void add_extension(X509* certificate, int kind, const std::string& value) {
+  X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, nullptr, kind, value.c_str());
+  X509_add_ext(certificate, extension, -1);
+  X509_EXTENSION_free(extension);
+}
+
+void sign_by(X509* certificate, const TestCertificate& issuer) {
+  std::FILE* file = std::fopen(issuer.certificate_file().c_str(), "r");
+  FANFARE_CHECK(file != nullptr);
+  X509* its_certificate = PEM_read_X509(file, nullptr, nullptr, nullptr);
+  std::fclose(file);
+  file = std::fopen(issuer.key_file().c_str(), "r");
+  FANFARE_CHECK(file != nullptr);
+  EVP_PKEY* its_key = PEM_read_PrivateKey(file, nullptr, nullptr, nullptr);
+  std::fclose(file);
+  X509_set_issuer_name(certificate, X509_get_subject_name(its_certificate));
+  FANFARE_CHECK(X509_sign(certificate, its_key, EVP_sha256()) > 0);
+  X509_free(its_certificate);
+  EVP_PKEY_free(its_key);
+}
+
+}  // namespace
 
 TestCertificate::TestCertificate(const std::string& name)
     : TestCertificate(TestCertificateOptions{.name = name}) {}
@@ -34,10 +58,13 @@ TestCertificate::TestCertificate(const TestCertificateOptions& options) {
   X509_set_issuer_name(certificate, subject);
   X509_set_pubkey(certificate, key);
   const std::string names = "DNS:" + name + ",IP:127.0.0.1";
-  X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, names.c_str());
-  X509_add_ext(certificate, extension, -1);
-  X509_EXTENSION_free(extension);
-  FANFARE_CHECK(X509_sign(certificate, key, EVP_sha256()) > 0);
+  add_extension(certificate, NID_subject_alt_name, names);
+  if (options.is_ca) add_extension(certificate, NID_basic_constraints, "critical,CA:TRUE");
+  if (options.issuer != nullptr) {
+    sign_by(certificate, *options.issuer);
+  } else {
+    FANFARE_CHECK(X509_sign(certificate, key, EVP_sha256()) > 0);
+  }
   std::FILE* file = std::fopen(certificate_file().c_str(), "w");
   FANFARE_CHECK(file != nullptr && PEM_write_X509(file, certificate) == 1);
   std::fclose(file);

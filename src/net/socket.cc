@@ -151,7 +151,9 @@ std::expected<Descriptor, OsError> listen_on(const Address& address, ListenOptio
   // The path inherits the socket's mode, less the umask, so it is never too open between bind and chmod.
   if (has_mode && ::fchmod(fd, *options.unix_mode) != 0) return std::unexpected(last_error("fchmod"));
   if (const auto bound = bind_to(fd, address); !bound) return std::unexpected(bound.error());
-  if (has_mode && ::chmod(address.host().c_str(), *options.unix_mode) != 0) {
+  // Whoever may write in the directory could have put a symbolic link there since.
+  if (has_mode &&
+      ::fchmodat(AT_FDCWD, address.host().c_str(), *options.unix_mode, AT_SYMLINK_NOFOLLOW) != 0) {
     return std::unexpected(last_error("chmod", address.text()));
   }
   if (::listen(fd, options.backlog) != 0) return std::unexpected(last_error("listen", address.text()));

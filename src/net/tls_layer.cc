@@ -13,7 +13,7 @@ namespace fanfare::net {
 namespace {
 
 // Parts of the outbox that are encrypted in one step.
-constexpr std::size_t kPartsMax = 16;
+constexpr std::size_t kPlainPartsMax = 16;
 
 // Output for encrypted bytes, some of which TLS generates itself. They go to the stream's outbox even if the
 // stream must not send any more.
@@ -69,7 +69,7 @@ void TlsLayer::encrypt_waiting() {
     return;
   }
   while (!session_.waiting.empty()) {
-    std::array<iovec, kPartsMax> parts;
+    std::array<iovec, kPlainPartsMax> parts;
     const std::size_t count = session_.waiting.gather(parts);
     for (std::size_t i = 0; i < count; ++i) {
       const Bytes plain(static_cast<const std::uint8_t*>(parts[i].iov_base), parts[i].iov_len);

@@ -104,7 +104,10 @@ std::expected<std::shared_ptr<Topic>, std::string> Hub::add(std::string name, To
   if (name.empty() || name.size() > kNameBytesMax)
     return std::unexpected("a topic's name has 1 to 1024 bytes");
   if (setup.relayed && relay_ == nullptr) return std::unexpected("a relayed topic needs a relay");
-  if (setup.relayed && setup.presence) return std::unexpected("a relayed topic has no presence");
+  if (setup.relayed && setup.presence && relay_->presence() == nullptr)
+    return std::unexpected("presence: the relay of this hub does not carry it; that of fanfare/nats.h does");
+  if (setup.relayed && setup.presence && setup.limits.presence_members_max == 0)
+    return std::unexpected("limits.presence_members_max: more than zero");
   if (setup.presence_interval <= Duration::zero())
     return std::unexpected("presence_interval: more than zero");
   if (setup.history.age_max < setup.history.age_max.zero())

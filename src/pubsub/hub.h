@@ -98,6 +98,10 @@ class Hub final : public RelaySink {
   // Any thread. With `accepted`, the receipt is called once. `after`, for relayed topics: as in Relay::publish().
   PublishResult publish(const std::shared_ptr<Topic>& topic, SharedBytes payload, Receipt receipt = {},
                         std::optional<Position> after = {});
+  // As Relay::payload_bytes_max(). Any thread, from attach() on.
+  std::size_t relay_payload_bytes_max() const {
+    return relay_ == nullptr ? SIZE_MAX : relay_->payload_bytes_max();
+  }
   bool is_relay_down() const { return relay_down_.load(std::memory_order_acquire); }
   const PendingRoom& room() const { return *room_; }
 
@@ -108,6 +112,10 @@ class Hub final : public RelaySink {
   std::uint64_t new_epoch();
   // Whether the topic is read from a broker only while somebody subscribes to it.
   bool reads_on_demand(const Topic& topic) const { return topic.setup.relayed && relay_->reads_on_demand(); }
+  // Null: the topic's presence is that of this instance alone, or it has none.
+  RelayedPresence* presence_of(const Topic& topic) const {
+    return topic.setup.relayed && topic.setup.presence && relay_runs_ ? relay_->presence() : nullptr;
+  }
   // On its home loop, of a relay that reads on demand.
   void open_at_relay(Topic& topic);
   void close_at_relay(const Topic& topic);

@@ -215,6 +215,7 @@ class FakeBroker {
       reads_.clear();
     }
     bool reads_on_demand() const override { return on_demand; }
+    RelayedPresence* presence() override { return its_presence; }
     void open(std::string_view topic, const RelayStart& from) override {
       Opened& opened = opened_[std::string(topic)];
       if (is_open(std::string(topic)) && from.opening <= opened.from.opening) return;
@@ -249,6 +250,15 @@ class FakeBroker {
                  std::optional<Position> after) override {
       if (unanswered_.size() >= unanswered_max) return false;
       unanswered_.push_back({std::string(topic), payload, std::move(done), after});
+      return true;
+    }
+    std::size_t payload_bytes_max() const override { return payload_max; }
+    // The broker refuses the oldest of what this instance published.
+    bool refuse_one() {
+      if (unanswered_.empty()) return false;
+      Unanswered one = std::move(unanswered_.front());
+      unanswered_.pop_front();
+      one.done(std::nullopt);
       return true;
     }
     // The broker gets the oldest of what this instance published.
@@ -318,7 +328,9 @@ class FakeBroker {
 
     bool connected = false;
     bool on_demand = false;
+    RelayedPresence* its_presence = nullptr;
     std::size_t unanswered_max = SIZE_MAX;
+    std::size_t payload_max = SIZE_MAX;
     int reads = 0;  // answered
 
    private:

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/guard.h"
+#include "pubsub/relayed_presence.h"
 
 namespace fanfare::pubsub {
 namespace {
@@ -228,6 +229,9 @@ void LoopHub::end_topic(const std::shared_ptr<Topic>& topic) {
   topic->has_ended = true;
   if (hub_.reads_on_demand(*topic)) hub_.close_at_relay(*topic);
   const LoopTopic* const here = find(*topic);
+  RelayedPresence* const presence = hub_.presence_of(*topic);
+  if (presence != nullptr && here != nullptr && here->presence_watched)
+    presence->unwatch(topic->name, topic->id);
   if (here == nullptr || here->keeper == nullptr || here->keeper->is_idle()) end_everywhere(topic);
 }
 

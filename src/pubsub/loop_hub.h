@@ -52,6 +52,7 @@ struct LoopTopic {
   std::size_t subscribers = 0;
   std::uint32_t busy = 0;  // subscribers are being called: it stays
   bool presence_planned = false;
+  bool presence_watched = false;  // on the home loop of a relayed topic: by its relay
   bool has_ended = false;
   bool is_current : 1 = true;  // false: its relay reads on demand, and has not passed on what the broker has
   bool is_open : 1 = false;    // on the home loop: at the relay
@@ -123,6 +124,7 @@ class LoopHub {
   void tell(LoopTopic& here, TopicNotice notice);
   void retire_if_ended(LoopTopic& here);
   void publish_presence(const std::shared_ptr<Topic>& topic);
+  void relay_presence(LoopTopic& here, PresenceChange change);
   void note_history(const LoopTopic& here);
   void plan_sweep();
   void sweep();

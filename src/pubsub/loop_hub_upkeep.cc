@@ -5,6 +5,7 @@
 
 #include "base/guard.h"
 #include "pubsub/loop_hub.h"
+#include "pubsub/relayed_presence.h"
 
 namespace fanfare::pubsub {
 
@@ -27,10 +28,13 @@ void LoopHub::count_member(const std::shared_ptr<Topic>& topic, const std::strin
     here.presence->leave(member);
   }
   topic->members_now.store(here.presence->member_count(), std::memory_order_relaxed);
+  // The other half is the relay's, which collects the changes of all instances.
+  const Duration interval =
+      topic->setup.relayed ? topic->setup.presence_interval / 2 : topic->setup.presence_interval;
   if (here.has_ended) return retire_if_ended(here);
   if (here.presence_planned || !here.presence->has_changes()) return;
   here.presence_planned = true;
-  port_.call_after(topic->setup.presence_interval, [self = self_, topic] {
+  port_.call_after(interval, [self = self_, topic] {
     if (*self != nullptr) (*self)->publish_presence(topic);
   });
 }
@@ -41,12 +45,29 @@ void LoopHub::publish_presence(const std::shared_ptr<Topic>& topic) {
   here->presence_planned = false;
   const PresenceChange change = here->presence->take();
   if (change.joined.empty() && change.left.empty()) return;
+  if (topic->setup.relayed) return relay_presence(*here, change);
   topic->set_members(std::make_shared<const std::vector<std::string>>(here->presence->members()));
   if (!topic->setup.describe_presence) return;
   SharedBytes payload = topic->setup.describe_presence(change);
   if (payload.empty()) return;
   // At most one an interval: it needs no room.
   sequence(std::make_shared<Flight>(topic, nullptr, std::move(payload), Receipt()));
+}
+
+// What is told, and when, is the relay's business: the event comes back as any other of the topic.
+void LoopHub::relay_presence(LoopTopic& here, PresenceChange change) {
+  RelayedPresence* const presence = hub_.presence_of(*here.topic);
+  if (presence == nullptr) return;  // it has stopped
+  const TopicSetup& setup = here.topic->setup;
+  if (!here.presence_watched) {
+    here.presence_watched = true;
+    presence->watch(here.topic->name, here.topic->id,
+                    {.interval = setup.presence_interval,
+                     .members_max = setup.limits.presence_members_max,
+                     .describe = setup.describe_presence,
+                     .report = [topic = here.topic](const PresenceReport& report) { topic->take(report); }});
+  }
+  presence->change(here.topic->name, here.topic->id, std::move(change));
 }
 
 // All loops hold the same; the home loop counts it.

@@ -53,6 +53,8 @@ struct RelayedEvent {
   SharedBytes payload;
 };
 
+class RelayedPresence;
+
 class Relay {
  public:
   // The position that the broker assigned; empty: it has not taken the event, or nobody knows.
@@ -66,6 +68,9 @@ class Relay {
   // Whether topics are opened while somebody subscribes to them here, and closed afterwards. Otherwise they are opened when they are
   // added, and what `from` says may be ignored.
   virtual bool reads_on_demand() const { return false; }
+  // Null: its topics cannot have presence. Lives as long as the relay, and does nothing before start().
+  virtual RelayedPresence* presence() { return nullptr; }
+
   // Any thread. The topic's messages are wanted from now on, or no more; a second open() does nothing, except with a later `opening`:
   // then another topic has the name. A close() with an earlier one does nothing. The sink is called later, not within the call.
   virtual void open(std::string_view topic, const RelayStart& from) = 0;
@@ -83,6 +88,8 @@ class Relay {
   // topic's events may wait (WhenRelayDown::keep).
   virtual bool publish(std::string_view topic, const SharedBytes& payload, Done done,
                        std::optional<Position> after) = 0;
+  // Any thread. A longer payload is accepted, but never gets a position. It may change with the broker.
+  virtual std::size_t payload_bytes_max() const { return SIZE_MAX; }
 };
 
 // A relay of the public API that is one of these: the hub uses that one.

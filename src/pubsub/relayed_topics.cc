@@ -1,5 +1,6 @@
 #include "pubsub/relayed_topics.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -41,6 +42,8 @@ void RelayedTopics::tell(TopicNotice notice) {
   for (const auto& [topic, here] : loop_.topics_) {
     if (topic->setup.relayed && !here->has_ended) relayed.push_back(here->topic);
   }
+  // Not in the order of their addresses, which no run has twice.
+  std::ranges::sort(relayed, {}, [](const auto& each) { return each->id; });
   for (const auto& topic : relayed) {
     if (LoopTopic* const here = loop_.find(*topic)) loop_.tell(*here, notice);
   }

@@ -1,6 +1,7 @@
 #include "pubsub/topic.h"
 
 #include "base/guard.h"
+#include "pubsub/relayed_presence.h"
 
 namespace fanfare::pubsub {
 
@@ -39,6 +40,12 @@ TopicMetrics Topic::metrics() const {
     now.stored_bytes = range.bytes;
     now.unstored = stored->unstored.load(std::memory_order_relaxed);
   }
+  const std::scoped_lock lock(mutex_);
+  if (relayed_ != nullptr) {
+    now.members = relayed_->names.size();
+    now.instances = relayed_->instances;
+    now.instances_gone = relayed_->instances_gone;
+  }
   for (const auto& count : refusals) now.refused += count.load(std::memory_order_relaxed);
   return now;
 }
@@ -53,7 +60,23 @@ bool Topic::was_assigned(Position position) const {
 
 std::shared_ptr<const std::vector<std::string>> Topic::members() const {
   const std::scoped_lock lock(mutex_);
+  if (members_ == nullptr) {
+    members_ =
+        std::make_shared<const std::vector<std::string>>(relayed_->names.begin(), relayed_->names.end());
+  }
   return members_;
+}
+
+// The list is made when somebody asks, so a report costs what has changed.
+void Topic::take(const PresenceReport& report) {
+  const std::scoped_lock lock(mutex_);
+  if (relayed_ == nullptr) relayed_ = std::make_unique<RelayedMembers>();
+  relayed_->names.insert(report.change.joined.begin(), report.change.joined.end());
+  for (const std::string& member : report.change.left) relayed_->names.erase(member);
+  if (report.is_over) relayed_->names.clear();
+  relayed_->instances = report.instances;
+  relayed_->instances_gone = report.gone;
+  members_.reset();
 }
 
 void Topic::set_members(std::shared_ptr<const std::vector<std::string>> members) {

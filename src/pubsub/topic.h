@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,6 +21,8 @@
 #include "pubsub/event_store.h"
 
 namespace fanfare::pubsub {
+
+struct PresenceReport;
 
 struct TopicSetup {
   HistoryLimits history = {};
@@ -95,6 +98,8 @@ class Topic {
   // The members present, as of the latest event about them. Sorted, never null.
   std::shared_ptr<const std::vector<std::string>> members() const;
   void set_members(std::shared_ptr<const std::vector<std::string>> members);
+  // Of a relayed topic.
+  void take(const PresenceReport& report);
 
   const std::string name;
   const TopicSetup setup;
@@ -124,9 +129,18 @@ class Topic {
   std::atomic<std::size_t> members_now = 0;
 
  private:
-  mutable std::mutex mutex_;  // guards members_
-  std::shared_ptr<const std::vector<std::string>> members_ =
+  // Over all instances.
+  struct RelayedMembers {
+    std::set<std::string, std::less<>> names;
+    std::size_t instances = 0;
+    std::uint64_t instances_gone = 0;
+  };
+
+  mutable std::mutex mutex_;  // guards what follows
+  // Null: the next one who asks makes it of relayed_.
+  mutable std::shared_ptr<const std::vector<std::string>> members_ =
       std::make_shared<const std::vector<std::string>>();
+  std::unique_ptr<RelayedMembers> relayed_;  // null: nothing was reported
 };
 
 static_assert(sizeof(Topic) <= 640, "what a topic costs once a process, beside its name");

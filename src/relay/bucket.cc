@@ -2,8 +2,11 @@
 
 #include <nats/nats.h>
 
+#include <string_view>
 #include <utility>
 
+#include "base/bytes.h"
+#include "base/text.h"
 #include "relay/nats_parts.h"
 
 namespace fanfare::relay {
@@ -12,9 +15,13 @@ namespace {
 
 using EntryHandle = Handle<kvEntry, kvEntry_Destroy>;
 
+// What the broker says of a key that has another revision.
+constexpr std::string_view kOtherRevision = "wrong last sequence";
+
 }  // namespace
 
 struct Bucket::Parts {
+  std::shared_ptr<Session> session;  // of the store
   Handle<kvStore, kvStore_Destroy> store;
 };
 
@@ -24,8 +31,10 @@ Bucket::Bucket(Link& link, std::string name, const NatsOptions& options)
 Bucket::~Bucket() = default;
 
 std::expected<void, std::string> Bucket::open() {
-  if (parts_->store != nullptr && !is_doubtful_) return {};
-  jsCtx* const context = link_.parts().context;
+  auto session = link_.parts().session();
+  if (session == nullptr) return std::unexpected(std::string());
+  if (parts_->store != nullptr && !is_doubtful_ && parts_->session == session) return {};
+  jsCtx* const context = session->context;
   kvStore* store = nullptr;
   natsStatus status = js_KeyValue(&store, context, name_.c_str());
   if (status != NATS_OK) {
@@ -37,8 +46,10 @@ std::expected<void, std::string> Bucket::open() {
     config.StorageType = options_.in_memory ? js_MemoryStorage : js_FileStorage;
     status = js_CreateKeyValue(&store, context, &config);
   }
-  if (status != NATS_OK) return std::unexpected(words_for(status));
+  if (status == NATS_NO_RESPONDERS || status == NATS_ERR) return std::unexpected(words_for(status));
+  if (status != NATS_OK) return std::unexpected(std::string());
   parts_->store.reset(store);
+  parts_->session = std::move(session);
   is_doubtful_ = false;
   return {};
 }
@@ -54,8 +65,8 @@ std::expected<std::optional<Bucket::Entry>, std::string> Bucket::get(const std::
                .revision = kvEntry_Revision(raw_entry)};
 }
 
-std::optional<std::uint64_t> Bucket::put(const std::string& key, const std::string& value,
-                                         std::uint64_t after) {
+std::expected<std::uint64_t, std::string> Bucket::put(const std::string& key, const std::string& value,
+                                                      std::uint64_t after) {
   std::uint64_t revision = 0;
   const int size = static_cast<int>(value.size());
   kvStore* const store = parts_->store.get();
@@ -65,11 +76,14 @@ std::optional<std::uint64_t> Bucket::put(const std::string& key, const std::stri
   if (status == NATS_OK) return revision;
   // Somebody else was first, or the bucket is not there any more.
   is_doubtful_ = true;
-  return std::nullopt;
+  std::string words = status == NATS_ERR ? words_for(status) : std::string();
+  if (words.contains(kOtherRevision)) words.clear();
+  return std::unexpected(std::move(words));
 }
 
-void Bucket::remove(const std::string& key) {
-  kvStore_Delete(parts_->store.get(), key.c_str());
+void Bucket::put_blindly(const std::string& key, std::string_view value, std::uint64_t after) {
+  link_.publish(joined({"$KV.", name_, ".", key}), {}, as_bytes(value),
+                {{.name = "Nats-Expected-Last-Subject-Sequence", .value = std::to_string(after)}});
 }
 
 }  // namespace fanfare::relay

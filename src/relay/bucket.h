@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "relay/link.h"
 
@@ -25,14 +26,17 @@ class Bucket {
   Bucket& operator=(const Bucket&) = delete;
   ~Bucket();
 
-  // Creates it, if there is none, also if it was deleted since the last put(). Again after an error.
+  // Creates it, if there is none, also if it was deleted since the last put(). Again after an error, which says why the broker refuses;
+  // empty: it does not answer.
   std::expected<void, std::string> open();
   // Empty: there is no such key. The error is for people.
   std::expected<std::optional<Entry>, std::string> get(const std::string& key);
-  // The new revision. Empty: the key exists, or has another revision than `after` (zero: there is no such key), or the broker
-  // did not answer.
-  std::optional<std::uint64_t> put(const std::string& key, const std::string& value, std::uint64_t after);
-  void remove(const std::string& key);
+  // The new revision. The error is empty if the key exists, or has another revision than `after` (zero: there is no such key), or
+  // the broker did not answer; otherwise it says why the broker stores nothing.
+  std::expected<std::uint64_t, std::string> put(const std::string& key, const std::string& value,
+                                                std::uint64_t after);
+  // As put(), without waiting: nobody knows whether it was stored.
+  void put_blindly(const std::string& key, std::string_view value, std::uint64_t after);
 
  private:
   struct Parts;

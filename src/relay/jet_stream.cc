@@ -19,10 +19,14 @@ constexpr int64_t kNanosecondsPerMs = 1'000'000;
 constexpr int64_t kDuplicateWindowMs = 120'000;
 
 std::string failure_of(std::string_view what, natsStatus status, jsErrCode code) {
+  if (status == NATS_NO_RESPONDERS || code == JSNotEnabledErr)
+    return joined({what, ": the broker stores nothing: start it with -js"});
   std::string text = joined({what, ": ", words_for(status)});
   if (code != 0) text += " (" + std::to_string(static_cast<int>(code)) + ")";
   return text;
 }
+
+constexpr std::string_view kNoConnection = "no connection";
 
 std::expected<StreamState, std::string> state_of(const jsStreamInfo& info) {
   const jsStreamConfig& config = *info.Config;
@@ -44,10 +48,12 @@ void JetStream::keep_at_least(std::uint64_t messages, std::uint64_t bytes) {
 }
 
 std::expected<std::optional<StreamState>, std::string> JetStream::find(const StreamAddress& address) {
+  const auto session = link_.parts().session();
+  if (session == nullptr) return std::unexpected(std::string(kNoConnection));
   jsStreamInfo* raw_info = nullptr;
   jsErrCode code{};
   const natsStatus status =
-      js_GetStreamInfo(&raw_info, link_.parts().context, address.stream().c_str(), nullptr, &code);
+      js_GetStreamInfo(&raw_info, session->context, address.stream().c_str(), nullptr, &code);
   const StreamInfoHandle info(raw_info);
   if (code == JSStreamNotFoundErr) return std::nullopt;
   if (status != NATS_OK) return std::unexpected(failure_of("asking for a stream", status, code));
@@ -55,6 +61,8 @@ std::expected<std::optional<StreamState>, std::string> JetStream::find(const Str
 }
 
 std::expected<StreamState, std::string> JetStream::create(const StreamAddress& address, std::uint64_t epoch) {
+  const auto session = link_.parts().session();
+  if (session == nullptr) return std::unexpected(std::string(kNoConnection));
   const std::string stream = address.stream();
   const std::string subject = subject_of(address.name, address.token, epoch);
   const char* subjects = subject.c_str();
@@ -74,7 +82,7 @@ std::expected<StreamState, std::string> JetStream::create(const StreamAddress& a
   config.AllowDirect = true;  // for PastReads
   jsStreamInfo* raw_info = nullptr;
   jsErrCode code{};
-  const natsStatus status = js_AddStream(&raw_info, link_.parts().context, &config, nullptr, &code);
+  const natsStatus status = js_AddStream(&raw_info, session->context, &config, nullptr, &code);
   const StreamInfoHandle info(raw_info);
   if (status != NATS_OK) return std::unexpected(failure_of("creating a stream", status, code));
   return state_of(*info);
@@ -94,9 +102,11 @@ std::expected<StreamState, std::string> JetStream::open(const StreamAddress& add
 }
 
 std::expected<void, std::string> JetStream::set_epoch(const StreamAddress& address, std::uint64_t epoch) {
+  const auto session = link_.parts().session();
+  if (session == nullptr) return std::unexpected(std::string(kNoConnection));
   jsStreamInfo* raw_info = nullptr;
   jsErrCode code{};
-  jsCtx* const context = link_.parts().context;
+  jsCtx* const context = session->context;
   natsStatus status = js_GetStreamInfo(&raw_info, context, address.stream().c_str(), nullptr, &code);
   const StreamInfoHandle info(raw_info);
   if (status != NATS_OK) return std::unexpected(failure_of("asking for a stream", status, code));
@@ -112,6 +122,8 @@ std::expected<void, std::string> JetStream::set_epoch(const StreamAddress& addre
 
 std::expected<std::string, std::string> JetStream::consume(const StreamAddress& address, std::uint64_t from,
                                                            const std::string& deliver_to) {
+  const auto session = link_.parts().session();
+  if (session == nullptr) return std::unexpected(std::string(kNoConnection));
   const int64_t heartbeat_ms = options_.heartbeat.count();
   jsConsumerConfig config;
   jsConsumerConfig_Init(&config);
@@ -127,7 +139,7 @@ std::expected<std::string, std::string> JetStream::consume(const StreamAddress& 
   jsConsumerInfo* raw_info = nullptr;
   jsErrCode code{};
   const natsStatus status =
-      js_AddConsumer(&raw_info, link_.parts().context, address.stream().c_str(), &config, nullptr, &code);
+      js_AddConsumer(&raw_info, session->context, address.stream().c_str(), &config, nullptr, &code);
   const ConsumerInfoHandle info(raw_info);
   if (status != NATS_OK) return std::unexpected(failure_of("creating a consumer", status, code));
   return std::string(info->Name);

@@ -1,5 +1,7 @@
 #include "relay/lease.h"
 
+#include <algorithm>
+
 namespace fanfare::relay {
 
 Instant Lease::due(bool is_wanted) const {
@@ -19,11 +21,15 @@ Lease::Step Lease::next(Instant now, bool is_wanted) const {
 void Lease::seen(Instant now, const std::optional<Bucket::Entry>& entry) {
   looked_ = now;
   const std::uint64_t revision = entry ? entry->revision : 0;
-  // This instance's own: the answer to a put was lost.
-  const bool is_own = entry && entry->value == holder_;
+  const std::string value = entry ? entry->value : std::string();
+  const std::size_t end = std::min(value.find(' '), value.size());
+  const std::string holder = value.substr(0, end);
+  note_ = value.substr(std::min(end + 1, value.size()));
   if (revision != revision_) changed_ = now;
   revision_ = revision;
-  may_put_ = !entry || is_own || now - changed_ >= length_;
+  // This instance's own: the answer to a put was lost.
+  const bool is_own = holder == holder_;
+  may_put_ = holder.empty() || is_own || now - changed_ >= length_;
 }
 
 void Lease::put_done(Instant began, std::optional<std::uint64_t> revision) {

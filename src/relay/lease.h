@@ -6,12 +6,15 @@
 //   others    look each quarter, and take over when the key has not changed for the whole length since they saw it
 //
 // So the work is taken over within one and a half lengths, and never done by two at a time while clocks run at the same pace.
+//
+//   key       "HOLDER NOTE" or "HOLDER"; without a holder it is free. The note is of the work, for whoever does it next
 
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include "base/text.h"
 #include "base/time.h"
 #include "relay/bucket.h"
 
@@ -24,13 +27,17 @@ class Lease {
   enum class Step : std::uint8_t {
     none,
     look,     // read the key, then seen()
-    put,      // write holder() behind revision(), then put_done()
-    give_up,  // delete the key, then released()
+    put,      // write value() behind revision(), then put_done()
+    give_up,  // write free_value() behind revision(), then released()
   };
   Step next(Instant now, bool is_wanted) const;
   // When next() is something else than none; Instant::max(): not before is_wanted changes.
   Instant due(bool is_wanted) const;
 
+  // Written with every renewal from now on. Without spaces.
+  void leave(std::string note) { left_ = std::move(note); }
+  // What the last holder left; empty: unknown.
+  const std::string& note() const { return note_; }
   // What was read at `now`; empty: there is no key.
   void seen(Instant now, const std::optional<Bucket::Entry>& entry);
   // The answer to a put that began at `began`; empty: refused, or unknown.
@@ -44,7 +51,8 @@ class Lease {
   Instant valid_until() const { return saturating_add(renewed_, length_ * 3 / 4); }
   // Of renewals from now on.
   void set_length(Duration length) { length_ = length; }
-  const std::string& holder() const { return holder_; }
+  std::string value() const { return left_.empty() ? holder_ : joined({holder_, " ", left_}); }
+  std::string free_value() const { return joined({" ", left_}); }
   // Zero: there is no key.
   std::uint64_t revision() const { return revision_; }
 
@@ -54,6 +62,8 @@ class Lease {
   bool is_mine_ = false;
   bool may_put_ = false;  // the key is free, or was abandoned
   std::uint64_t revision_ = 0;
+  std::string left_;
+  std::string note_;
   Instant looked_{};   // and tried again a quarter of the length later
   Instant changed_{};  // when this revision was first seen
   Instant renewed_{};

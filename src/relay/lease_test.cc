@@ -82,6 +82,22 @@ TEST(Lease, AHolderThatCannotRenewStopsBeforeOthersBegin) {
   EXPECT_EQ(lease.revision(), 6U);
 }
 
+TEST(Lease, OneThatWasGivenUpIsFreeAndHasANoteOfItsLastHolder) {
+  Lease lease("me", kLength);
+  lease.leave("7");
+  lease.seen(at(0), std::nullopt);
+  EXPECT_EQ(lease.value(), "me 7");
+  lease.put_done(at(0), 5);
+  lease.leave("8");
+  const Bucket::Entry left = entry(lease.free_value(), 6);
+  Lease next("other", kLength);
+  next.seen(at(1), left);
+  EXPECT_EQ(next.next(at(1), true), Step::put);
+  EXPECT_EQ(next.revision(), 6U);
+  EXPECT_EQ(next.note(), "8");
+  EXPECT_EQ(next.value(), "other");
+}
+
 TEST(Lease, OneThatIsNotWantedAnyMoreIsGivenUp) {
   Lease lease("me", kLength);
   lease.seen(at(0), std::nullopt);

@@ -16,11 +16,16 @@ namespace {
 
 // Between looks at a broker that cannot be reached.
 constexpr Duration kPause = std::chrono::milliseconds(50);
+// And at one that has no bucket, and makes none.
+constexpr Duration kRefusedPause = std::chrono::milliseconds(500);
 
 }  // namespace
 
-Leases::Leases(Link& link, const NatsOptions& options, std::string holder)
-    : link_(link), holder_(std::move(holder)), bucket_(link, joined({options.name, "_leases"}), options) {}
+Leases::Leases(Link& link, const NatsOptions& options, std::string holder, OnRefusal on_refusal)
+    : link_(link),
+      holder_(std::move(holder)),
+      on_refusal_(std::move(on_refusal)),
+      bucket_(link, joined({options.name, "_leases"}), options) {}
 
 Leases::~Leases() {
   stop();
@@ -31,15 +36,27 @@ void Leases::start() {
   pthread_setname_np(thread_.native_handle(), "leases");
 }
 
-void Leases::stop() {
-  if (!thread_.joinable()) return;
+void Leases::begin_stop() {
   {
     const std::scoped_lock lock(mutex_);
+    if (stopping_) return;
     stopping_ = true;
     is_woken_ = true;
+    stop_began_ = system_clock().now();
     for (const auto& [id, work] : works_) work->is_wanted = false;
   }
-  wake_.notify_one();
+  wake_.notify_all();
+}
+
+void Leases::stop() {
+  begin_stop();
+  if (!thread_.joinable()) return;
+  bool has_ended = false;
+  {
+    std::unique_lock lock(mutex_);
+    has_ended = wake_.wait_until(lock, saturating_add(stop_began_, kStopWait), [this] { return has_ended_; });
+  }
+  if (!has_ended) link_.cut();
   thread_.join();
 }
 
@@ -90,6 +107,18 @@ bool Leases::is_held(LeaseId id) const {
   return found != works_.end() && found->second->lease.is_held(system_clock().now());
 }
 
+void Leases::leave(LeaseId id, std::string note) {
+  const std::scoped_lock lock(mutex_);
+  const auto found = works_.find(id);
+  if (found != works_.end()) found->second->lease.leave(std::move(note));
+}
+
+std::string Leases::note(LeaseId id) const {
+  const std::scoped_lock lock(mutex_);
+  const auto found = works_.find(id);
+  return found == works_.end() ? std::string() : found->second->lease.note();
+}
+
 void Leases::run() {
   for (;;) {
     bool is_last = false;
@@ -99,26 +128,44 @@ void Leases::run() {
       is_woken_ = false;
     }
     const Instant due = advance_all();
-    if (is_last) return;
     std::unique_lock lock(mutex_);
+    has_ended_ = is_last;
+    if (is_last) return wake_.notify_all();
     wake_.wait_until(lock, due, [this] { return is_woken_; });
   }
 }
 
+bool Leases::open_bucket() {
+  if (!link_.is_connected()) return false;
+  const auto opened = bucket_.open();
+  if (!opened && !opened.error().empty()) set_refusal(opened.error());
+  return opened.has_value();
+}
+
+void Leases::set_refusal(const std::string& reason) {
+  if (std::exchange(refusal_, reason) != reason && on_refusal_) on_refusal_(reason);
+}
+
 Instant Leases::advance_all() {
-  const bool can_ask = link_.is_connected() && bucket_.open().has_value();
   std::vector<Work*> works;  // which are erased by this thread alone
+  bool is_wanted = false;
   {
     const std::scoped_lock lock(mutex_);
-    for (const auto& [id, work] : works_) works.push_back(work.get());
+    for (const auto& [id, work] : works_) {
+      works.push_back(work.get());
+      is_wanted = is_wanted || work->is_wanted;
+    }
   }
+  // What is given up needs no answer.
+  const bool can_ask = is_wanted ? open_bucket() : link_.is_connected();
   for (Work* const work : works) {
     if (can_ask) advance(*work);
     report(*work);
   }
-  const std::scoped_lock lock(mutex_);
+  std::unique_lock lock(mutex_);
   std::erase_if(works_, [](const auto& each) { return each.second->is_removed && !each.second->was_held; });
-  Instant due = saturating_add(system_clock().now(), can_ask ? kDurationMax : kPause);
+  const Duration pause = refusal_.empty() ? kPause : kRefusedPause;
+  Instant due = saturating_add(system_clock().now(), can_ask || works_.empty() ? kDurationMax : pause);
   std::size_t held = 0;
   for (const auto& [id, work] : works_) {
     if (can_ask) due = std::min(due, work->lease.due(work->is_wanted));
@@ -127,6 +174,8 @@ Instant Leases::advance_all() {
     ++held;
   }
   counters_.held.store(held, std::memory_order_relaxed);
+  lock.unlock();
+  if (!is_wanted) set_refusal({});
   return due;
 }
 
@@ -135,6 +184,7 @@ void Leases::advance(Work& work) {
   std::unique_lock lock(mutex_);
   const Lease::Step step = work.lease.next(now, work.is_wanted);
   const std::uint64_t revision = work.lease.revision();
+  const std::string value = step == Lease::Step::give_up ? work.lease.free_value() : work.lease.value();
   lock.unlock();
   switch (step) {
     case Lease::Step::none:
@@ -142,13 +192,15 @@ void Leases::advance(Work& work) {
     case Lease::Step::look: {
       const auto entry = bucket_.get(work.key);
       lock.lock();
-      return entry ? work.lease.seen(now, *entry) : work.lease.failed(now);
+      // As of now: the answer may be late, and the length counts from when the revision was seen.
+      return entry ? work.lease.seen(system_clock().now(), *entry) : work.lease.failed(now);
     }
     case Lease::Step::put: {
-      const auto put = bucket_.put(work.key, holder_, revision);
+      const auto put = bucket_.put(work.key, value, revision);
+      if (put || !put.error().empty()) set_refusal(put ? std::string() : put.error());
       lock.lock();
       const bool has_lapsed = !work.lease.is_held(system_clock().now());
-      work.lease.put_done(now, put);
+      work.lease.put_done(now, put ? std::optional(*put) : std::nullopt);
       // The work may have stopped because is_held() was false for a while. Only another report starts it again.
       if (has_lapsed && work.lease.is_held(system_clock().now())) work.was_held = false;
       return;
@@ -160,7 +212,7 @@ void Leases::advance(Work& work) {
       const bool has_successor = is_wanted_elsewhere(work);
       lock.unlock();
       report(work);
-      if (!has_successor) bucket_.remove(work.key);
+      if (!has_successor) bucket_.put_blindly(work.key, value, revision);
       return;
   }
 }

@@ -7,6 +7,7 @@
 
 #include <atomic>
 
+#include "relay/broker_for_tests.h"
 #include "relay/nats_parts.h"
 #include "relay/relay_world_for_tests.h"
 
@@ -18,7 +19,13 @@ using std::chrono::milliseconds;
 // An instance that would do one work.
 struct Worker {
   Worker(const std::string& url, const std::string& name)
-      : options(options_for({url})), instance(options), leases(instance.relay->link(), options, name) {
+      : options(options_for({url})),
+        instance(options),
+        leases(instance.relay->link(), options, name, [this](const std::string& reason) {
+          const std::scoped_lock lock(mutex);
+          refused = reason;
+          instance.relay->set_refusal(reason);
+        }) {
     work = leases.add("work", milliseconds(300), [this](bool is_held) {
       works = is_held;
       if (is_held) ++times;
@@ -27,8 +34,15 @@ struct Worker {
     leases.want(work, true);
   }
 
+  std::string refusal() {
+    const std::scoped_lock lock(mutex);
+    return refused;
+  }
+
   NatsOptions options;
   Instance instance;
+  std::mutex mutex;  // guards refused
+  std::string refused;
   std::atomic<bool> works = false;
   std::atomic<int> times = 0;
   Leases leases;
@@ -99,11 +113,53 @@ TEST(Leases, OneThatLapsedWhileTheBrokerHungIsToldAgain) {
   EXPECT_TRUE(eventually([&] { return a.leases.is_held(a.work) && a.times > 1; }));
 }
 
+TEST(Leases, WhatTheLastHolderLeftIsKnownToTheNextOne) {
+  NatsServer server;
+  Worker a(server.url(), "a");
+  ASSERT_TRUE(eventually([&] { return a.works.load(); }));
+  a.leases.leave(a.work, "12");
+  a.leases.stop();
+  Worker b(server.url(), "b");
+  ASSERT_TRUE(eventually([&] { return b.works.load(); }));
+  EXPECT_EQ(b.leases.note(b.work), "12");
+}
+
+// Its process must be able to end in time.
+TEST(Leases, TheEndDoesNotWaitForABrokerThatHangs) {
+  NatsServer server;
+  const NatsOptions options = options_for({server.url()});
+  Instance instance(options);
+  Leases leases(instance.relay->link(), options, "a");
+  constexpr std::size_t kWorks = 20;
+  for (std::size_t i = 0; i < kWorks; ++i)
+    leases.want(leases.add("work" + std::to_string(i), std::chrono::hours(1), [](bool) {}), true);
+  leases.start();
+  ASSERT_TRUE(eventually([&] { return leases.counters().held == kWorks; }));
+  server.pause();
+  leases.stop();
+  // Or the link would have noticed.
+  EXPECT_EQ(instance.sink.times_down(), 0);
+  server.go_on();
+}
+
+TEST(Leases, ABrokerThatStoresNoLeaseIsToldUntilItDoes) {
+  NatsServer server({}, "max_file: 4MB, max_mem: 1MB");
+  Worker a(server.url(), "a");
+  ASSERT_TRUE(eventually([&] { return a.works.load(); }));
+  jsCtx* const context = a.instance.relay->link().parts().session()->context;
+  fill(context, "filler", 4 << 20);
+  ASSERT_TRUE(eventually([&] { return !a.refusal().empty() && !a.works; }));
+  ASSERT_TRUE(eventually([&] { return !a.instance.sink.is_up(); }));
+  ASSERT_EQ(js_DeleteStream(context, "filler", nullptr, nullptr), NATS_OK);
+  ASSERT_TRUE(eventually([&] { return a.refusal().empty() && a.works && a.instance.sink.is_up(); }));
+}
+
 TEST(Leases, ABucketThatWasDeletedIsMadeAgain) {
   NatsServer server;
   Worker a(server.url(), "a");
   ASSERT_TRUE(eventually([&] { return a.works.load(); }));
-  ASSERT_EQ(js_DeleteKeyValue(a.instance.relay->link().parts().context, "fanfare_leases"), NATS_OK);
+  ASSERT_EQ(js_DeleteKeyValue(a.instance.relay->link().parts().session()->context, "fanfare_leases"),
+            NATS_OK);
   EXPECT_TRUE(eventually([&] { return a.times > 1 && a.leases.is_held(a.work); }));
 }
 

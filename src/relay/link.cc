@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "base/guard.h"
+#include "base/random.h"
 #include "base/text.h"
 #include "relay/nats_parts.h"
 
@@ -80,6 +81,64 @@ void on_connected(natsConnection* /*connection*/, void* gate) {
 void on_disconnected(natsConnection* /*connection*/, void* gate) {
   tell_connection(gate, false);
 }
+// The library gives up after the broker has refused the same credentials twice.
+void on_closed(natsConnection* /*connection*/, void* closure) {
+  auto& gate = *static_cast<Gate*>(closure);
+  const std::scoped_lock lock(gate.mutex);
+  if (gate.events != nullptr) gate.events->on_closed();
+}
+
+LinkProblem::Kind kind_of(natsStatus status) {
+  switch (status) {
+    case NATS_CONNECTION_AUTH_FAILED:
+      return LinkProblem::Kind::credentials;
+    case NATS_SSL_ERROR:
+      return LinkProblem::Kind::certificate;
+    case NATS_SECURE_CONNECTION_REQUIRED:
+      return LinkProblem::Kind::needs_tls;
+    case NATS_SECURE_CONNECTION_WANTED:
+      return LinkProblem::Kind::has_no_tls;
+    case NATS_NOT_PERMITTED:
+      return LinkProblem::Kind::not_permitted;
+    case NATS_PROTOCOL_ERROR:
+    case NATS_IO_ERROR:
+    case NATS_CONNECTION_CLOSED:
+    case NATS_STALE_CONNECTION:
+      return LinkProblem::Kind::broken_off;
+    default:
+      return LinkProblem::Kind::unreachable;
+  }
+}
+
+// What the library did last in this thread has failed. Its own words for nobody there mislead.
+void tell_problem(Gate& gate, natsStatus status) {
+  LinkProblem problem{.kind = kind_of(status), .words = words_for(status)};
+  if (status == NATS_TIMEOUT || status == NATS_NO_SERVER) problem.words = "no answer";
+  const std::scoped_lock lock(gate.mutex);
+  if (gate.events != nullptr) gate.events->on_problem(std::move(problem));
+}
+
+// Called on the thread that connects, between its attempts: so it knows why the last one failed. Before the first one, nothing has.
+int64_t on_wait(natsConnection* /*connection*/, int /*attempts*/, void* closure) {
+  auto& gate = *static_cast<Gate*>(closure);
+  natsStatus last = NATS_OK;
+  nats_GetLastError(&last);
+  if (last != NATS_OK) tell_problem(gate, last);
+  const auto spread = static_cast<std::uint64_t>(gate.reconnect_wait_ms / 2 + 1);
+  return gate.reconnect_wait_ms + static_cast<int64_t>(SystemRandom().next_u64() % spread);
+}
+
+void on_error(natsConnection* connection, natsSubscription* /*subscription*/, natsStatus status,
+              void* closure) {
+  if (status != NATS_NOT_PERMITTED) return;
+  const char* words = nullptr;
+  natsConnection_GetLastError(connection, &words);
+  auto& gate = *static_cast<Gate*>(closure);
+  const std::scoped_lock lock(gate.mutex);
+  if (gate.events != nullptr)
+    gate.events->on_problem({.kind = kind_of(status), .words = words == nullptr ? "" : words});
+}
+
 void on_message(natsConnection* /*connection*/, natsSubscription* /*subscription*/, natsMsg* message,
                 void* closure) {
   const MessageHandle owned(message);
@@ -142,17 +201,16 @@ Step set_all(natsOptions* made, const NatsOptions& options, Gate* gate) {
   natsOptions_SetMaxPingsOut(made, kPingsOutMax);
   natsOptions_SetWriteDeadline(made, kWriteDeadlineMs);
   natsOptions_SetMaxReconnect(made, -1);
-  natsOptions_SetReconnectWait(made, options.reconnect_wait.count());
-  natsOptions_SetReconnectJitter(made, options.reconnect_wait.count() / 2,
-                                 options.reconnect_wait.count() / 2);
+  natsOptions_SetCustomReconnectDelay(made, on_wait, gate);
   // What is published while the connection is down fails at once: it waits in Outgoing, in order and within limits.
   natsOptions_SetReconnectBufSize(made, 1);
   natsOptions_SetFailRequestsOnDisconnect(made, true);
   // One thread of the library for all subscriptions: each topic has one.
   natsOptions_UseGlobalMessageDelivery(made, true);
-  natsOptions_SetRetryOnFailedConnect(made, true, on_connected, gate);
   natsOptions_SetReconnectedCB(made, on_connected, gate);
   natsOptions_SetDisconnectedCB(made, on_disconnected, gate);
+  natsOptions_SetClosedCB(made, on_closed, gate);
+  natsOptions_SetErrorHandler(made, on_error, gate);
   return {};
 }
 
@@ -161,7 +219,12 @@ Step set_all(natsOptions* made, const NatsOptions& options, Gate* gate) {
 std::string words_for(int status) {
   natsStatus last = NATS_OK;
   const char* const text = nats_GetLastError(&last);
-  if (last == status && text != nullptr && *text != '\0') return text;
+  if (last == status && text != nullptr && *text != '\0') {
+    // Without the place in the library's code: "(js.c:535): ".
+    const std::string_view words = text;
+    const std::size_t end = words.starts_with('(') ? words.find("): ") : std::string_view::npos;
+    return std::string(end == std::string_view::npos ? words : words.substr(end + 3));
+  }
   return natsStatus_GetText(static_cast<natsStatus>(status));
 }
 
@@ -180,36 +243,73 @@ std::expected<void, std::string> Link::check(const NatsOptions& options) {
 }
 
 std::expected<void, std::string> Link::open(const NatsOptions& options, LinkEvents events) {
+  parts_->options = options;
   parts_->events = std::move(events);
-  natsOptions* raw_options = nullptr;
-  if (const natsStatus status = natsOptions_Create(&raw_options); status != NATS_OK)
-    return std::unexpected(words_for(status));
-  const OptionsHandle handle(raw_options);
   char* raw_inbox = nullptr;
   if (const natsStatus status = natsInbox_Create(&raw_inbox); status != NATS_OK)
     return std::unexpected(words_for(status));
   inbox_ = joined({raw_inbox, "."});
   natsInbox_Destroy(raw_inbox);
   parts_->gate = &new_gate(parts_->events, inbox_);
-  if (auto done = set_all(raw_options, options, parts_->gate); !done) return done;
-  natsConnection* connection = nullptr;
-  const natsStatus status = natsConnection_Connect(&connection, raw_options);
-  parts_->connection = connection;
-  if (status != NATS_OK && status != NATS_NOT_YET_CONNECTED) return std::unexpected(words_for(status));
-  parts_->acknowledgements = subscribe("a.*");
-  parts_->past_messages = subscribe("r.*.*");
-  if (parts_->acknowledgements == nullptr || parts_->past_messages == nullptr)
-    return std::unexpected("no subscription");
+  parts_->gate->reconnect_wait_ms = options.reconnect_wait.count();
+  return check(options);
+}
+
+// The library's own retries of a first attempt end for good when the broker refuses it (nats.c 3.4), and nobody learns why.
+bool Link::connect() {
+  const auto fails = [this](natsStatus status) {
+    if (status != NATS_OK) tell_problem(*parts_->gate, status);
+    return status != NATS_OK;
+  };
+  {
+    const std::scoped_lock lock(parts_->mutex);
+    if (parts_->is_closed) return false;
+  }
+  natsOptions* raw_options = nullptr;
+  if (fails(natsOptions_Create(&raw_options))) return false;
+  const OptionsHandle handle(raw_options);
+  if (const auto done = set_all(raw_options, parts_->options, parts_->gate); !done) {
+    parts_->events.on_problem({.kind = LinkProblem::Kind::certificate, .words = done.error()});
+    return false;
+  }
+  auto session = std::make_shared<Session>();
+  if (fails(natsConnection_Connect(&session->connection, raw_options))) return false;
   jsOptions js_options;
   jsOptions_Init(&js_options);
   js_options.Wait = kRequestTimeoutMs;
-  jsCtx* context = nullptr;
-  if (const natsStatus made = natsConnection_JetStream(&context, connection, &js_options); made != NATS_OK)
-    return std::unexpected(words_for(made));
-  parts_->context = context;
-  // An attempt that succeeded at once reports nothing by itself.
-  if (status == NATS_OK) parts_->events.on_connection(true);
-  return {};
+  if (fails(natsConnection_JetStream(&session->context, session->connection, &js_options))) return false;
+  std::shared_ptr<Session> before = session;
+  {
+    const std::scoped_lock lock(parts_->mutex);
+    if (parts_->is_closed) return false;
+    before.swap(parts_->current);
+  }
+  session->acknowledgements = subscribe("a.*");
+  session->past_messages = subscribe("r.*.*");
+  if (session->acknowledgements == nullptr || session->past_messages == nullptr) {
+    natsConnection_Close(session->connection);  // and on_closed follows
+    return false;
+  }
+  parts_->events.on_connection(true);
+  return true;
+}
+
+Session::~Session() {
+  natsConnection_Close(connection);
+  jsCtx_Destroy(context);
+  acknowledgements.reset();
+  past_messages.reset();
+  natsConnection_Destroy(connection);
+}
+
+void Link::cut() {
+  std::shared_ptr<Session> last;
+  {
+    const std::scoped_lock lock(parts_->mutex);
+    parts_->is_closed = true;
+    last = parts_->current;
+  }
+  if (last != nullptr) natsConnection_Close(last->connection);
 }
 
 void Link::close() {
@@ -217,18 +317,22 @@ void Link::close() {
     const std::scoped_lock lock(parts_->gate->mutex);
     parts_->gate->events = nullptr;
   }
-  if (parts_->connection == nullptr) return;
-  natsConnection_Close(parts_->connection);
-  jsCtx_Destroy(std::exchange(parts_->context, nullptr));
-  parts_->acknowledgements.reset();
-  parts_->past_messages.reset();
-  natsConnection_Destroy(std::exchange(parts_->connection, nullptr));
+  cut();
+  std::shared_ptr<Session> last;
+  const std::scoped_lock lock(parts_->mutex);
+  last.swap(parts_->current);
 }
 
 Subscribed Link::subscribe(const std::string& end) {
+  return subscribe_to(joined({inbox_, end}));
+}
+
+Subscribed Link::subscribe_to(const std::string& subject) {
   natsSubscription* made = nullptr;
-  const natsStatus status = natsConnection_Subscribe(&made, parts_->connection, joined({inbox_, end}).c_str(),
-                                                     on_message, parts_->gate);
+  const auto session = parts_->session();
+  if (session == nullptr) return {nullptr, [](void*) {}};
+  const natsStatus status =
+      natsConnection_Subscribe(&made, session->connection, subject.c_str(), on_message, parts_->gate);
   if (status != NATS_OK) made = nullptr;
   if (made != nullptr) natsSubscription_SetPendingLimits(made, kInboxMessagesMax, kInboxBytesMax);
   return {made,
@@ -236,16 +340,19 @@ Subscribed Link::subscribe(const std::string& end) {
 }
 
 bool Link::is_connected() const {
-  return parts_->connection != nullptr &&
-         natsConnection_Status(parts_->connection) == NATS_CONN_STATUS_CONNECTED;
+  const auto session = parts_->session();
+  return session != nullptr && natsConnection_Status(session->connection) == NATS_CONN_STATUS_CONNECTED;
 }
 
 std::size_t Link::payload_bytes_max() const {
-  return static_cast<std::size_t>(natsConnection_GetMaxPayload(parts_->connection));
+  const auto session = parts_->session();
+  return session == nullptr ? 0 : static_cast<std::size_t>(natsConnection_GetMaxPayload(session->connection));
 }
 
 bool Link::publish(const std::string& subject, const std::string& reply, Bytes payload,
                    const std::vector<Header>& headers) {
+  const auto session = parts_->session();
+  if (session == nullptr) return false;
   natsMsg* raw_message = nullptr;
   if (natsMsg_Create(&raw_message, subject.c_str(), reply.empty() ? nullptr : reply.c_str(),
                      reinterpret_cast<const char*>(payload.data()),
@@ -254,7 +361,7 @@ bool Link::publish(const std::string& subject, const std::string& reply, Bytes p
   }
   const MessageHandle message(raw_message);
   for (const Header& header : headers) natsMsgHeader_Set(raw_message, header.name, header.value.c_str());
-  return natsConnection_PublishMsg(parts_->connection, raw_message) == NATS_OK;
+  return natsConnection_PublishMsg(session->connection, raw_message) == NATS_OK;
 }
 
 }  // namespace fanfare::relay

@@ -1,6 +1,6 @@
 #pragma once
-// The connection to the broker: messages out, and everything that comes to its inbox. Reconnects by itself. The only files that
-// know the NATS library are link.cc, jet_stream.cc and bucket.cc.
+// The connection to the broker: messages out, and everything that comes to its inbox. The only files that
+// know the NATS library are link.cc, jet_stream.cc, bucket.cc and presence/nats_broker.cc.
 
 #include <cstdint>
 #include <expected>
@@ -13,11 +13,15 @@
 
 #include "base/shared_bytes.h"
 #include "fanfare/nats.h"
+#include "relay/link_problem.h"
 
 namespace fanfare::relay {
 
 // A subscription, until it is destroyed. A message of before may still be reported for a moment.
 using Subscribed = std::unique_ptr<void, void (*)(void*)>;
+
+// Incoming::status: nobody has the subject, or its leader is away.
+inline constexpr int kNoResponders = 503;
 
 // A message to the inbox, or to a subscription.
 struct Incoming {
@@ -36,6 +40,10 @@ struct LinkEvents {
   // Called on threads of the library, one at a time each. May block: the library then keeps what comes, up to its limits.
   std::function<void(Incoming)> on_message;
   std::function<void(bool is_connected)> on_connection;
+  // An attempt to connect has failed, or the broker does not permit something. The same again with each attempt.
+  std::function<void(LinkProblem)> on_problem;
+  // The library does not try any more: connect() does.
+  std::function<void()> on_closed;
 };
 
 struct Header {
@@ -53,8 +61,13 @@ class Link {
 
   // Whether open() could begin: reads the files of the options. The error is for people.
   static std::expected<void, std::string> check(const NatsOptions& options);
-  // Begins to connect, in the background if the broker cannot be reached. The error is for people.
+  // Before connect(). The error is for people: a file cannot be read.
   std::expected<void, std::string> open(const NatsOptions& options, LinkEvents events);
+  // One attempt, which may take some seconds; for the first connection, and after on_closed, when the subscriptions of subscribe() have
+  // ended. False: on_problem was told. From then on the library reconnects by itself. One thread.
+  bool connect();
+  // Ends the connection for good. Whoever waits for an answer of the broker waits no longer. Any thread.
+  void cut();
   // No event is reported when it returns. Any thread but one that is in an event.
   void close();
 
@@ -64,6 +77,9 @@ class Link {
   // To inbox() + `end`. Null: memory ran out. (The broker delivers to a consumer only if exactly its subject is subscribed to, so a
   // pattern for all of them is not enough.)
   Subscribed subscribe(const std::string& end);
+  // To a subject that others publish to as well, and that no stream has: what is published there now. `Incoming::subject` says so. Null:
+  // memory ran out, or the link is not connected. It ends with the connection (LinkEvents::on_closed).
+  Subscribed subscribe_to(const std::string& subject);
   // False: the connection is down. Any thread.
   bool publish(const std::string& subject, const std::string& reply, Bytes payload,
                const std::vector<Header>& headers);

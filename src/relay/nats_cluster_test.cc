@@ -1,4 +1,4 @@
-// The relay with a cluster of three brokers, of which one is killed.
+// The relay with a cluster of three brokers, of which one or two are killed.
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
@@ -33,22 +33,53 @@ std::vector<int> free_ports(std::size_t count) {
   return ports;
 }
 
-TEST(NatsCluster, ACountOfEventsSurvivesTheLossOfAnyOneBroker) {
-  const std::vector<int> ports = free_ports(3);
-  std::string routes;
-  for (const int port : ports) {
-    routes +=
-        (routes.empty() ? "\"nats://127.0.0.1:" : ", \"nats://127.0.0.1:") + std::to_string(port) + "\"";
+struct Cluster {
+  Cluster() {
+    const std::vector<int> ports = free_ports(3);
+    std::string routes;
+    for (const int port : ports) {
+      routes +=
+          (routes.empty() ? "\"nats://127.0.0.1:" : ", \"nats://127.0.0.1:") + std::to_string(port) + "\"";
+    }
+    for (std::size_t i = 0; i < 3; ++i) {
+      servers.push_back(std::make_unique<NatsServer>(
+          "server_name: s" + std::to_string(i) + "\ncluster { name: test, listen: \"127.0.0.1:" +
+          std::to_string(ports[i]) + "\", routes: [" + routes + "] }"));
+      urls.push_back(servers.back()->url());
+    }
   }
   std::vector<std::unique_ptr<NatsServer>> servers;
   std::vector<std::string> urls;
-  for (std::size_t i = 0; i < 3; ++i) {
-    servers.push_back(std::make_unique<NatsServer>(
-        "server_name: s" + std::to_string(i) + "\ncluster { name: test, listen: \"127.0.0.1:" +
-        std::to_string(ports[i]) + "\", routes: [" + routes + "] }"));
-    urls.push_back(servers.back()->url());
-  }
-  NatsOptions options = options_for(urls);
+};
+
+// No majority is left, so nothing is stored or read.
+TEST(NatsCluster, TwoOfThreeBrokersThatGoAndComeBackLoseNothing) {
+  Cluster cluster;
+  NatsOptions options = options_for(cluster.urls);
+  options.replicas = 3;
+  options.publish_timeout = std::chrono::minutes(1);
+  Instance a(options);
+  Instance b(options);
+  a.open("t");
+  b.open("t");
+  a.publish("t", "before");
+  ASSERT_TRUE(eventually([&] { return a.sink.has("t", 1) && b.sink.has("t", 1); }));
+  cluster.servers[0]->kill();
+  cluster.servers[1]->kill();
+  ASSERT_TRUE(eventually([&] { return !a.sink.is_up() && !b.sink.is_up(); }));
+  EXPECT_TRUE(a.publish("t", "meanwhile"));
+  cluster.servers[0]->start();
+  cluster.servers[1]->start();
+  ASSERT_TRUE(eventually([&] { return a.sink.has("t", 2) && b.sink.has("t", 2); }));
+  EXPECT_TRUE(eventually([&] { return a.sink.is_up() && b.sink.is_up(); }));
+  EXPECT_EQ(a.sink.topic("t").texts, (std::vector<std::string>{"before", "meanwhile"}));
+  EXPECT_EQ(b.sink.topic("t").texts, a.sink.topic("t").texts);
+  EXPECT_EQ(b.sink.topic("t").lost.size(), 1U);  // where it began
+}
+
+TEST(NatsCluster, ACountOfEventsSurvivesTheLossOfAnyOneBroker) {
+  Cluster cluster;
+  NatsOptions options = options_for(cluster.urls);
   options.replicas = 3;
   options.limits.messages_max = 10'000;
   Instance a(options);
@@ -63,7 +94,7 @@ TEST(NatsCluster, ACountOfEventsSurvivesTheLossOfAnyOneBroker) {
     expected.push_back(std::to_string(i));
     if (i == 100) {
       ASSERT_TRUE(eventually([&] { return a.sink.has("t", 20); }));
-      servers[0]->kill();
+      cluster.servers[0]->kill();
     }
   }
   ASSERT_TRUE(eventually([&] { return a.sink.has("t", kEvents) && b.sink.has("t", kEvents); }));

@@ -3,9 +3,12 @@
 #include <gtest/gtest.h>
 #include <nats/nats.h>
 
+#include <atomic>
 #include <filesystem>
 
 #include "net/certificate_for_tests.h"
+#include "relay/broker_for_tests.h"
+#include "relay/nats_parts.h"
 #include "relay/relay_world_for_tests.h"
 
 namespace fanfare::relay {
@@ -142,6 +145,28 @@ TEST(NatsFaults, ABrokerThatComesBackWithAnOlderStreamBeginsAnotherEpoch) {
   EXPECT_EQ(b.sink.topic("t").texts, (Texts{"1", "2", "3", "4", "again"}));
 }
 
+// Its subscribers are told once what became of their positions.
+TEST(NatsFaults, WhoeverComesLateToAnotherEpochLearnsOfOneLoss) {
+  NatsServer server;
+  Instance a(options_for({server.url()}));
+  a.open("t");
+  for (const char* text : {"1", "2", "3"}) a.publish("t", text);
+  ASSERT_TRUE(eventually([&] { return a.sink.has("t", 3); }));
+  const Position before = a.sink.topic("t").at;
+  {
+    // As an instance does when the broker has an older state.
+    JetStream jet_stream(a.relay->link(), a.options);
+    ASSERT_TRUE(jet_stream.set_epoch({.name = "fanfare", .token = "t"}, before.epoch + 1));
+  }
+  ASSERT_TRUE(eventually([&] { return a.publish("t", "again"); }));
+  Instance late(options_for({server.url()}));
+  late.sink.set_at("t", before);
+  late.open("t", {.after = before, .recent_max = SIZE_MAX});
+  ASSERT_TRUE(eventually([&] { return late.sink.has("t", 1); }));
+  EXPECT_EQ(late.sink.topic("t").texts, Texts{"again"});
+  EXPECT_EQ(late.sink.topic("t").lost, (std::vector<Position>{{before.epoch + 1, 3}}));
+}
+
 TEST(NatsFaults, AnInstanceStartsWithoutItsBroker) {
   NatsServer server;
   server.kill();
@@ -181,6 +206,108 @@ TEST(NatsFaults, CredentialsThatAreWrongLeaveItDownAndRightOnesDoNot) {
   Instance accepted(options);
   accepted.open("t");
   EXPECT_FALSE(refused.sink.is_up());
+}
+
+// The library gives up after the second refusal.
+TEST(NatsFaults, CredentialsThatTheBrokerAcceptsLaterBringItUp) {
+  NatsServer server("authorization { user: fan, password: other }");
+  NatsOptions options = options_for({server.url()});
+  options.user = "fan";
+  options.password = "fare";
+  Instance a(options);
+  a.relay->open("t", {});
+  // It has been refused.
+  Link same;
+  ASSERT_TRUE(same.open(options, {.on_message = [](const Incoming&) {},
+                                  .on_connection = [](bool) {},
+                                  .on_problem = [](const LinkProblem&) {},
+                                  .on_closed = [] {}}));
+  EXPECT_FALSE(same.connect());
+  server.kill();
+  server.set_more("authorization { user: fan, password: fare }");
+  server.start();
+  EXPECT_TRUE(eventually([&] { return a.sink.is_up(); }));
+}
+
+TEST(NatsFaults, ABrokerWithoutJetStreamIsNamedInTheLog) {
+  NatsServer server({}, {});
+  NatsOptions options = options_for({server.url()});
+  options.publish_timeout = std::chrono::milliseconds(50);
+  testing::internal::CaptureStderr();
+  {
+    Instance a(options);
+    EXPECT_TRUE(eventually([&] { return a.sink.is_up(); }));
+    a.relay->open("t", {});
+    EXPECT_TRUE(eventually([&] { return !a.sink.is_up(); }));
+    a.publish("t", "x");
+    EXPECT_TRUE(eventually([&] { return a.receipts.all().size() == 1; }));
+  }
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_NE(log.find("relay_unusable reason=\"the broker stores nothing"), std::string::npos) << log;
+  EXPECT_NE(log.find("relay_topic_failed topic=t reason=\"asking for a stream: the broker stores nothing"),
+            std::string::npos)
+      << log;
+}
+
+TEST(NatsFaults, AnEventThatIsTooBigIsNamedInTheLogOnce) {
+  NatsServer server("max_payload: 4096");
+  testing::internal::CaptureStderr();
+  {
+    Instance a(options_for({server.url()}));
+    a.open("t");
+    EXPECT_EQ(a.relay->payload_bytes_max(), 4096U - 512U);
+    for (int i = 0; i < 3; ++i) a.publish("t", std::string(4000, 'x'));
+    a.publish("t", std::string(3584, 'x'));
+    EXPECT_TRUE(eventually([&] { return a.receipts.all().size() == 4; }));
+    EXPECT_TRUE(a.sink.has("t", 1));
+    EXPECT_EQ(a.relay->counters().given_up, 3U);
+  }
+  const std::string log = testing::internal::GetCapturedStderr();
+  const std::size_t said = log.find("relay_event_too_big topic=t bytes=4000 bytes_max=3584");
+  EXPECT_NE(said, std::string::npos) << log;
+  EXPECT_EQ(log.find("relay_event_too_big", said + 1), std::string::npos) << log;
+}
+
+// Another program has taken the storage.
+TEST(NatsFaults, WhatABrokerWithoutRoomRefusesIsNamedAndWorksWhenThereIsRoom) {
+  NatsServer server({}, "max_file: 40MB, max_mem: 1MB");
+  testing::internal::CaptureStderr();
+  {
+    Instance a(options_for({server.url()}));
+    a.open("t");
+    jsCtx* const context = a.relay->link().parts().session()->context;
+    fill(context, "filler", 40 << 20);
+    EXPECT_TRUE(eventually([&] {
+      a.publish("t", "x");
+      const auto all = a.receipts.all();
+      return !all.empty() && !all.back();
+    }));
+    for (int i = 0; i < 10; ++i) a.publish("t", "x");
+    EXPECT_EQ(js_DeleteStream(context, "filler", nullptr, nullptr), NATS_OK);
+    EXPECT_TRUE(eventually([&] {
+      a.publish("t", "y");
+      const auto all = a.receipts.all();
+      return !all.empty() && all.back().has_value();
+    }));
+  }
+  const std::string log = testing::internal::GetCapturedStderr();
+  const std::size_t said = log.find("relay_event_refused topic=t");
+  EXPECT_NE(said, std::string::npos) << log;
+  EXPECT_EQ(log.find("relay_event_refused topic=t", said + 1), std::string::npos) << log;
+}
+
+TEST(NatsFaults, ATopicForWhichTheBrokerHasNoRoomIsDownUntilItHas) {
+  NatsServer server({}, "max_file: 40MB, max_mem: 1MB");
+  NatsOptions options = options_for({server.url()});
+  options.limits.bytes_max = 15 << 20;
+  Instance a(options);
+  a.open("t");
+  jsCtx* const context = a.relay->link().parts().session()->context;
+  fill(context, "other", 0, 15 << 20);
+  a.relay->open("more", {});
+  ASSERT_TRUE(eventually([&] { return !a.sink.is_up(); }));
+  ASSERT_EQ(js_DeleteStream(context, "other", nullptr, nullptr), NATS_OK);
+  EXPECT_TRUE(eventually([&] { return a.sink.is_up() && a.sink.topic("more").is_current; }));
 }
 
 TEST(NatsFaults, TlsWithACertificateOfTheirOwn) {

@@ -1,5 +1,5 @@
 #pragma once
-// The NATS library's objects, owned. For link.cc, jet_stream.cc and bucket.cc only.
+// The NATS library's objects, owned. For link.cc, jet_stream.cc, bucket.cc and presence/nats_broker.cc only.
 
 #include <cstdint>
 #include <memory>
@@ -37,15 +37,35 @@ struct Gate {
   std::mutex mutex;              // guards events and inbox; held during an event
   LinkEvents* events = nullptr;  // null: the link is closed
   std::string inbox;
+  std::int64_t reconnect_wait_ms = 0;  // set once
+};
+
+// A connection, and what belongs to it. Ended by natsConnection_Close(); freed when nobody uses it any more.
+struct Session {
+  Session() = default;
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  ~Session();
+
+  Subscribed acknowledgements{nullptr, [](void*) {}};
+  Subscribed past_messages{nullptr, [](void*) {}};
+  __natsConnection* connection = nullptr;
+  __jsCtx* context = nullptr;
 };
 
 struct Link::Parts {
+  // Of the moment: Link::connect() replaces it. Null: closed, or not connected so far. Any thread.
+  std::shared_ptr<Session> session() const {
+    const std::scoped_lock lock(mutex);
+    return current;
+  }
+
+  NatsOptions options;
   LinkEvents events;
-  Gate* gate = nullptr;  // null: was never opened
-  Subscribed acknowledgements{nullptr, [](void*) {}};
-  Subscribed past_messages{nullptr, [](void*) {}};
-  __natsConnection* connection = nullptr;  // owned, as is the other; Link::close() destroys them
-  __jsCtx* context = nullptr;
+  Gate* gate = nullptr;      // null: was never opened
+  mutable std::mutex mutex;  // guards what follows
+  bool is_closed = false;    // for good
+  std::shared_ptr<Session> current;
 };
 
 }  // namespace fanfare::relay

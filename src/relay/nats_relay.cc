@@ -13,25 +13,24 @@
 namespace fanfare::relay {
 namespace {
 
-constexpr std::string_view kAcknowledged = "a.";
-constexpr std::size_t kHeaderBytesMax = 512;  // of a published event
-constexpr int kNoResponders = 503;            // no stream has the subject, or its leader is away
-
-Duration give_up_after(const NatsOptions& options) {
-  return saturating_duration(options.publish_timeout);
-}
+constexpr std::string_view kInfo = "a.info";
+constexpr std::string_view kInfoSubject = "$JS.API.INFO";
+// The broker's err_code.
+constexpr int kNotEnabledForAccount = 10039;
+constexpr int kNotEnabled = 10076;
 
 }  // namespace
 
 NatsRelay::NatsRelay(NatsOptions options)
     : options_(std::move(options)),
-      in_flight_(options_.in_flight_messages_max, options_.in_flight_bytes_max),
-      outgoing_(give_up_after(options_)) {
-  instance_ = std::to_string(random_.next_u64()) + "-";
-}
+      publisher_({.link = link_,
+                  .options = options_,
+                  .counters = counters_,
+                  .log = log_,
+                  .feed_of = [this](std::string_view topic) { return feed_of(topic); }}) {}
 
 NatsRelay::~NatsRelay() {
-  if (thread_.joinable()) stop();
+  if (thread_.joinable()) NatsRelay::stop();
 }
 
 void NatsRelay::start(pubsub::RelaySink& sink) {
@@ -44,7 +43,9 @@ void NatsRelay::start(pubsub::RelaySink& sink) {
                        .heartbeat = saturating_duration(options_.heartbeat)});
   const auto opened =
       link_.open(options_, {.on_message = [this](Incoming message) { put(std::move(message)); },
-                            .on_connection = [this](bool is_up) { put(Connection{is_up}); }});
+                            .on_connection = [this](bool is_up) { put(Connection{is_up}); },
+                            .on_problem = [this](LinkProblem problem) { put(std::move(problem)); },
+                            .on_closed = [this] { put(Closed{}); }});
   if (!opened) {
     start_error_ = opened.error();
     log::error("relay_not_started", {{"reason", start_error_}});
@@ -61,13 +62,14 @@ void NatsRelay::stop() {
   }
   has_tasks_.notify_one();
   has_room_.notify_all();
+  // The thread may wait for an answer of a broker that hangs.
+  link_.cut();
   if (thread_.joinable()) thread_.join();
   by_stream_.clear();
   feeds_.clear();  // their subscriptions end before the connection
   past_reads_.clear();
   link_.close();
-  // Receipts of what was not answered: destroyed uncalled, which the hub notices.
-  while (auto event = outgoing_.take_first([](const OutgoingEvent&) { return true; })) event.reset();
+  publisher_.clear();
   const std::scoped_lock lock(mutex_);
   tasks_.clear();
 }
@@ -86,23 +88,17 @@ void NatsRelay::read(std::string_view topic, Position after, std::size_t bytes_m
 
 bool NatsRelay::publish(std::string_view topic, const SharedBytes& payload, Done done,
                         std::optional<Position> after) {
-  if (start_error_.empty() && in_flight_.take(payload.size()) == pubsub::PendingRoom::Taken::yes) {
-    counters_.in_flight.fetch_add(1, std::memory_order_relaxed);
+  if (start_error_.empty() && publisher_.take_room(payload.size())) {
     OutgoingEvent event{.topic = std::string(topic),
                         .payload = payload,
                         .done = std::move(done),
                         .after = after,
                         .accepted = system_clock().now()};
     if (put(std::move(event))) return true;
-    leave_room(payload.size());
+    publisher_.leave_room(payload.size());
   }
   counters_.refused.fetch_add(1, std::memory_order_relaxed);
   return false;
-}
-
-void NatsRelay::leave_room(std::size_t bytes) {
-  in_flight_.give_back(bytes);
-  counters_.in_flight.fetch_sub(1, std::memory_order_relaxed);
 }
 
 // The library's thread of the inbox waits here when the relay's is behind; nobody else does.
@@ -120,7 +116,7 @@ bool NatsRelay::put(Task task) {
 }
 
 std::deque<NatsRelay::Task> NatsRelay::wait_for_tasks() {
-  const bool is_busy = !counters_.is_up || needs_retry_ || past_reads_.size() > 0;
+  const bool is_busy = !counters_.is_up || publisher_.needs_retry() || past_reads_.size() > 0;
   std::unique_lock lock(mutex_);
   has_tasks_.wait_for(lock, is_busy ? kTick : kTickIdle, [this] { return stopping_ || !tasks_.empty(); });
   std::deque<Task> taken = std::exchange(tasks_, {});
@@ -187,7 +183,7 @@ void NatsRelay::handle(const Close& task) {
   const auto found = feeds_.find(task.topic);
   if (found == feeds_.end() || task.opening < found->second->opening()) return;
   found->second->stop_reading();
-  if (!outgoing_.has(task.topic)) {
+  if (!publisher_.has(task.topic)) {
     by_stream_.erase(found->second->address().stream());
     feeds_.erase(found);
   }
@@ -201,32 +197,57 @@ void NatsRelay::handle(ReadPast task) {
 
 void NatsRelay::handle(Connection task) {
   is_connected_ = task.is_up;
-  outgoing_.forget_sent();
+  publisher_.connection_changed(is_connected_);
   past_reads_.forget_asked();
-  needs_retry_ = true;
   for (const auto& [topic, feed] : feeds_) feed->restart();
-  if (is_connected_) log::info("relay_connected", {{"servers", options_.servers.size()}});
+  if (is_connected_) note_connected();
   tick();
+}
+
+void NatsRelay::note_connected() {
+  connects_.connected();
+  log_.connected();
+  link_.publish(std::string(kInfoSubject), joined({link_.inbox(), kInfo}), {}, {});
+}
+
+// Whether there is a JetStream at all. A user need not be permitted to ask: then no answer comes.
+void NatsRelay::handle_info(const Incoming& message) {
+  const auto answer = acknowledgement_of(as_text(message.payload.view()));
+  const bool is_off = answer && (answer->error == kNotEnabled || answer->error == kNotEnabledForAccount);
+  if (is_off || message.status == kNoResponders) {
+    handle(LinkProblem{.kind = LinkProblem::Kind::no_jet_stream,
+                       .words = is_off ? answer->description : "no JetStream"});
+  }
+}
+
+void NatsRelay::handle(const LinkProblem& problem) {
+  log_.problem(problem, system_clock().now());
+}
+
+void NatsRelay::handle(Closed /*task*/) {
+  connects_.failed(system_clock().now());
+}
+
+void NatsRelay::handle(Refusal task) {
+  refusal_ = std::move(task.reason);
+  if (!refusal_.empty()) log_.refusal(refusal_, system_clock().now());
+  note_health();
 }
 
 void NatsRelay::handle(OutgoingEvent event) {
   feed_for(event.topic);
-  const bool may_send = outgoing_.may_send_at_once(event.topic);
-  const std::uint64_t number = outgoing_.add(std::move(event));
-  OutgoingEvent& added = *outgoing_.find(number);
-  if (may_send && send(number, added)) return;
-  if (may_send) outgoing_.disturb(added);
-  needs_retry_ = true;
-  // The first one of a topic does not wait for the next tick.
-  if (is_connected_ && outgoing_.size() == 1) tick();
+  // One that waits for nothing else does not wait for the next tick.
+  if (publisher_.add(std::move(event)) && is_connected_) tick();
 }
 
 void NatsRelay::handle(const Incoming& message) {
   if (message.to.empty()) return handle_delivery(message);
-  if (message.to.starts_with(kAcknowledged)) {
+  if (message.to == kInfo) return handle_info(message);
+  if (message.to.starts_with(Publisher::kAnswer)) {
     std::uint64_t number = 0;
-    std::from_chars(message.to.data() + kAcknowledged.size(), message.to.data() + message.to.size(), number);
-    return handle_acknowledgement(message, number);
+    std::from_chars(message.to.data() + Publisher::kAnswer.size(), message.to.data() + message.to.size(),
+                    number);
+    return publisher_.answered(message, number);
   }
   if (message.to.starts_with(DirectGet::kAnswer)) {
     return past_reads_.answered(std::string_view(message.to).substr(DirectGet::kAnswer.size()),
@@ -239,77 +260,25 @@ void NatsRelay::handle(const Incoming& message) {
 
 void NatsRelay::handle_delivery(const Incoming& message) {
   const auto delivery = delivery_of(message.reply);
-  if (!delivery) return;
+  if (!delivery) return on_plain ? on_plain(message) : void();
   const auto found = by_stream_.find(delivery->stream);
   if (found == by_stream_.end() || found->second->consumer() != delivery->consumer) return;
   counters_.received.fetch_add(1, std::memory_order_relaxed);
   found->second->on_message(message, *delivery, system_clock().now());
 }
 
-void NatsRelay::handle_acknowledgement(const Incoming& message, std::uint64_t number) {
-  if (message.status == kNoResponders) {
-    // It was not stored: it waits until the topic has its stream again.
-    auto* const event = outgoing_.find(number);
-    if (event == nullptr) return;
-    outgoing_.disturb(*event);
-    needs_retry_ = true;
-    TopicFeed* const feed = feed_of(event->topic);
-    if (feed != nullptr && feed->epoch() == event->epoch) feed->restart();
-    return;
-  }
-  const auto answer = acknowledgement_of(as_text(message.payload.view()));
-  auto event = outgoing_.take(number);
-  if (!answer || !event) return;
-  if (outgoing_.prove(event->topic)) needs_retry_ = true;
-  if (answer->sequence != 0) {
-    counters_.published.fetch_add(1, std::memory_order_relaxed);
-    return finish(*event, Position{.epoch = event->epoch, .offset = answer->sequence});
-  }
-  if (!event->after)
-    log::warn("relay_event_refused", {{"topic", event->topic}, {"reason", answer->description}});
-  finish(*event, std::nullopt);
-}
-
-void NatsRelay::finish(OutgoingEvent& event, std::optional<Position> position) {
-  leave_room(event.payload.size());
-  if (!position) counters_.given_up.fetch_add(1, std::memory_order_relaxed);
-  event.done(position);
-}
-
-bool NatsRelay::send(std::uint64_t number, OutgoingEvent& event) {
-  TopicFeed* const feed = feed_of(event.topic);
-  if (!is_connected_ || feed == nullptr || !feed->is_ready()) {
-    needs_retry_ = true;
-    return false;
-  }
-  event.is_impossible = event.payload.size() + kHeaderBytesMax > link_.payload_bytes_max() ||
-                        (event.after && event.after->epoch != feed->epoch());
-  if (event.is_impossible) {
-    needs_retry_ = true;
-    return true;  // it is taken out
-  }
-  std::vector<Header> headers = {{.name = "Nats-Msg-Id", .value = instance_ + std::to_string(number)}};
-  if (event.after)
-    headers.push_back({.name = "Nats-Expected-Last-Sequence", .value = std::to_string(event.after->offset)});
-  event.epoch = feed->epoch();
-  const std::string subject = subject_of(options_.name, feed->address().token, event.epoch);
-  const std::string reply = joined({link_.inbox(), kAcknowledged, std::to_string(number)});
-  if (!link_.publish(subject, reply, event.payload.view(), headers)) {
-    needs_retry_ = true;
-    return false;
-  }
-  if (event.sent_before) counters_.repeated.fetch_add(1, std::memory_order_relaxed);
-  event.sent_before = true;
-  event.sent = system_clock().now();
-  return true;
-}
-
 void NatsRelay::tick() {
   const Instant now = system_clock().now();
+  tick_link(now);
   tick_topics(now);
   note_health();
-  tick_outgoing(now);
+  publisher_.tick(now);
   past_reads_.tick(now);
+}
+
+// The first connection, and another one when the library has given up.
+void NatsRelay::tick_link(Instant now) {
+  if (connects_.take(now) && !link_.connect()) connects_.failed(now);
 }
 
 // After an attempt that failed, which may have taken seconds, other tasks come first.
@@ -320,25 +289,9 @@ void NatsRelay::tick_topics(Instant now) {
   }
 }
 
-void NatsRelay::tick_outgoing(Instant now) {
-  while (auto event = outgoing_.take_expired(now)) finish(*event, std::nullopt);
-  if (!needs_retry_ && now - scanned_ < kTickIdle) return;
-  scanned_ = now;
-  // Events that were sent with an epoch that has ended may be stored or not.
-  const auto is_over = [this](const OutgoingEvent& event) {
-    const TopicFeed* const feed = feed_of(event.topic);
-    if (feed == nullptr || event.is_impossible) return true;
-    return feed->is_ready() && event.sent && event.epoch != feed->epoch();
-  };
-  while (auto event = outgoing_.take_first(is_over)) finish(*event, std::nullopt);
-  needs_retry_ = false;
-  outgoing_.send_unsent(now, kSendAgainAfter,
-                        [this](std::uint64_t number, OutgoingEvent& event) { return send(number, event); });
-}
-
 // Up: the broker delivers every topic, and what was missed has been delivered.
 void NatsRelay::note_health() {
-  bool is_up = is_connected_;
+  bool is_up = is_connected_ && refusal_.empty();
   for (const auto& [topic, feed] : feeds_)
     is_up = is_up && (counters_.is_up ? feed->is_ready() : feed->is_current());
   if (counters_.is_up.exchange(is_up) == is_up) return;

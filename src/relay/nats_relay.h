@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <deque>
 #include <expected>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -25,17 +26,19 @@
 #include "base/random.h"
 #include "fanfare/nats.h"
 #include "pubsub/relay.h"
-#include "pubsub/topic.h"
+#include "relay/connect_plan.h"
 #include "relay/counters.h"
 #include "relay/direct_get.h"
 #include "relay/link.h"
 #include "relay/outgoing.h"
 #include "relay/past_reads.h"
+#include "relay/publisher.h"
+#include "relay/relay_log.h"
 #include "relay/topic_feed.h"
 
 namespace fanfare::relay {
 
-class NatsRelay final : public pubsub::Relay {
+class NatsRelay : public pubsub::Relay {
  public:
   // problem_with(options) is empty.
   explicit NatsRelay(NatsOptions options);
@@ -50,11 +53,15 @@ class NatsRelay final : public pubsub::Relay {
   void read(std::string_view topic, Position after, std::size_t bytes_max, Read done) override;
   bool publish(std::string_view topic, const SharedBytes& payload, Done done,
                std::optional<Position> after) override;
+  std::size_t payload_bytes_max() const override { return publisher_.payload_bytes_max(); }
 
   // As JetStream::keep_at_least(). One thread.
   void keep_at_least(std::uint64_t messages, std::uint64_t bytes) {
     jet_stream_.keep_at_least(messages, bytes);
   }
+  // Why the broker refuses to store what others of this process need; empty: it does not. Meanwhile the relay is down. Any thread.
+  void set_refusal(const std::string& reason) { put(Refusal{reason}); }
+  std::function<void(const Incoming&)> on_plain;  // messages of Link::subscribe_to(); set before start()
   const std::string& start_error() const { return start_error_; }
   const RelayCounters& counters() const { return counters_; }
   // For buckets over the same connection. After start().
@@ -62,11 +69,11 @@ class NatsRelay final : public pubsub::Relay {
 
   // Messages of consumers that wait for the relay's thread: then the library keeps what comes.
   static constexpr std::size_t kQueueMessagesMax = 8192;
-  static constexpr Duration kSendAgainAfter = std::chrono::seconds(5);
   static constexpr Duration kTick = std::chrono::milliseconds(20);
   static constexpr Duration kTickIdle = std::chrono::milliseconds(100);
 
  private:
+  friend class WithoutThread;  // tests/sim
   struct Open {
     std::string topic;
     pubsub::RelayStart from;
@@ -78,13 +85,18 @@ class NatsRelay final : public pubsub::Relay {
   struct Connection {
     bool is_up;
   };
+  struct Closed {};
+  struct Refusal {
+    std::string reason;
+  };
   struct ReadPast {
     std::string topic;
     Position after;
     std::size_t bytes_max;
     Read done;
   };
-  using Task = std::variant<Open, Close, ReadPast, Connection, OutgoingEvent, Incoming>;
+  using Task =
+      std::variant<Open, Close, ReadPast, Connection, Closed, LinkProblem, Refusal, OutgoingEvent, Incoming>;
 
   // False: it stops.
   bool put(Task task);
@@ -94,16 +106,17 @@ class NatsRelay final : public pubsub::Relay {
   void handle(const Close& task);
   void handle(ReadPast task);
   void handle(Connection task);
+  void handle(Closed task);
+  void handle(const LinkProblem& problem);
+  void handle(Refusal task);
   void handle(OutgoingEvent event);
   void handle(const Incoming& message);
   void handle_delivery(const Incoming& message);
-  void handle_acknowledgement(const Incoming& message, std::uint64_t number);
+  void note_connected();
+  void handle_info(const Incoming& message);
   void tick();
+  void tick_link(Instant now);
   void tick_topics(Instant now);
-  void tick_outgoing(Instant now);
-  bool send(std::uint64_t number, OutgoingEvent& event);
-  void leave_room(std::size_t bytes);
-  void finish(OutgoingEvent& event, std::optional<Position> position);
   void note_health();
   TopicFeed* feed_of(std::string_view topic);
   // Makes it, if there is none. Null: the topic's name is too long.
@@ -114,7 +127,6 @@ class NatsRelay final : public pubsub::Relay {
   std::string start_error_;
   RelayCounters counters_;
   pubsub::RelaySink* sink_ = nullptr;
-  pubsub::PendingRoom in_flight_;
 
   std::mutex mutex_;  // guards what follows
   std::condition_variable has_tasks_;
@@ -123,19 +135,19 @@ class NatsRelay final : public pubsub::Relay {
   bool stopping_ = false;
 
   // The relay's thread:
+  RelayLog log_{options_};
   SystemRandom random_;
   Link link_;
   JetStream jet_stream_{link_, options_};
   std::unique_ptr<TopicFeed::World> world_;                               // before feeds_, which refer to it
   std::map<std::string, std::unique_ptr<TopicFeed>, std::less<>> feeds_;  // by the topic's name
   std::map<std::string, TopicFeed*, std::less<>> by_stream_;              // by the stream's name
-  Outgoing outgoing_;
+  Publisher publisher_;
   DirectGet direct_get_{link_, jet_stream_, options_};
   PastReads past_reads_{direct_get_.broker()};
-  std::string instance_;  // begins the identities of events
   bool is_connected_ = false;
-  bool needs_retry_ = false;  // something is not sent
-  Instant scanned_{};
+  std::string refusal_;  // of set_refusal()
+  ConnectPlan connects_{saturating_duration(options_.reconnect_wait)};
   std::thread thread_;
 };
 

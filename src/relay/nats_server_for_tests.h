@@ -60,19 +60,24 @@ class TestFolder {
 
 class NatsServer {
  public:
-  // More lines of the configuration file.
-  explicit NatsServer(std::string more = {}) : more_(std::move(more)) { start(); }
+  // More lines of the configuration file, and the limits of JetStream; empty: without it.
+  explicit NatsServer(std::string more = {}, std::string limits = "max_file: 1GB, max_mem: 256MB")
+      : more_(std::move(more)), limits_(std::move(limits)) {
+    start();
+  }
   NatsServer(const NatsServer&) = delete;
   NatsServer& operator=(const NatsServer&) = delete;
   ~NatsServer() { kill(); }
 
   void start() {
     const std::string config = (folder_.path() / "server.conf").string();
-    std::ofstream(config) << "listen: 127.0.0.1:" << (port_ == 0 ? "-1" : std::to_string(port_)) << "\n"
-                          << "ports_file_dir: \"" << folder_.path().string() << "\"\n"
-                          << "jetstream { store_dir: \"" << (folder_.path() / "data").string()
-                          << "\", max_file: 1GB, max_mem: 256MB }\n"
-                          << more_ << "\n";
+    std::ofstream lines(config);
+    lines << "listen: 127.0.0.1:" << (port_ == 0 ? "-1" : std::to_string(port_)) << "\n"
+          << "ports_file_dir: \"" << folder_.path().string() << "\"\n"
+          << more_ << "\n";
+    if (!limits_.empty())
+      lines << "jetstream { store_dir: \"" << data().string() << "\", " << limits_ << " }\n";
+    lines.close();
     const std::string log = (folder_.path() / "log").string();
     std::vector<std::string> words = {"nats-server", "-c", config, "-l", log};
     std::vector<char*> arguments;
@@ -97,6 +102,8 @@ class NatsServer {
     waitpid(pid_, nullptr, 0);
     pid_ = 0;
   }
+  // Of the next start().
+  void set_more(std::string more) { more_ = std::move(more); }
   void pause() const { ::kill(pid_, SIGSTOP); }
   void go_on() const { ::kill(pid_, SIGCONT); }
 
@@ -107,7 +114,8 @@ class NatsServer {
   const std::filesystem::path& folder() const { return folder_.path(); }
 
  private:
-  const std::string more_;
+  std::string more_;
+  const std::string limits_;
   TestFolder folder_;
   pid_t pid_ = 0;
   int port_ = 0;

@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "relay/link.h"
 #include "relay/names.h"
-#include "relay/nats_relay.h"
+#include "relay/presence/relay_with_presence.h"
 
 namespace fanfare {
 namespace {
@@ -96,7 +96,7 @@ namespace {
 // The relay of the hub, as a program's own.
 class PublicRelay final : public Relay, public pubsub::NativeRelay, private pubsub::RelaySink {
  public:
-  explicit PublicRelay(NatsOptions options) : relay_(std::move(options)) {}
+  explicit PublicRelay(const NatsOptions& options) : relay_(options) {}
 
   void start(fanfare::RelaySink& sink) override {
     sink_ = &sink;
@@ -120,7 +120,7 @@ class PublicRelay final : public Relay, public pubsub::NativeRelay, private pubs
   void on_down() override { sink_->on_down(); }
   void on_back() override { sink_->on_back(); }
 
-  relay::NatsRelay relay_;
+  relay::RelayWithPresence relay_;
   fanfare::RelaySink* sink_ = nullptr;  // from start() on
 };
 
@@ -129,7 +129,7 @@ class PublicRelay final : public Relay, public pubsub::NativeRelay, private pubs
 Expected<std::shared_ptr<Relay>, Error> make_nats_relay(NatsOptions options) {
   if (auto problem = relay::problem_with(options); !problem.empty())
     return Unexpected(Error{.kind = Error::Kind::bad_option, .message = std::move(problem)});
-  return std::shared_ptr<Relay>(std::make_shared<PublicRelay>(std::move(options)));
+  return std::shared_ptr<Relay>(std::make_shared<PublicRelay>(options));
 }
 
 }  // namespace fanfare

@@ -119,7 +119,10 @@ inline NatsOptions options_for(std::vector<std::string> servers) {
 
 // One instance of a program.
 struct Instance {
-  explicit Instance(NatsOptions options) : relay(std::make_unique<NatsRelay>(std::move(options))) {
+  explicit Instance(const NatsOptions& its_options)
+      : Instance(its_options, std::make_unique<NatsRelay>(its_options)) {}
+  Instance(NatsOptions its_options, std::unique_ptr<NatsRelay> its_relay)
+      : options(std::move(its_options)), relay(std::move(its_relay)) {
     relay->start(sink);
   }
   ~Instance() { relay->stop(); }
@@ -154,6 +157,7 @@ struct Instance {
     return relay->publish(topic, SharedBytes(as_bytes(text)), receipts.next(), after);
   }
 
+  const NatsOptions options;
   TestSink sink;
   Receipts receipts;
   std::unique_ptr<NatsRelay> relay;

@@ -42,6 +42,7 @@ void TopicFeed::stop_reading() {
   forget_consumer();
   is_read_ = false;
   held_.clear();
+  lost_.reset();
   reader_ = Reader();
   if (state_ != State::lost) state_ = State::known;
 }
@@ -72,8 +73,7 @@ std::expected<void, std::string> TopicFeed::attempt(Instant now) {
 std::expected<void, std::string> TopicFeed::begin_consumer(const StreamState& state, Instant now) {
   const std::uint64_t epoch_before = reader_.epoch();
   const std::uint64_t recent_max = is_opening_ ? recent_max_ : UINT64_MAX;
-  if (const auto lost = reader_.begin(state, recent_max))
-    offer({.position = *lost, .payload = {}, .is_lost = true});
+  if (const auto lost = reader_.begin(state, recent_max)) lost_ = lost;
   if (epoch_before != 0 && epoch_before != reader_.epoch()) {
     log::warn("relay_stream_replaced", {{"topic", topic_}, {"epoch", reader_.epoch()}});
   }
@@ -92,6 +92,7 @@ std::expected<void, std::string> TopicFeed::begin_consumer(const StreamState& st
 }
 
 void TopicFeed::note_current() {
+  if (is_read_ && is_ready() && has_caught_up()) offer_lost();
   if (!is_read_ || is_told_current_ || !is_current()) return;
   is_told_current_ = true;
   world_.sink.on_current(topic_, opening_);
@@ -103,17 +104,17 @@ void TopicFeed::on_message(const Incoming& message, const Delivery& delivery, In
   const auto epoch = epoch_of(message.subject).value_or(0);
   const Position position{.epoch = epoch, .offset = delivery.stream_sequence};
   switch (reader_.take(delivery, epoch)) {
-    case Reader::Take::deliver:
-      return offer({.position = position, .payload = message.payload});
     case Reader::Take::deliver_after_gap:
-      offer({.position = {.epoch = epoch, .offset = position.offset - 1}, .payload = {}, .is_lost = true});
+      lost_ = Position{.epoch = epoch, .offset = position.offset - 1};
+      [[fallthrough]];
+    case Reader::Take::deliver:
+      offer_lost();
       return offer({.position = position, .payload = message.payload});
     case Reader::Take::skip:
       return;
     case Reader::Take::skip_epoch:
-      return offer({.position = {.epoch = reader_.epoch(), .offset = reader_.next() - 1},
-                    .payload = {},
-                    .is_lost = true});
+      lost_ = Position{.epoch = reader_.epoch(), .offset = reader_.next() - 1};
+      return note_current();
     case Reader::Take::restart:
       return restart();
   }
@@ -128,6 +129,11 @@ void TopicFeed::on_sign_of_life(const Incoming& message, Instant now) {
   }
   if (!message.stalled.empty()) world_.link.publish(message.stalled, {}, {}, {});
   if (!reader_.matches(message.last_consumer)) restart();
+}
+
+void TopicFeed::offer_lost() {
+  if (const auto lost = std::exchange(lost_, std::nullopt))
+    offer({.position = *lost, .payload = {}, .is_lost = true});
 }
 
 void TopicFeed::offer(Held held) {

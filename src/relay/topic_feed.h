@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "base/random.h"
@@ -41,9 +42,7 @@ class TopicFeed {
   // Whether events can be published; and, if they are wanted, whether a consumer delivers, or would if the hub had room.
   bool is_ready() const { return state_ != State::lost; }
   // And everything that the stream had when its consumer began has been delivered.
-  bool is_current() const {
-    return is_ready() && (!is_read_ || (reader_.next() > catch_up_to_ && held_.empty()));
-  }
+  bool is_current() const { return is_ready() && (!is_read_ || (has_caught_up() && held_.empty())); }
   // Zero: unknown.
   std::uint64_t epoch() const { return epoch_; }
   const StreamAddress& address() const { return address_; }
@@ -74,7 +73,9 @@ class TopicFeed {
 
   std::expected<void, std::string> attempt(Instant now);
   std::expected<void, std::string> begin_consumer(const StreamState& state, Instant now);
+  bool has_caught_up() const { return reader_.next() > catch_up_to_; }
   void note_current();
+  void offer_lost();
   void offer(Held held);
   void offer_held();
   void pause();
@@ -95,6 +96,8 @@ class TopicFeed {
   Reader reader_;
   std::uint64_t catch_up_to_ = 0;  // the end of the stream when the consumer began
   std::string consumer_;
+  // Not offered yet: what is lost grows until an event follows, or the stream's end, so that subscribers are told once.
+  std::optional<Position> lost_;
   std::string problem_;  // why the last attempt failed
   std::deque<Held> held_;
   Instant heard_{};

@@ -17,7 +17,7 @@ namespace {
 
 constexpr Duration kSweepEvery = std::chrono::milliseconds(50);
 // The maximum length of a caller's method name in an error.
-constexpr std::size_t kNameShown = 64;
+constexpr std::size_t kMethodShown = 64;
 // What the answers of subscribe() and unsubscribe() have room in, with the longest name of an event.
 constexpr std::size_t kLateAnswerBytesMax = 4096;
 // The open calls of longer messages are started in slices.
@@ -31,8 +31,8 @@ RpcError work_queue_full(std::chrono::milliseconds retry_after) {
           .data_json = "{\"retry_after_ms\":" + std::to_string(retry_after.count()) + "}"};
 }
 
-std::string shown(std::string_view name) {
-  std::string text(name.substr(0, kNameShown));
+std::string shown_method(std::string_view name) {
+  std::string text(name.substr(0, kMethodShown));
   std::ranges::replace_if(text, [](char c) { return c <= ' ' || c >= '\x7f'; }, '?');
   return text;
 }
@@ -130,7 +130,8 @@ std::optional<Refusal> RegisteredMethods::refuse_method(const MethodEntry* entry
     return Refusal{.code = kNotPermitted, .message = std::string(end_of(*identity))};
   }
   if (entry == nullptr) {
-    return Refusal{.code = jsonrpc::ErrorCode::method_not_found, .message = "unknown method " + shown(name)};
+    return Refusal{.code = jsonrpc::ErrorCode::method_not_found,
+                   .message = "unknown method " + shown_method(name)};
   }
   if (!context_.registry.may_call(identity, entry->name)) {
     return Refusal{.code = kNotPermitted, .message = "the method " + entry->name + " is not allowed"};

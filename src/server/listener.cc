@@ -27,6 +27,14 @@ std::expected<session::Listener, Error> listener_of(const ListenerOptions& optio
 
 }  // namespace
 
+ListenerOptions without_passed(ListenerOptions options) {
+  if (!options.is_ours) return options;
+  options.inherited_fd.reset();
+  options.more_fds.clear();
+  options.is_ours = false;
+  return options;
+}
+
 bool is_on_loopback(const ListenerOptions& options) {
   if (options.proxy_protocol) return false;
   if (options.inherited_fd) {

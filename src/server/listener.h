@@ -31,6 +31,9 @@ struct ListenerOptions {
   bool operator==(const ListenerOptions&) const = default;
 };
 
+// A socket that an earlier process of ours has made is as good as one of our own.
+ListenerOptions without_passed(ListenerOptions options);
+
 // Whether only this machine can connect, and its browsers connect directly. Unix sockets and listeners with
 // PROXY headers are for proxies, whose clients may be anywhere.
 bool is_on_loopback(const ListenerOptions& options);

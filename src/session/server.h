@@ -82,7 +82,13 @@ class Server {
   // HTTP connections of a removed listener end after their next response, or those without a request at once.
   enum class HttpEnd : std::uint8_t { after_next_response, after_current_response };
   void remove_listener(std::size_t index, HttpEnd http_end = HttpEnd::after_next_response);
+  // Returns when every loop has done what was asked of it before: the sockets of removed listeners are closed. False: a loop did
+  // not answer.
+  bool wait_for_loops(Duration wait_max = kLoopAnswerWait);
   std::size_t listener_count() const { return addresses_.size(); }
+  // The file that was bound for the listener, which may be gone, or of somebody else by now. Empty: it has none, or the file belongs to
+  // a service manager.
+  std::optional<UnixFile> unix_file_of(std::size_t index) const { return unix_paths_.file_of(index); }
 
   // To pass the listening sockets on to another process, from one thread, not a loop's, before any stop:
   // copies of them, for each loop; then stop_accepting(), which returns when no loop accepts any more. What the

@@ -13,6 +13,17 @@
 #include "session/server_thread.h"
 
 namespace fanfare::session {
+namespace {
+
+bool answers_at_once(LoopServer& /*server*/) {
+  return true;
+}
+bool passes_on_listening(LoopServer& server) {
+  server.pass_on_listening();
+  return true;
+}
+
+}  // namespace
 
 std::expected<Server::Bound, net::OsError> Server::bind_listener(const Listener& listener) const {
   if (!listener.inherited_fd) {
@@ -109,15 +120,17 @@ std::expected<std::vector<Server::Passed>, net::OsError> Server::copy_sockets(Du
   return passed;
 }
 
+bool Server::wait_for_loops(Duration wait_max) {
+  bool have_all = true;
+  for (std::size_t i = 0; i < threads_.size(); ++i)
+    have_all = ask<bool>(i, wait_max, answers_at_once).has_value() && have_all;
+  return have_all;
+}
+
 bool Server::stop_accepting(Duration wait_max) {
   bool have_all = true;
-  for (std::size_t i = 0; i < threads_.size(); ++i) {
-    const auto stopped = ask<bool>(i, wait_max, [](LoopServer& server) {
-      server.pass_on_listening();
-      return true;
-    });
-    have_all = have_all && stopped.has_value();
-  }
+  for (std::size_t i = 0; i < threads_.size(); ++i)
+    have_all = ask<bool>(i, wait_max, passes_on_listening).has_value() && have_all;
   return have_all;
 }
 

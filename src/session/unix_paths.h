@@ -3,15 +3,33 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <expected>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "net/socket.h"
 #include "session/listening.h"
 
 namespace fanfare::session {
+
+// A Unix socket's file, with its identity: somebody may put another file at the path. Any thread.
+struct UnixFile {
+  std::string path;
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+
+  // What is at the path now. Empty: no socket, or a symbolic link to one.
+  static std::optional<UnixFile> at(const std::string& path);
+  bool is_there() const;
+  // A descriptor (O_PATH) of the file itself. Errors: errno; ESTALE: another file is at the path.
+  std::expected<net::Descriptor, int> open() const;
+  void unlink_if_there() const;
+};
+// Of such a descriptor, which chmod() does not take. Zero, or errno.
+int change_mode(const net::Descriptor& file, unsigned mode);
 
 // The path of a Unix socket that was bound, and that nobody accepts from yet: it is removed at the end of this object unless it is
 // kept. Empty for other listeners.
@@ -19,16 +37,17 @@ class BoundPath {
  public:
   BoundPath() = default;
   BoundPath(const Listener& listener, const net::Address& address);
-  BoundPath(BoundPath&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+  BoundPath(BoundPath&& other) noexcept : file_(std::exchange(other.file_, {})) {}
   BoundPath& operator=(BoundPath&&) = delete;
   BoundPath(const BoundPath&) = delete;
   BoundPath& operator=(const BoundPath&) = delete;
   ~BoundPath();
 
-  void keep() { path_.clear(); }
+  const std::optional<UnixFile>& file() const { return file_; }
+  void keep() { file_.reset(); }
 
  private:
-  std::string path_;
+  std::optional<UnixFile> file_;
 };
 
 class UnixPaths {
@@ -42,20 +61,20 @@ class UnixPaths {
   void remove_all();
   // Another process removes them from now on.
   void give_up();
+  // Empty: nothing is remembered of it.
+  std::optional<UnixFile> file_of(std::size_t index) const;
 
  private:
   struct UnixPath {
     std::size_t listener = 0;  // its index
-    std::string path;
-    std::uint64_t device = 0;  // the identity of the file that we created
-    std::uint64_t inode = 0;
+    UnixFile file;             // that we created
     bool is_of_other = false;
     std::optional<unsigned> mode =
         {};  // set in take_over(), because the other process may have had another one
   };
   static void unlink_if_ours(const UnixPath& ours);
 
-  std::mutex mutex_;  // guards paths_
+  mutable std::mutex mutex_;  // guards paths_
   std::vector<UnixPath> paths_;
 };
 

@@ -12,7 +12,7 @@
 namespace fanfare::streams {
 namespace {
 
-std::unexpected<std::string> problem(const FieldSpec& field, std::string_view what, std::string_view where) {
+std::unexpected<std::string> unmapped(const FieldSpec& field, std::string_view what, std::string_view where) {
   return std::unexpected(joined({field.name, ": ", what, " ", where.empty() ? "the result" : where}));
 }
 
@@ -116,7 +116,7 @@ Mapping::Mapped Mapping::map_one(const Field& field, const Json& document) {
   const Json* const found = field.pointer.find(document);
   if (found == nullptr) {
     if (spec.fallback) return *spec.fallback;
-    return problem(spec, "there is nothing at", spec.pointer);
+    return unmapped(spec, "there is nothing at", spec.pointer);
   }
   if (spec.kind == FieldSpec::Kind::count) return map_count(field, *found, document);
   if (spec.kind == FieldSpec::Kind::list) return map_list(field, *found);
@@ -128,7 +128,7 @@ Mapping::Mapped Mapping::map_value(const Field& field, const Json& found, const 
   if (found.is(Json::Kind::null) && spec.fallback) return *spec.fallback;
   if (spec.is_arithmetic()) {
     const auto number = as_number(found);
-    if (!number) return problem(spec, "there is no number at", spec.pointer);
+    if (!number) return unmapped(spec, "there is no number at", spec.pointer);
     return calculate(field, double_of(number->text), document);
   }
   switch (spec.as) {
@@ -136,11 +136,11 @@ Mapping::Mapped Mapping::map_value(const Field& field, const Json& found, const 
       return found;
     case FieldSpec::As::number:
       if (auto number = as_number(found)) return *std::move(number);
-      return problem(spec, "there is no number at", spec.pointer);
+      return unmapped(spec, "there is no number at", spec.pointer);
     case FieldSpec::As::text:
       if (found.is(Json::Kind::string) || found.is(Json::Kind::number))
         return Json::of(std::string_view(found.text));
-      return problem(spec, "there is no text at", spec.pointer);
+      return unmapped(spec, "there is no text at", spec.pointer);
   }
   return found;
 }
@@ -148,7 +148,7 @@ Mapping::Mapped Mapping::map_value(const Field& field, const Json& found, const 
 Mapping::Mapped Mapping::map_count(const Field& field, const Json& found, const Json& document) {
   const FieldSpec& spec = *field.spec;
   if (!found.is(Json::Kind::array) && !found.is(Json::Kind::object)) {
-    return problem(spec, "there is nothing to count at", spec.pointer);
+    return unmapped(spec, "there is nothing to count at", spec.pointer);
   }
   if (spec.is_arithmetic()) return calculate(field, static_cast<double>(entries_of(found)), document);
   return Json::of(static_cast<std::uint64_t>(entries_of(found)));
@@ -158,7 +158,7 @@ Mapping::Mapped Mapping::map_count(const Field& field, const Json& found, const 
 Mapping::Mapped Mapping::map_list(const Field& field, const Json& found) {
   const FieldSpec& spec = *field.spec;
   if (found.is(Json::Kind::null) && spec.fallback) return *spec.fallback;
-  if (!found.is(Json::Kind::array)) return problem(spec, "there is no list at", spec.pointer);
+  if (!found.is(Json::Kind::array)) return unmapped(spec, "there is no list at", spec.pointer);
   Json list = Json::array();
   list.items.reserve(found.items.size());
   for (const Json& element : found.items) {
@@ -174,7 +174,7 @@ Mapping::Mapped Mapping::calculate(const Field& field, double number, const Json
   if (spec.minus) {
     const Json* const other = field.minus.find(document);
     const auto subtracted = other == nullptr ? std::nullopt : as_number(*other);
-    if (!subtracted) return problem(spec, "there is no number at", *spec.minus);
+    if (!subtracted) return unmapped(spec, "there is no number at", *spec.minus);
     number -= double_of(subtracted->text);
   }
   if (spec.per_second) {

@@ -121,13 +121,8 @@ void Poller::finish(Poll& poll) {
   learn();
   if (poll.problem.empty()) {
     auto value = mapping_.map(document_of(poll), poll.began);
-    if (value && value->write().size() > stream_.value_bytes_max()) {
-      poll.problem = "the value is longer than an eighth of the stream's history";
-    } else if (value) {
-      publish(*std::move(value), poll.seconds);
-    } else {
-      poll.problem = joined({"the node's answer cannot be used (", value.error(), ")"});
-    }
+    poll.problem = value ? publish(*std::move(value), poll.seconds)
+                         : joined({"the node's answer cannot be used (", value.error(), ")"});
   }
   if (poll.problem.empty()) {
     stream_.counters.polls.fetch_add(1, std::memory_order_relaxed);
@@ -147,30 +142,43 @@ void Poller::learn() {
   if (memory_.new_entries) {
     for (const Json& value : known->new_values) memory_.new_entries->note(value);
   }
-  if (!spec_.on_change) return;
-  memory_.last = std::move(known->last);
-  if (known->seconds > memory_.last_seconds.value_or(0)) memory_.last_seconds = known->seconds;
+  if (spec_.on_change) memory_.last = std::move(known->last);
+  note_polled_until(known->seconds);
+}
+
+void Poller::note_polled_until(std::int64_t seconds) {
+  if (tells_of_pauses() && seconds > memory_.last_seconds.value_or(0)) memory_.last_seconds = seconds;
 }
 
 // After an interruption or a pause a value follows, even an equal one or one without entries, so that subscribers know where
 // they stand and notices never push the last value out of the history. A stream of new entries begins with the first
 // poll, even if there are none.
-void Poller::publish(Json value, std::int64_t seconds) {
+std::string Poller::publish(Json value, std::int64_t seconds) {
+  std::size_t new_entries = 0;
+  if (memory_.new_entries) {
+    new_entries = memory_.new_entries->keep(value);
+    mapping_.count_sizes(value);
+  }
+  if (auto problem = stream_.problem_with_size(value.write().size()); !problem.empty()) return problem;
   owes_value_ = owes_value_ || stream_.is_interrupted();
   stream_.restore(seconds);
-  if (spec_.on_change) note_pause(seconds);
-  if (memory_.new_entries) {
-    const std::size_t count = memory_.new_entries->keep(value);
-    mapping_.count_sizes(value);
-    if (count == 0 && !owes_value_ && stream_.has_published()) return;
+  if (tells_of_pauses()) note_pause(seconds);
+  if (!owes_value_ && !is_news(value, new_entries)) {
+    note_polled_until(seconds);
+    return {};
   }
-  if (spec_.on_change && !owes_value_ && memory_.last && *memory_.last == value) return;
   // If the hub is at a limit, the next poll offers what is new again.
-  if (stream_.publish(value, seconds) != Stream::Published::yes) return;
+  if (stream_.publish(value, seconds) != Stream::Published::yes) return {};
   owes_value_ = false;
   // The entries of a shared stream count as seen when they come back.
   if (memory_.new_entries && !stream_.is_shared()) memory_.new_entries->commit();
   if (spec_.on_change) memory_.last = std::move(value);
+  return {};
+}
+
+bool Poller::is_news(const Json& value, std::size_t new_entries) const {
+  if (memory_.new_entries && new_entries == 0 && stream_.has_published()) return false;
+  return !spec_.on_change || !memory_.last || *memory_.last != value;
 }
 
 // Nobody watched, a poll took long, or the process was stopped. If the hub is at a limit, the next poll says it.
@@ -181,7 +189,8 @@ void Poller::note_pause(std::int64_t seconds) {
     if (!stream_.pause(*memory_.last_seconds, seconds)) return;
     owes_value_ = true;
   }
-  memory_.last_seconds = seconds;
+  // What is published to a shared stream may be refused, and the pause with it.
+  if (!stream_.is_shared()) memory_.last_seconds = seconds;
 }
 
 }  // namespace fanfare::streams

@@ -37,16 +37,17 @@ class Node {
   virtual void call(const CallSpec& call, Done done) = 0;
 };
 
-// A time without polls is longer than so many intervals and a second: subscribers of a stream with on_change hear of
-// it, because they would take the silence for an unchanged value.
+// A time without polls is longer than so many intervals and a second: subscribers of a stream with on_change or new_only hear of
+// it, because they would take the silence for an unchanged value, or for no new entries.
 inline constexpr double kPauseIntervals = 2.5;
 
 // What a poller knows of what was published: for the poller that follows it.
 struct PollerMemory {
   std::optional<NewEntries> new_entries = {};
   std::optional<Json> last = {};  // the last value published, with on_change
-  std::optional<std::int64_t> last_seconds =
-      {};  // of the last poll that succeeded, since 1970; with on_change
+  // Of the last poll of which nothing can be lost any more, since 1970; with on_change or new_only. Of a shared stream: whoever polled;
+  // a poll that published something counts when that is stored.
+  std::optional<std::int64_t> last_seconds = {};
 };
 
 class Poller {
@@ -66,6 +67,10 @@ class Poller {
   void interval_changed();
   // The poller must not be used any more.
   PollerMemory take_memory() { return std::move(memory_); }
+  // As PollerMemory::last_seconds.
+  std::optional<std::int64_t> polled_until() const { return memory_.last_seconds; }
+  // Another instance has polled a shared stream until then.
+  void note_polled_until(std::int64_t seconds);
   // Nothing is asked any more, before wake().
   void rest() { is_active_ = false; }
   // False: idle.
@@ -80,7 +85,10 @@ class Poller {
   void finish(Poll& poll);
   void learn();
   Json document_of(const Poll& poll) const;
-  void publish(Json value, std::int64_t seconds);
+  bool tells_of_pauses() const { return spec_.on_change || spec_.new_only.has_value(); }
+  // What is wrong with the value, for subscribers; empty: nothing.
+  std::string publish(Json value, std::int64_t seconds);
+  bool is_news(const Json& value, std::size_t new_entries) const;
   void note_pause(std::int64_t seconds);
 
   const StreamSpec& spec_;

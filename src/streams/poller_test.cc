@@ -322,6 +322,43 @@ TEST_F(PollerTest, NewOnlyPublishesEachEntryOnce) {
   EXPECT_EQ(answer(R"([{"i":3},{"i":2}])"), "");
 }
 
+// Entries that came and went meanwhile are lost.
+TEST_F(PollerTest, NewOnlyTellsOfATimeWithoutSubscribers) {
+  begin({.name = "s",
+         .interval = seconds(2),
+         .calls = {{.name = "r", .method = "m"}},
+         .fields = {{.name = "list", .pointer = "/r"}},
+         .new_only = NewOnly{.list = "list", .key = "id"}});
+  client.say(R"({"type":"subscribe","stream":"s","position":true})");
+  answer(R"([{"id":1}])");
+  const std::string from = std::to_string(world.seconds());
+  unsubscribe();
+  advance(seconds(60));
+  client.say(R"({"type":"subscribe","stream":"s","history":0})");
+  const std::string got = answer(R"([{"id":1}])");
+  EXPECT_NE(got.find(R"("state":"paused","from":)" + from), std::string::npos) << got;
+  EXPECT_NE(got.find(R"("data":{"list":[]})"), std::string::npos) << got;
+  EXPECT_EQ(stream->counters.pauses, 1U);
+  advance(seconds(2));
+  EXPECT_EQ(answer(R"([{"id":1}])"), "");
+}
+
+// Only what is new counts.
+TEST_F(PollerTest, ALongListOfKnownEntriesIsNoLongValue) {
+  begin({.name = "s",
+         .calls = {{.name = "r", .method = "m"}},
+         .fields = {{.name = "list", .pointer = "/r"}},
+         .new_only = NewOnly{.list = "list", .key = "id"}});
+  subscribe();
+  const auto entry = [&](int id) {
+    return R"({"id":)" + std::to_string(id) + R"(,"text":")" +
+           std::string(stream->value_bytes_max() * 2 / 3, 'x') + "\"}";
+  };
+  answer("[" + entry(1) + "]");
+  advance(seconds(2));
+  EXPECT_NE(answer("[" + entry(1) + "," + entry(2) + "]").find(R"("id":2)"), std::string::npos);
+}
+
 TEST_F(PollerTest, SeveralCallsMakeOneValue) {
   StreamSpec two = height_spec();
   two.calls.push_back({.name = "peers", .method = "net_peerCount", .params = R"({"a":1})"});

@@ -20,7 +20,7 @@ struct Head {
   std::uint32_t patch_size;
   std::uint32_t checksum;
 };
-static_assert(sizeof(Head) == 64);
+static_assert(sizeof(Head) == kRecordHeadBytes);
 static_assert(std::endian::native == std::endian::little);
 
 constexpr std::uint64_t kVersion = std::uint64_t{1} << 8U;

@@ -8,6 +8,7 @@
 //
 // Numbers are little-endian. Records of a relayed stream travel between instances; the upper bytes of `kind` have their version.
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -33,6 +34,8 @@ struct Record {
   bool is_value() const { return kind == Kind::value; }
 };
 
+// What it has beside data and patch.
+inline constexpr std::size_t kRecordHeadBytes = 64;
 SharedBytes write_record(const Record& record);
 // A copy that stands at the position: TopicSetup::encode of streams.
 SharedBytes with_position(Position position, const SharedBytes& record);

@@ -312,5 +312,113 @@ TEST_F(SharedStreamTest, AMessageThatIsNoRecordIsMissingAndHarmsNothing) {
   EXPECT_TRUE(is_record(write_record({.data = "1"})));
 }
 
+TEST_F(SharedStreamTest, AValueThatTheBrokerDoesNotTakeIsToldAtEveryInstance) {
+  const StreamSpec spec = spec_of();
+  Side a(broker, spec);
+  Side b(broker, spec);
+  a.relay.payload_max = 500;
+  for (Side* side : {&a, &b}) side->say(R"({"type":"subscribe","stream":"s"})");
+  a.poll("1");
+  b.settle();
+  b.client.take();
+  a.poll('"' + std::string(600, 'x') + '"');
+  b.settle();
+  const std::string got = b.client.take();
+  EXPECT_NE(got.find(R"("state":"interrupted","reason":"the value has 608 bytes, and the broker between the )"
+                     R"(servers takes 436: its max_payload is too low")"),
+            std::string::npos)
+      << got;
+  a.poll('"' + std::string(600, 'x') + '"');
+  b.settle();
+  EXPECT_EQ(b.client.take(), "") << "said once";
+  a.poll("2");
+  b.settle();
+  const std::string after = b.client.take();
+  EXPECT_LT(after.find(R"("state":"restored")"), after.find(R"({"n":2})")) << after;
+}
+
+// With the patch the record would be too long.
+TEST_F(SharedStreamTest, ARecordThatTheBrokerTakesWithoutItsPatchHasNone) {
+  StreamSpec spec = spec_of();
+  spec.fields = {{.name = "a", .pointer = "/r/a"}, {.name = "b", .pointer = "/r/b"}};
+  Side a(broker, spec);
+  a.relay.payload_max = 500;
+  a.say(R"({"type":"subscribe","stream":"s"})");
+  const auto value = [](char changed) {
+    return R"({"a":")" + std::string(200, 'x') + R"(","b":")" + std::string(150, changed) + R"("})";
+  };
+  a.poll(value('1'));
+  a.poll(value('2'));
+  ASSERT_EQ(broker.streams["stream:s"].size(), 2U);
+  const SharedBytes last = broker.streams["stream:s"].back();
+  EXPECT_LE(last.size(), 500U);
+  EXPECT_EQ(read_record(last).patch, "");
+}
+
+// The entries that the node listed only meanwhile are lost.
+TEST_F(SharedStreamTest, ATimeWithoutPollsIsToldOnceAtEveryInstance) {
+  const StreamSpec spec = new_entries_spec();
+  Side a(broker, spec);
+  Side b(broker, spec);
+  for (Side* side : {&a, &b}) side->say(R"({"type":"subscribe","stream":"s","position":true})");
+  a.poll(R"([{"id":1}])");
+  b.settle();
+  b.client.take();
+  for (Side* side : {&a, &b}) {
+    side->relay.set_connected(false);
+    side->world.loops.clock.advance(seconds(60));
+    side->relay.set_connected(true);
+    side->settle();
+  }
+  // Whoever polls first tells it.
+  b.poll(R"([{"id":1},{"id":7}])");
+  a.settle();
+  a.poll(R"([{"id":1},{"id":7}])");
+  b.settle();
+  for (Side* side : {&a, &b}) {
+    const std::string got = side->client.take();
+    const std::size_t paused = got.find(R"("state":"paused","from":)");
+    ASSERT_NE(paused, std::string::npos) << got;
+    EXPECT_EQ(got.find(R"("state":"paused")", paused + 1), std::string::npos) << got;
+    EXPECT_LT(paused, got.find(R"({"list":[{"id":7}]})")) << got;
+  }
+  EXPECT_EQ(b.stream->counters.pauses, 1U);
+}
+
+// Silence with polls is no pause, whoever polled.
+TEST_F(SharedStreamTest, WhoeverTakesOverKnowsUntilWhenOthersPolled) {
+  const StreamSpec spec = new_entries_spec();
+  Side a(broker, spec);
+  Side b(broker, spec);
+  for (Side* side : {&a, &b}) side->say(R"({"type":"subscribe","stream":"s","position":true})");
+  a.poll(R"([{"id":1}])");
+  for (int i = 0; i < 10; ++i) a.poll(R"([{"id":1}])");
+  EXPECT_EQ(broker.streams["stream:s"].size(), 1U);
+  b.settle();
+  b.world.loops.clock.advance(seconds(20));
+  ASSERT_TRUE(a.poller->polled_until().has_value());
+  b.poller->note_polled_until(*a.poller->polled_until());
+  b.poll(R"([{"id":1}])");
+  EXPECT_EQ(broker.streams["stream:s"].size(), 1U);
+}
+
+TEST_F(SharedStreamTest, APauseThatTheBrokerRefusedIsToldByALaterPoll) {
+  const StreamSpec spec = new_entries_spec();
+  Side a(broker, spec);
+  a.say(R"({"type":"subscribe","stream":"s","position":true})");
+  a.poll(R"([{"id":1}])");
+  a.client.take();
+  for (int i = 0; i < 10; ++i) {
+    a.world.loops.clock.advance(seconds(2));
+    a.poller->wake();
+    a.node.answer(R"([{"id":1},{"id":2}])");
+    EXPECT_TRUE(a.relay.refuse_one());
+  }
+  a.poll(R"([{"id":3}])");
+  const std::string got = a.client.take();
+  EXPECT_NE(got.find(R"("state":"paused")"), std::string::npos) << got;
+  EXPECT_EQ(data_of(got), R"({"list":[{"id":3}]} )");
+}
+
 }  // namespace
 }  // namespace fanfare::streams

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/text.h"
 #include "streams/canonical.h"
 #include "streams/merge_patch.h"
 #include "streams/record.h"
@@ -9,7 +10,7 @@
 namespace fanfare::streams {
 namespace {
 
-// A longer record of a shared stream has no patch: brokers take messages of 1 MiB by default.
+// A longer record of a shared stream has no patch, if its broker says nothing: brokers take messages of 1 MiB by default.
 constexpr std::size_t kSharedBytesMax = 1'000'000;
 
 }  // namespace
@@ -83,10 +84,24 @@ Stream::Published Stream::publish(const Json& value, std::int64_t seconds) {
   return publish_next(value, seconds);
 }
 
+std::size_t Stream::shared_bytes_max() const {
+  if (shared_ == nullptr) return SIZE_MAX;
+  const std::size_t most = hub_.relay_payload_bytes_max();
+  return most - std::min(most, kRecordHeadBytes);
+}
+
+std::string Stream::problem_with_size(std::size_t bytes) const {
+  if (bytes > value_bytes_max_) return "the value is longer than an eighth of the stream's history";
+  const std::size_t most = shared_bytes_max();
+  if (bytes <= most) return {};
+  return joined({"the value has ", std::to_string(bytes), " bytes, and the broker between the servers takes ",
+                 std::to_string(most), ": its max_payload is too low"});
+}
+
 // A patch is made only if it is shorter than the value.
 Stream::Published Stream::publish_next(Json value, std::int64_t seconds) {
   const std::string data = value.write();
-  if (data.size() > value_bytes_max_) {
+  if (data.size() > value_bytes_max()) {
     counters.refused.fetch_add(1, std::memory_order_relaxed);
     return Published::too_long;
   }
@@ -94,7 +109,8 @@ Stream::Published Stream::publish_next(Json value, std::int64_t seconds) {
   std::string patch;
   if (last_) {
     if (const auto difference = merge_difference(*last_, value)) patch = difference->write();
-    const bool fits = shared_ == nullptr || data.size() + patch.size() <= kSharedBytesMax;
+    const bool fits =
+        shared_ == nullptr || data.size() + patch.size() <= std::min(shared_bytes_max(), kSharedBytesMax);
     if (fits && !patch.empty() && patch.size() < data.size()) {
       record.base = serial_;
       record.patch = patch;
@@ -145,7 +161,9 @@ bool Stream::end_interruption(std::int64_t seconds) {
 bool Stream::pause(std::int64_t from_seconds, std::int64_t until_seconds) {
   const std::string from = std::to_string(from_seconds);
   const std::lock_guard lock(mutex_);
-  return offer({.kind = Record::Kind::paused, .seconds = until_seconds, .data = from});
+  if (!offer({.kind = Record::Kind::paused, .seconds = until_seconds, .data = from})) return false;
+  counters.pauses.fetch_add(1, std::memory_order_relaxed);
+  return true;
 }
 
 bool Stream::offer(const Record& record) {

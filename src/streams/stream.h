@@ -1,6 +1,7 @@
 #pragma once
 // A stream of the process: its hub topic, and the state of its publisher. Any thread.
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -26,6 +27,7 @@ struct StreamCounters {
   std::atomic<std::uint64_t> polls = 0;          // that ended with a usable answer
   std::atomic<std::uint64_t> polls_failed = 0;   // that did not
   std::atomic<std::uint64_t> interruptions = 0;  // times the stream became interrupted
+  std::atomic<std::uint64_t> pauses = 0;         // times without polls that subscribers were told of
 };
 
 class Stream {
@@ -91,13 +93,17 @@ class Stream {
   // How it is polled from now on. Its events go on.
   void set_polling(std::int64_t interval_ms, bool on_change);
   const std::shared_ptr<pubsub::Topic>& topic() const { return topic_; }
-  // A longer value is not published. The history holds the last two whatever their size.
-  std::size_t value_bytes_max() const { return value_bytes_max_; }
+  // A longer value is not published. The history holds the last two whatever their size, and a shared stream's broker takes it.
+  std::size_t value_bytes_max() const { return std::min(value_bytes_max_, shared_bytes_max()); }
+  // Why a value of that size is not published, for subscribers; empty: it is.
+  std::string problem_with_size(std::size_t bytes) const;
 
   StreamCounters counters;
 
  private:
   bool offer(const Record& record);
+  // Of a shared stream: what a record may hold, by what its broker takes.
+  std::size_t shared_bytes_max() const;
   // With the mutex held.
   Published publish_next(Json value, std::int64_t seconds);
   bool end_interruption(std::int64_t seconds);

@@ -68,7 +68,7 @@ constexpr auto kNewest = std::to_array<std::string_view>({
 });
 static_assert(std::ranges::is_sorted(kNewest));
 
-constexpr std::size_t kHashTextSize = 66;
+constexpr std::size_t kHashParameterSize = 66;
 
 // `raw` is a number, a tag, a hash, or EIP-1898's object with one of them.
 std::uint64_t needed_for(std::string_view raw, std::uint64_t shown) {
@@ -80,7 +80,7 @@ std::uint64_t needed_for(std::string_view raw, std::uint64_t shown) {
   const auto text = jsonrpc::string_value(raw);
   if (!text) return shown;
   if (text == "earliest") return 0;
-  if (!text->starts_with("0x") || text->size() == kHashTextSize) return shown;
+  if (!text->starts_with("0x") || text->size() == kHashParameterSize) return shown;
   std::uint64_t value = 0;
   const char* const end = text->data() + text->size();
   const auto [read, failed] = std::from_chars(text->data() + 2, end, value, 16);

@@ -209,10 +209,11 @@ void PoolMembers::ask_head(std::size_t index, HeadWaiter waiter) {
   member.head_asked = true;
   const Instant begun = worker_.now();
   member.head_asked_at = begun;
-  CallOptions options{.timeout = options_.probe_timeout,
-                      .for_source = true,
-                      .method = "eth_blockNumber",
-                      .repeat = Repeat::always};
+  CallOptions options;
+  options.timeout = options_.probe_timeout;
+  options.for_source = true;
+  options.method = "eth_blockNumber";
+  options.repeat = Repeat::always;
   member.backend->call(
       std::string(kHeadQuery), std::move(options), [this, index, begun](const Result& result) {
         if (ended_) return;

@@ -10,7 +10,7 @@
 namespace fanfare::upstream {
 namespace {
 
-constexpr std::size_t kHashTextSize = 66;
+constexpr std::size_t kBlockHashSize = 66;
 
 // Methods whose answer depends on the chain only through one parameter that names a block.
 struct Rule {
@@ -38,7 +38,7 @@ constexpr std::array kRules = std::to_array<Rule>({
 });
 
 bool is_hash(std::string_view text) {
-  return text.size() == kHashTextSize && text.starts_with("0x");
+  return text.size() == kBlockHashSize && text.starts_with("0x");
 }
 
 std::optional<std::uint64_t> quantity(std::string_view text) {

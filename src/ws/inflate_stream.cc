@@ -11,7 +11,7 @@ namespace fanfare::ws {
 namespace {
 
 // RFC7692§7.2.2: what the sender took off.
-constexpr std::array<std::uint8_t, 4> kTail{0x00, 0x00, 0xff, 0xff};
+constexpr std::array<std::uint8_t, 4> kEmptyBlock{0x00, 0x00, 0xff, 0xff};
 constexpr std::size_t kPieceBytesMax = std::size_t{1} << 30;  // zlib counts in 32 bits
 constexpr std::size_t kChunkBytes = 16 * 1024;
 
@@ -43,7 +43,7 @@ std::expected<void, CodecError> InflateStream::feed(Bytes piece, bool last, cons
   // A final block, and not even its padding byte behind it: the message is whole. See
   // docs/decisions/0052-a-final-block-without-its-padding-byte.md.
   if (ended_) return {};
-  if (auto done = run(kTail, limits, message); !done) return done;
+  if (auto done = run(kEmptyBlock, limits, message); !done) return done;
   // At the end of a block, no bit of the next one read: the message was whole.
   constexpr int kAtBlockEnd = 128;
   constexpr int kUnusedBits = 63;

@@ -21,6 +21,9 @@
 #:   ./dev bench --canvas [--quick] [ROW...] 10,000 viewers of a canvas, 8,000 pixels a second, 1,000 cursors; every viewer's hashes are
 #:                                 checked. 8 minutes; --quick: 2
 #:   ./dev bench --relay [--quick]  hub topics over NATS JetStream next to topics of one process: throughput and latency. 3 minutes; --quick: 1
+#:   ./dev bench --costs [--quick] [PART...] what a connection, a subscription, an event, a chain and an instance cost, for `fanfare size`.
+#:                                 25 minutes, as root (kernel memory), with nats-server; --quick: a trial. PART: connections,
+#:                                 subscriptions, deliveries, chains, broker
 #:   ./dev bench --instructions    instructions per message that our server executes outside the kernel (callgrind)
 #:   ./dev bench --micro [ARG...]  the microbenchmarks of bench/*_bench.cc; ARG is passed to Google Benchmark
 #:
@@ -34,13 +37,14 @@ build_bench() {
     { show_failure build-bench && die "the bench build failed"; }
 }
 
-for kind in attacks streams access overload; do
+for kind in attacks streams access overload costs; do
   if [[ " $* " == *" --$kind "* ]]; then
     need build
     preset=release targets=(fanfare programs_rpc_server)
     if [[ " $* " == *" --tsan "* ]]; then preset=tsan targets=(fanfare); fi
     quietly "build $preset" "build-$preset" configure_and_build "$preset" "${targets[@]}" ||
       { show_failure "build-$preset" && die "the $preset build failed"; }
+    if [[ $kind == costs ]]; then need cluster; fi
     exec python3 "tools/bench_$kind.py" "$@"
   fi
 done

@@ -1,6 +1,7 @@
 #pragma once
 // `fanfare check FILE --against OTHER`: what a reload would change.
 
+#include <optional>
 #include <ostream>
 #include <string>
 
@@ -12,6 +13,6 @@ namespace fanfare::app {
 // 1 if something needs a restart, or 2 if one of the files has an error, which is on `complaints`.
 int run_check_against(const std::string& file, const std::string& running_file,
                       const gateway::EnvironmentLookup& environment, std::ostream& out,
-                      std::ostream& complaints);
+                      std::ostream& complaints, const std::optional<std::string>& own_page = {});
 
 }  // namespace fanfare::app

@@ -61,6 +61,33 @@ TEST_F(CheckAgainst, WhatTheServerCouldNotStartWithIsAnError) {
             new_ + ": server.tls: certificate file \"/no/such.pem\": No such file or directory\n");
 }
 
+TEST_F(CheckAgainst, TheDashboardIsCompared) {
+  fs::create_directory(folder_ / "page");
+  const std::string page = (folder_ / "page").string();
+  const std::string web = "web: { enabled: true, directory: " + page + " }\n";
+  EXPECT_EQ(check(text(web, "5s"), text("", "5s")), 2);
+  EXPECT_EQ(complaints_.str(), new_ + ": web.directory has no index.html (\"" + page +
+                                   "\"), expected the directory of the built page\n");
+  std::ofstream(folder_ / "page" / "index.html") << "<!doctype html>";
+  EXPECT_EQ(check(text(web, "5s"), text("", "5s")), 0);
+  EXPECT_EQ(out_.str(),
+            "~ listener 127.0.0.1:4000: what is served there (metrics, web, streams, canvas, admin)\n");
+}
+
+// A reload cannot bind it while the other one is open.
+TEST_F(CheckAgainst, AnAddressThatTheRunningServerHasIsStatus2) {
+  EXPECT_EQ(check(text("server: { httpHost: localhost }\n", "5s"), text("", "5s")), 2);
+  EXPECT_EQ(out_.str(), "");
+  EXPECT_THAT(complaints_.str(),
+              testing::HasSubstr("server.httpPort: localhost:4000 cannot be bound, because "
+                                 "the running server listens at 127.0.0.1:4000"));
+}
+
+TEST_F(CheckAgainst, AWarningIsShownAndIsNoError) {
+  EXPECT_EQ(check(text("admin: { socket: /no/such/admin.sock }\n", "5s"), text("", "5s")), 0);
+  EXPECT_THAT(complaints_.str(), testing::StartsWith(new_ + ": warning: admin.socket: "));
+}
+
 TEST_F(CheckAgainst, SaysThatNothingWouldChange) {
   EXPECT_EQ(check(text("", "5s"), text("", "5s")), 0);
   EXPECT_EQ(out_.str(), "nothing would change\n");

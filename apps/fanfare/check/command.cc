@@ -8,24 +8,23 @@
 #include "gateway/config_yaml.h"
 #include "gateway/defend/system_limits.h"
 #include "gateway/places.h"
-#include "serve/web_directory.h"
+#include "serve/page.h"
 
 namespace fanfare::app {
 
 int run_check(const std::string& file, const gateway::EnvironmentLookup& environment, std::ostream& out,
-              std::ostream& complaints, bool system) {
+              std::ostream& complaints, bool system, const std::optional<std::string>& own_page) {
   const auto config = gateway::load_config(file, environment);
   if (!config) {
     complaints << config.error().messages() << "\n";
     return 2;
   }
-  const std::string& page = config->web.directory;
-  if (config->web.enabled && !page.empty() && !is_web_directory(page)) {
-    complaints << file << ": web.directory has no index.html (" << gateway::quoted_for_message(page)
-               << "), expected the directory of the built page\n";
+  const auto with_page = plan_with_page(*config, file, own_page);
+  if (!with_page) {
+    complaints << file << ": " << with_page.error() << "\n";
     return 2;
   }
-  const gateway::ServePlan plan = gateway::plan_from(*config);
+  const gateway::ServePlan& plan = *with_page;
   const std::vector<gateway::PlaceProblem> places = gateway::find_place_problems(plan);
   for (const gateway::PlaceProblem& problem : places) {
     complaints << file << (problem.is_warning ? ": warning: " : ": ") << problem.text << "\n";

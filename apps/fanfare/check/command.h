@@ -1,6 +1,7 @@
 #pragma once
 // `fanfare check FILE`: reads a configuration and its certificate, and prints a summary or the error.
 
+#include <optional>
 #include <ostream>
 #include <string>
 
@@ -8,9 +9,9 @@
 
 namespace fanfare::app {
 
-// Returns the exit status: 0 with a summary on `out` and warnings (an expired certificate) on `complaints`,
+// `own_page`: the directory with the files of the dashboard that belongs to this program. Returns the exit status: 0 with a summary on `out` and warnings (an expired certificate) on `complaints`,
 // or 2 with the error on `complaints`.
 int run_check(const std::string& file, const gateway::EnvironmentLookup& environment, std::ostream& out,
-              std::ostream& complaints, bool system = false);
+              std::ostream& complaints, bool system = false, const std::optional<std::string>& own_page = {});
 
 }  // namespace fanfare::app

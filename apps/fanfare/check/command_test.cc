@@ -82,6 +82,25 @@ TEST_F(CheckCommand, ADirectoryWithoutThePageIsNotGood) {
   EXPECT_THAT(with.out, HasSubstr("\ndashboard at /, from " + directory + "\n"));
 }
 
+// As `serve` and a reload would say.
+TEST_F(CheckCommand, APageThatIsNotBesideTheProgramIsNotGood) {
+  const Checked without = check("web: { enabled: true }");
+  EXPECT_EQ(without.status, 2);
+  EXPECT_EQ(without.complaints,
+            file_ +
+                ": the dashboard's files are not beside the program, expected web.directory "
+                "in " +
+                file_ + ", or --web-dir\n");
+}
+
+// Its first line would be the end of the configuration.
+TEST_F(CheckCommand, TheFileItselfIsNoAccessLog) {
+  const Checked checked = check("server: { accessLog: { path: " + file_ + " } }");
+  EXPECT_EQ(checked.status, 2);
+  EXPECT_EQ(checked.complaints, file_ + ": server.accessLog.path is the configuration file itself (\"" +
+                                    file_ + "\"), expected another file\n");
+}
+
 TEST_F(CheckCommand, AnExpiredCertificateIsGoodWithAWarning) {
   const TestCertificate expired(TestCertificateOptions{.valid_from_s = -7200, .valid_until_s = -3600});
   const Checked checked = check(expired.certificate_file(), expired.key_file());

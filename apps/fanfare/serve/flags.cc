@@ -17,7 +17,7 @@
 #include "gateway/mount_plans.h"
 #include "gateway/observe/otel_environment.h"
 #include "net/socket.h"
-#include "serve/web_directory.h"
+#include "serve/page.h"
 #include "server/browser_rules.h"
 
 namespace fanfare::app {
@@ -281,17 +281,6 @@ net::LoopKind loop_kind(const ServeArguments& arguments) {
   return net::LoopKind::automatic;
 }
 
-// Mounts the dashboard on every listener that serves JSON-RPC over HTTP.
-void mount_page(ServePlan& plan, const std::string& directory) {
-  for (gateway::ListenerPlan& listener : plan.listeners) {
-    if (!gateway::serves_http(listener)) continue;
-    for (gateway::MountPlan& mount : gateway::web_mounts(directory, FANFARE_VERSION)) {
-      listener.mounts.push_back(std::move(mount));
-    }
-  }
-  if (plan.admin) plan.admin->web_directory = directory;
-}
-
 std::expected<void, std::string> read_admin_socket(const ServeArguments& arguments, ServePlan& plan) {
   if (!arguments.admin_socket) return {};
   const std::string& path = *arguments.admin_socket;
@@ -303,36 +292,15 @@ std::expected<void, std::string> read_admin_socket(const ServeArguments& argumen
   return {};
 }
 
-// The directory that `setting` names, if it names one, or else the program's own. Empty: there is none.
-std::expected<std::optional<std::string>, std::string> page_directory(
-    std::string_view setting, const std::optional<std::string>& named,
-    const std::optional<std::string>& own_page) {
-  if (named && !is_web_directory(*named)) {
-    return wrong(setting, "has no index.html (" + gateway::quoted_for_message(*named) +
-                              "), expected the directory of the built page");
-  }
-  return named ? named : own_page;
-}
-
 std::expected<ServePlan, std::string> plan_of_file(const std::string& file, const ServeArguments& arguments,
                                                    const gateway::EnvironmentLookup& environment,
                                                    const std::optional<std::string>& own_page) {
   const auto config = gateway::load_config(file, environment);
   if (!config) return Wrong(config.error().messages());
-  ServePlan plan = gateway::plan_from(*config);
   // --web-dir asks for the page, too.
   const bool is_wanted = (config->web.enabled || arguments.web_dir) && !arguments.no_web;
-  if (!is_wanted) return plan;
-  const bool in_file = !arguments.web_dir && !config->web.directory.empty();
-  const auto directory = page_directory(in_file ? "web.directory" : "--web-dir",
-                                        in_file ? config->web.directory : arguments.web_dir, own_page);
-  if (!directory) return Wrong(directory.error());
-  if (!*directory) {
-    return Wrong(
-        "fanfare serve: the dashboard's files are not beside the program, expected web.directory in " + file +
-        ", or --web-dir");
-  }
-  mount_page(plan, **directory);
+  auto plan = plan_with_page(*config, file, own_page, is_wanted, arguments.web_dir);
+  if (!plan) return Wrong("fanfare serve: " + plan.error());
   return plan;
 }
 
@@ -374,7 +342,7 @@ std::expected<ServePlan, std::string> plan_of(const ServeArguments& arguments,
   }
   if (!file && !arguments.no_web) {
     const auto directory = page_directory("--web-dir", arguments.web_dir, own_page);
-    if (!directory) return Wrong(directory.error());
+    if (!directory) return Wrong("fanfare serve: " + directory.error());
     if (*directory) mount_page(*plan, **directory);
   }
   if (auto read = read_log_level(arguments, environment, plan->log_level); !read) return Wrong(read.error());

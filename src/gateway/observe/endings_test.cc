@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <future>
+#include <thread>
 
 namespace fanfare::gateway {
 namespace {
@@ -39,6 +40,28 @@ TEST(Endings, WhoeverDropsTheLastReferenceDoesNotWait) {
     go.set_value();
   }
   EXPECT_EQ(ended, 2);
+}
+
+// As long as one hangs, others that were dropped after it end.
+TEST(Endings, OneDoesNotWaitForAnother) {
+  std::promise<void> go;
+  std::promise<void> at_once;
+  at_once.set_value();
+  const std::shared_future<void> may_end = go.get_future().share();
+  const std::shared_future<void> ends = at_once.get_future().share();
+  std::atomic<int> ended = 0;
+  Endings endings;
+  auto hangs = endings.share(std::make_unique<Slow>(may_end, ended));
+  auto one = endings.share(std::make_unique<Slow>(ends, ended));
+  auto other = endings.share(std::make_unique<Slow>(ends, ended));
+  hangs.reset();
+  one.reset();
+  other.reset();
+  for (int i = 0; i < 10'000'000 && endings.count() > 1; ++i) std::this_thread::yield();
+  EXPECT_EQ(endings.count(), 1U);
+  EXPECT_EQ(ended, 2);
+  endings.share(std::make_unique<Slow>(ends, ended)).reset();
+  go.set_value();
 }
 
 TEST(Endings, WithoutObjectsThereIsNothingToWaitFor) {

@@ -23,14 +23,18 @@ std::string disk_error(int error) {
 
 }  // namespace
 
-LineWriter::LineWriter(const AccessLogPlan& plan, std::unique_ptr<LineSink> sink, ObserveCells& cells)
-    : plan_(plan), sink_(std::move(sink)), cells_(cells), queue_(plan.queued_lines_max), thread_([this] {
-        run();
-      }) {}
+LineWriter::LineWriter(const AccessLogPlan& plan, std::unique_ptr<LineSink> sink, ObserveCells& cells,
+                       Duration stop_limit)
+    : plan_(plan),
+      sink_(std::move(sink)),
+      cells_(cells),
+      stop_limit_(stop_limit),
+      queue_(plan.queued_lines_max),
+      thread_([this] { run(); }) {}
 
 LineWriter::~LineWriter() {
-  stopping_ = true;
   queue_.close();
+  stop_at_ = system_clock().now() + stop_limit_;
   thread_.join();
 }
 
@@ -49,7 +53,8 @@ void LineWriter::run() {
   for (bool closed = false; !closed;) {
     auto taken = queue_.take(1, kWait);
     closed = taken.closed;
-    if (reopens_.exchange(false)) reopen_now();
+    // One that ends has no file to open: another one has it now, or nobody.
+    if (reopens_.exchange(false) && !closed) reopen_now();
     const auto write = [&] {
       std::string text;
       std::uint64_t lines = 0;
@@ -60,18 +65,18 @@ void LineWriter::run() {
         write_all(std::exchange(text, {}), std::exchange(lines, 0));
       }
       if (lines > 0) write_all(text, lines);
-      report_lost();
+      report_lost(closed);
     };
     run_guarded("the access log", write);
   }
 }
 
 // In one place, so that the access log says that it has a gap where the gap is.
-void LineWriter::report_lost() {
+void LineWriter::report_lost(bool is_last) {
   const std::uint64_t refused = refused_.load(std::memory_order_relaxed);
   lost_ += refused - std::exchange(refused_told_, refused);
   const Instant now = system_clock().now();
-  if (lost_ == 0 || (now - told_at_ < kReportEvery && !stopping_)) return;
+  if (lost_ == 0 || (now - told_at_ < kReportEvery && !is_last)) return;
   told_at_ = now;
   const std::uint64_t lost = lost_;
   const std::string line = access_line_of(
@@ -88,14 +93,16 @@ void LineWriter::write_all(std::string_view text, std::uint64_t lines) {
   const std::size_t skipped = is_line_torn_ ? 1 : 0;
   std::size_t done = 0;
   while (done < text.size()) {
-    if (stopping_ && stop_at_ == Instant::max()) stop_at_ = system_clock().now() + kStopLimit;
-    const auto wrote = sink_->write(text.substr(done));
-    if (!wrote || (*wrote == 0 && system_clock().now() >= stop_at_)) {
+    // Each write may wait for a while, and there may be many lines.
+    const auto wrote = system_clock().now() < stop_at_.load()
+                           ? sink_->write(text.substr(done))
+                           : std::expected<std::size_t, int>(std::unexpected(ETIMEDOUT));
+    if (!wrote) {
       if (done > 0) is_line_torn_ = text[done - 1] != '\n';
       const auto whole = std::ranges::count(text.substr(0, done).substr(std::min(skipped, done)), '\n');
       const std::uint64_t written = std::min(lines, static_cast<std::uint64_t>(whole));
       cells_.lines.add(written);
-      return failed(wrote ? ETIMEDOUT : wrote.error(), lines - written);
+      return failed(wrote.error(), lines - written);
     }
     done += *wrote;
   }

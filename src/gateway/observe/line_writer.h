@@ -38,14 +38,15 @@ std::expected<std::unique_ptr<LineSink>, int> open_line_sink(const std::string& 
 
 class LineWriter {
  public:
+  static constexpr Duration kStopLimit = std::chrono::seconds(2);
+
   // Begins to write at once. The cells must outlive it.
-  LineWriter(const AccessLogPlan& plan, std::unique_ptr<LineSink> sink, ObserveCells& cells);
+  LineWriter(const AccessLogPlan& plan, std::unique_ptr<LineSink> sink, ObserveCells& cells,
+             Duration stop_limit = kStopLimit);
   LineWriter(const LineWriter&) = delete;
   LineWriter& operator=(const LineWriter&) = delete;
-  // Writes what waits, for at most kStopLimit.
+  // Writes what waits, for at most `stop_limit` and one write more. The rest is counted as dropped.
   ~LineWriter();
-
-  static constexpr Duration kStopLimit = std::chrono::seconds(2);
 
   // Any thread; never waits for the disk.
   void push(AccessRecord record);
@@ -54,7 +55,7 @@ class LineWriter {
 
  private:
   void run();
-  void report_lost();
+  void report_lost(bool is_last);
   void write_all(std::string_view text, std::uint64_t lines);
   void failed(int error, std::uint64_t lines);
   void reopen_now();
@@ -62,16 +63,16 @@ class LineWriter {
   const AccessLogPlan plan_;
   const std::unique_ptr<LineSink> sink_;
   ObserveCells& cells_;
+  const Duration stop_limit_;
   BoundedQueue<AccessRecord> queue_;
   std::atomic<bool> reopens_ = false;
-  std::atomic<bool> stopping_ = false;
-  std::atomic<std::uint64_t> refused_ = 0;  // by the queue
+  std::atomic<Instant> stop_at_ = Instant::max();  // from then on it writes nothing
+  std::atomic<std::uint64_t> refused_ = 0;         // by the queue
   // What follows belongs to the thread.
   std::uint64_t refused_told_ = 0;
   std::uint64_t lost_ = 0;     // not in the access log yet
   bool is_failing_ = false;    // the last write failed
   bool is_line_torn_ = false;  // a part of a line was written
-  Instant stop_at_ = Instant::max();
   Instant told_at_{};
   std::thread thread_;  // last: it uses everything above
 };

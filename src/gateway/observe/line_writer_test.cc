@@ -138,6 +138,41 @@ TEST_F(LineWriterTest, EndsAlthoughTheDiskIsFull) {
   EXPECT_EQ(dropped(Unrecorded::failed), 1U);
 }
 
+// A pipe that nobody reads.
+class StuckSink final : public LineSink {
+ public:
+  explicit StuckSink(Disk& disk) : disk_(disk) {}
+  std::expected<std::size_t, int> write(std::string_view text) override {
+    const std::scoped_lock lock(disk_.mutex);
+    if (disk_.text != text) ++disk_.writes;
+    disk_.text = text;
+    disk_.changed.notify_all();
+    return 0;
+  }
+  std::expected<void, int> reopen() override {
+    const std::scoped_lock lock(disk_.mutex);
+    ++disk_.reopens;
+    return {};
+  }
+
+ private:
+  Disk& disk_;
+};
+
+TEST_F(LineWriterTest, WhatIsLeftAtItsLimitIsNotTriedOneAfterAnother) {
+  auto log = std::make_unique<LineWriter>(
+      AccessLogPlan{.path = "pipe", .format = log::Format::text, .queued_lines_max = 100},
+      std::make_unique<StuckSink>(disk_), cells_, Duration::zero());
+  log->push(record("first"));
+  disk_.wait_until([&] { return disk_.writes > 0; });
+  for (int i = 0; i < 20; ++i) log->push(record("later"));
+  log->reopen();
+  log.reset();
+  EXPECT_EQ(disk_.writes, 1) << "different texts";
+  EXPECT_EQ(dropped(Unrecorded::failed), 21U);
+  EXPECT_EQ(disk_.reopens, 0) << "it ends";
+}
+
 TEST_F(LineWriterTest, ReopensWhenAsked) {
   auto log = writer();
   log->reopen();

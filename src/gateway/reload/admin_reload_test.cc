@@ -144,6 +144,30 @@ TEST_P(AdminReloadTest, TheDashboardOnAPortThatStaysComesAndGoes) {
   std::filesystem::remove_all(folder);
 }
 
+TEST_P(AdminReloadTest, ASocketWhoseFileIsGoneIsBoundAgainWithItsMode) {
+  listen_at("a");
+  start();
+  std::filesystem::remove(socket_path("a"));
+  plan_.admin->listeners.front().unix_mode = 0660;
+  EXPECT_THAT(reload(), ElementsAre("~ admin.mode: 0600 -> 0660"));
+  EXPECT_EQ(status_at("a"), "HTTP/1.1 200");
+  EXPECT_EQ(mode_of("a"), 0660U);
+  // A link to a file of somebody else: that file stays as it is, and other changes are applied.
+  std::ofstream(socket_path("other")) << "precious";
+  ::chmod(socket_path("other").c_str(), 0600);
+  std::filesystem::remove(socket_path("a"));
+  std::filesystem::create_symlink(socket_path("other"), socket_path("a"));
+  plan_.admin->listeners.front().unix_mode = 0666;
+  plan_.networks.pop_back();
+  EXPECT_THAT(reload(), ElementsAre("- network side/1337", "~ admin.mode: 0660 -> 0666"));
+  EXPECT_EQ(mode_of("other"), 0600U);
+  std::filesystem::remove(socket_path("a"));
+  std::filesystem::remove(socket_path("other"));
+  EXPECT_THAT(reload(), IsEmpty());
+  EXPECT_EQ(status_at("a"), "HTTP/1.1 200");
+  EXPECT_EQ(mode_of("a"), 0666U);
+}
+
 TEST_P(AdminReloadTest, WhatCannotBeDoneChangesNothing) {
   listen_at("a");
   start();

@@ -68,6 +68,9 @@ class RoomDiffer {
     fixed("background", shown_colour(from.background), shown_colour(to.background));
     if (from.palette != to.palette) add(PlanChange::Kind::needs_restart, name("palette"));
     fixed("file", present_.file, wanted_.file);
+    if (present_.relayed != wanted_.relayed) {
+      add(PlanChange::Kind::needs_restart, name(wanted_.relayed ? "relay: true" : "relay: false"));
+    }
     fixed("sync", sync_of(present_), sync_of(wanted_));
     fixed("historyBytesMax", present_.history_bytes_max, wanted_.history_bytes_max);
   }

@@ -46,10 +46,12 @@ TEST(CanvasDiff, OfARoomItsLimitsChangeAndItsCanvasNeedsARestart) {
   room.spec.background = 0x00FF80;
   room.spec.palette = {0, 0x00FF80};
   room.full_sync = true;
+  room.relayed = true;
   room.history_bytes_max = 1 << 20;
   EXPECT_THAT(changes_of_rooms(running, wanted),
               ElementsAre("! room a background: #ffffff -> #00ff80 (needs a restart)",
-                          "! room a palette (needs a restart)", "! room a sync: 1s -> full (needs a restart)",
+                          "! room a palette (needs a restart)", "! room a relay: true (needs a restart)",
+                          "! room a sync: 1s -> full (needs a restart)",
                           "! room a historyBytesMax: 0 -> 1048576 (needs a restart)",
                           "~ room a pixelsPerSecond: 200 -> 7", "~ room a limits.usersMax: 100000 -> 8"));
   EXPECT_EQ(diff_plans(running, wanted).result, result);

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <thread>
 
+#include "base/log.h"
 #include "gateway/reload/reload_world_for_tests.h"
 
 namespace fanfare::gateway {
@@ -138,6 +139,20 @@ TEST_P(GatewayReloadTest, AStopEndsAllOfIt) {
     gateway_->reload(plan_);
   }
   gateway_->stop(1s);
+}
+
+TEST_P(GatewayReloadTest, ALevelThatTheOperatorHasSetStaysUntilTheFileHasAnother) {
+  plan_.log_level = log::Level::off;
+  start();
+  log::set_level(log::Level::error);
+  plan_.networks.pop_back();
+  EXPECT_EQ(reload().size(), 1U);
+  EXPECT_TRUE(log::enabled(log::Level::error));
+  EXPECT_FALSE(log::enabled(log::Level::warn));
+  plan_.log_level = log::Level::warn;
+  EXPECT_EQ(reload().size(), 1U);
+  EXPECT_TRUE(log::enabled(log::Level::warn));
+  log::set_level(log::Level::off);
 }
 
 INSTANTIATE_TEST_SUITE_P(Loops, GatewayReloadTest,

@@ -93,14 +93,6 @@ std::string name_of_listener(const server::ListenerOptions& at) {
   return (at.host.contains(':') ? "[" + at.host + "]" : at.host) + ":" + std::to_string(at.port);
 }
 
-server::ListenerOptions without_passed(server::ListenerOptions at) {
-  if (!at.is_ours) return at;
-  at.inherited_fd.reset();
-  at.more_fds.clear();
-  at.is_ours = false;
-  return at;
-}
-
 std::vector<std::string> keys_of_listeners(const std::vector<ListenerPlan>& listeners) {
   std::map<std::string, std::size_t> count;
   std::vector<std::string> keys;

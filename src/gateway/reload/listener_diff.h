@@ -13,8 +13,6 @@ std::vector<std::string> keys_of_listeners(const std::vector<ListenerPlan>& list
 
 // "127.0.0.1:4000", "[::1]:4000" or "unix:/run/fanfare/gateway.sock".
 std::string name_of_listener(const server::ListenerOptions& at);
-// A socket that an earlier process of ours has made is as good as one of our own.
-server::ListenerOptions without_passed(server::ListenerOptions at);
 
 // Those that are served after a reload.
 std::vector<ListenerPlan> diff_listeners(const std::vector<ListenerPlan>& running,

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "gateway/reload/reload_world_for_tests.h"
+#include "gateway/reload/reloader.h"
 
 namespace fanfare::gateway {
 namespace {
@@ -203,6 +204,23 @@ TEST_P(ObserveReloadTest, OnlyWhatIsJudgedForEachLineNeedsNoOtherLog) {
   EXPECT_THAT(reload(), IsEmpty());
   EXPECT_TRUE(is_open("moved"));
   EXPECT_FALSE(std::filesystem::exists(file("a")));
+}
+
+// logrotate has renamed the file, and the configuration names another one, or none.
+TEST_P(ObserveReloadTest, AFileThatAnotherPathReplacesIsNotCreatedAgain) {
+  log_to("old");
+  start();
+  ServePlan wanted = plan_;
+  Reloader reloader(*gateway_, plan_, [&] { return wanted; });
+  std::filesystem::rename(file("old"), file("old.1"));
+  wanted.observe.access_log.path = file("new");
+  reloader.reload_all();
+  EXPECT_TRUE(soon([&] { return !is_open("old.1"); }));
+  EXPECT_FALSE(std::filesystem::exists(file("old")));
+  // With the same path it is.
+  std::filesystem::rename(file("new"), file("new.1"));
+  reloader.reload_all();
+  EXPECT_TRUE(soon([&] { return std::filesystem::exists(file("new")); }));
 }
 
 INSTANTIATE_TEST_SUITE_P(Loops, ObserveReloadTest,

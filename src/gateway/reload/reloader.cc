@@ -53,6 +53,8 @@ void Reloader::reload_all() {
   reload_certificates(report);
   if (has_access_) gateway_.keep_cookie();
   if (read_again_) reload_plan(report);
+  // logrotate has renamed its file. After the plan: one that another path replaces is not created again.
+  gateway_.reopen_access_log();
   report.applied = report.errors.empty();
   for (ReloadRequests::Done& done : requests_.take()) done(report);
 }

@@ -26,7 +26,7 @@ class Reloader {
   Duration check_every() const { return has_access_ ? check_every_ : Duration::zero(); }
   // Reloads keys and roles if their files have changed.
   void look();
-  // Reloads everything. A plan that cannot be read changes nothing.
+  // Reloads everything, and opens the file of the access log again. A plan that cannot be read changes nothing.
   void reload_all();
 
  private:

@@ -1,0 +1,34 @@
+#pragma once
+// The dashboard of a plan. `serve`, its reloads and `check` use the same functions, so that they agree.
+
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "gateway/config.h"
+#include "gateway/serve_plan.h"
+
+namespace fanfare::app {
+
+// The directory that `setting` names, if it names one, or else the program's own (`own_page`). Empty: there is none. The error names the
+// setting.
+std::expected<std::optional<std::string>, std::string> page_directory(
+    std::string_view setting, const std::optional<std::string>& named,
+    const std::optional<std::string>& own_page);
+
+// Mounts it on every listener that serves JSON-RPC over HTTP, and on the port of the admin API.
+void mount_page(gateway::ServePlan& plan, const std::string& directory);
+
+// The plan of the configuration in `file`, with its dashboard if `web` asks for one. The error names the setting.
+std::expected<gateway::ServePlan, std::string> plan_with_page(const gateway::Config& config,
+                                                              const std::string& file,
+                                                              const std::optional<std::string>& own_page);
+// The same with a dashboard that is asked for, or not, in another way. `named`: of --web-dir.
+std::expected<gateway::ServePlan, std::string> plan_with_page(const gateway::Config& config,
+                                                              const std::string& file,
+                                                              const std::optional<std::string>& own_page,
+                                                              bool is_wanted,
+                                                              const std::optional<std::string>& named);
+
+}  // namespace fanfare::app

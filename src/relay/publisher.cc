@@ -1,0 +1,140 @@
+#include "relay/publisher.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "base/text.h"
+#include "relay/names.h"
+
+namespace fanfare::relay {
+namespace {
+
+constexpr std::size_t kHeaderBytesMax = 512;  // of a published event
+constexpr int kWrongLastSequence = 10071;     // the broker's err_code
+
+}  // namespace
+
+Publisher::Publisher(World world)
+    : world_(std::move(world)),
+      in_flight_(world_.options.in_flight_messages_max, world_.options.in_flight_bytes_max),
+      outgoing_(saturating_duration(world_.options.publish_timeout)),
+      instance_(std::to_string(SystemRandom().next_u64()) + "-") {}
+
+bool Publisher::take_room(std::size_t bytes) {
+  if (in_flight_.take(bytes) != pubsub::PendingRoom::Taken::yes) return false;
+  world_.counters.in_flight.fetch_add(1, std::memory_order_relaxed);
+  return true;
+}
+
+void Publisher::leave_room(std::size_t bytes) {
+  in_flight_.give_back(bytes);
+  world_.counters.in_flight.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void Publisher::connection_changed(bool is_connected) {
+  is_connected_ = is_connected;
+  outgoing_.forget_sent();
+  needs_retry_ = true;
+  if (!is_connected) return;
+  const std::size_t bytes_max = world_.link.payload_bytes_max();
+  payload_bytes_max_.store(bytes_max - std::min(bytes_max, kHeaderBytesMax), std::memory_order_relaxed);
+}
+
+bool Publisher::add(OutgoingEvent event) {
+  const bool may_send = outgoing_.may_send_at_once(event.topic);
+  const std::uint64_t number = outgoing_.add(std::move(event));
+  OutgoingEvent& added = *outgoing_.find(number);
+  if (may_send && send(number, added)) return false;
+  if (may_send) outgoing_.disturb(added);
+  needs_retry_ = true;
+  return outgoing_.size() == 1;
+}
+
+void Publisher::answered(const Incoming& message, std::uint64_t number) {
+  if (message.status == kNoResponders) {
+    // It was not stored: it waits until the topic has its stream again.
+    auto* const event = outgoing_.find(number);
+    if (event == nullptr) return;
+    outgoing_.disturb(*event);
+    needs_retry_ = true;
+    TopicFeed* const feed = world_.feed_of(event->topic);
+    if (feed != nullptr && feed->epoch() == event->epoch) feed->restart();
+    return;
+  }
+  const auto answer = acknowledgement_of(as_text(message.payload.view()));
+  auto event = outgoing_.take(number);
+  if (!answer || !event) return;
+  if (outgoing_.prove(event->topic)) needs_retry_ = true;
+  if (answer->sequence != 0) {
+    world_.counters.published.fetch_add(1, std::memory_order_relaxed);
+    return finish(*event, Position{.epoch = event->epoch, .offset = answer->sequence});
+  }
+  // Somebody else was first, which is meant to happen.
+  if (answer->error != kWrongLastSequence)
+    world_.log.event_refused(event->topic, answer->description, system_clock().now());
+  finish(*event, std::nullopt);
+}
+
+void Publisher::finish(OutgoingEvent& event, std::optional<Position> position) {
+  leave_room(event.payload.size());
+  if (!position) world_.counters.given_up.fetch_add(1, std::memory_order_relaxed);
+  event.done(position);
+}
+
+bool Publisher::is_impossible(const OutgoingEvent& event, const TopicFeed& feed) {
+  if (event.payload.size() > payload_bytes_max()) {
+    world_.log.event_too_big(event.topic, event.payload.size(), payload_bytes_max(), system_clock().now());
+    return true;
+  }
+  return event.after && event.after->epoch != feed.epoch();
+}
+
+bool Publisher::send(std::uint64_t number, OutgoingEvent& event) {
+  TopicFeed* const feed = world_.feed_of(event.topic);
+  if (!is_connected_ || feed == nullptr || !feed->is_ready()) {
+    needs_retry_ = true;
+    return false;
+  }
+  event.is_impossible = is_impossible(event, *feed);
+  if (event.is_impossible) {
+    needs_retry_ = true;
+    return true;  // it is taken out
+  }
+  std::vector<Header> headers = {{.name = "Nats-Msg-Id", .value = instance_ + std::to_string(number)}};
+  if (event.after)
+    headers.push_back({.name = "Nats-Expected-Last-Sequence", .value = std::to_string(event.after->offset)});
+  event.epoch = feed->epoch();
+  const std::string subject = subject_of(world_.options.name, feed->address().token, event.epoch);
+  const std::string reply = joined({world_.link.inbox(), kAnswer, std::to_string(number)});
+  if (!world_.link.publish(subject, reply, event.payload.view(), headers)) {
+    needs_retry_ = true;
+    return false;
+  }
+  if (event.sent_before) world_.counters.repeated.fetch_add(1, std::memory_order_relaxed);
+  event.sent_before = true;
+  event.sent = system_clock().now();
+  return true;
+}
+
+void Publisher::tick(Instant now) {
+  while (auto event = outgoing_.take_expired(now)) finish(*event, std::nullopt);
+  if (!needs_retry_ && now - scanned_ < kLookEvery) return;
+  scanned_ = now;
+  // Events that were sent with an epoch that has ended may be stored or not.
+  const auto is_over = [this](const OutgoingEvent& event) {
+    const TopicFeed* const feed = world_.feed_of(event.topic);
+    if (feed == nullptr || event.is_impossible) return true;
+    return feed->is_ready() && event.sent && event.epoch != feed->epoch();
+  };
+  while (auto event = outgoing_.take_first(is_over)) finish(*event, std::nullopt);
+  needs_retry_ = false;
+  outgoing_.send_unsent(now, kSendAgainAfter,
+                        [this](std::uint64_t number, OutgoingEvent& event) { return send(number, event); });
+}
+
+void Publisher::clear() {
+  while (auto event = outgoing_.take_first([](const OutgoingEvent&) { return true; })) event.reset();
+}
+
+}  // namespace fanfare::relay

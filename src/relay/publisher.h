@@ -1,0 +1,76 @@
+#pragma once
+// Publishes what was accepted: sends each event with the epoch of its topic, and again until the broker has answered, within limits
+// (relay/outgoing.h has the order). On the relay's thread, except where it says so.
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/random.h"
+#include "fanfare/nats.h"
+#include "pubsub/topic.h"
+#include "relay/counters.h"
+#include "relay/link.h"
+#include "relay/outgoing.h"
+#include "relay/relay_log.h"
+#include "relay/topic_feed.h"
+
+namespace fanfare::relay {
+
+class Publisher {
+ public:
+  // All outlive it.
+  struct World {
+    Link& link;
+    const NatsOptions& options;
+    RelayCounters& counters;
+    RelayLog& log;
+    std::function<TopicFeed*(std::string_view topic)> feed_of;  // null: it has none
+  };
+  explicit Publisher(World world);
+
+  // Any thread. Room for an event: false: there is none. It is given back with the event's answer.
+  bool take_room(std::size_t bytes);
+  void leave_room(std::size_t bytes);
+  // Any thread. A longer payload is given up.
+  std::size_t payload_bytes_max() const { return payload_bytes_max_.load(std::memory_order_relaxed); }
+
+  // Nothing that was sent before is known to have arrived.
+  void connection_changed(bool is_connected);
+  // True: it is not sent yet, and it is the only one.
+  bool add(OutgoingEvent event);
+  bool has(std::string_view topic) const { return outgoing_.has(topic); }
+  // `number`: behind kAnswer.
+  void answered(const Incoming& message, std::uint64_t number);
+  // Something is not sent.
+  bool needs_retry() const { return needs_retry_; }
+  void tick(Instant now);
+  // Receipts of what was not answered: destroyed uncalled, which the hub notices.
+  void clear();
+
+  // What follows the inbox's prefix in the subject of an answer, before the number.
+  static constexpr std::string_view kAnswer = "a.";
+  static constexpr Duration kSendAgainAfter = std::chrono::seconds(5);
+  static constexpr Duration kLookEvery = std::chrono::milliseconds(100);
+
+ private:
+  bool send(std::uint64_t number, OutgoingEvent& event);
+  bool is_impossible(const OutgoingEvent& event, const TopicFeed& feed);
+  void finish(OutgoingEvent& event, std::optional<Position> position);
+
+  const World world_;
+  pubsub::PendingRoom in_flight_;
+  std::atomic<std::size_t> payload_bytes_max_ = SIZE_MAX;
+  Outgoing outgoing_;
+  std::string instance_;  // begins the identities of events
+  bool is_connected_ = false;
+  bool needs_retry_ = false;
+  Instant scanned_{};
+};
+
+}  // namespace fanfare::relay

@@ -1,0 +1,48 @@
+#include "relay/relay_log.h"
+
+#include "base/log.h"
+#include "base/text.h"
+
+namespace fanfare::relay {
+
+bool RelayLog::may_say(const std::string& what, Instant now) {
+  const auto found = said_.find(what);
+  if (found != said_.end() && now - found->second < kSaidEvery) return false;
+  if (said_.size() >= kRememberedMax) said_.clear();
+  said_.insert_or_assign(what, now);
+  return true;
+}
+
+// Whatever goes wrong from now on is new.
+void RelayLog::connected() {
+  said_.clear();
+  log::info("relay_connected", {{"servers", options_.servers.size()}});
+}
+
+void RelayLog::problem(const LinkProblem& problem, Instant now) {
+  const std::string sentence = sentence_for(problem, options_);
+  if (may_say(sentence, now)) log::error("relay_unusable", {{"reason", sentence}});
+}
+
+void RelayLog::refusal(const std::string& reason, Instant now) {
+  if (!may_say(reason, now)) return;
+  log::error("relay_unusable", {{"reason", joined({"the broker refuses to store who polls (", reason,
+                                                   "): check its storage limits and its disk"})}});
+}
+
+void RelayLog::event_refused(const std::string& topic, std::string_view reason, Instant now) {
+  if (!may_say(joined({topic, " ", reason}), now)) return;
+  log::warn("relay_event_refused", {{"topic", log::excerpt(topic)}, {"reason", reason}});
+}
+
+void RelayLog::event_too_big(const std::string& topic, std::size_t bytes, std::size_t bytes_max,
+                             Instant now) {
+  if (!may_say(joined({topic, " too big"}), now)) return;
+  log::warn("relay_event_too_big",
+            {{"topic", log::excerpt(topic)},
+             {"bytes", bytes},
+             {"bytes_max", bytes_max},
+             {"advice", "raise max_payload of the broker, or publish less at a time"}});
+}
+
+}  // namespace fanfare::relay
