@@ -17,8 +17,8 @@ namespace fanfare::gateway {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::Fault;
-using testing::FaultyNode;
+using simulated::Fault;
+using simulated::FaultyNode;
 using upstream::testing::SimulatedTime;
 
 struct Edges final : upstream::Observer {
@@ -78,7 +78,7 @@ struct ChainFollowerTest : ::testing::Test {
 
   SeededRandom random{7};
   SimulatedTime time;
-  testing::World world{random};
+  simulated::World world{random};
   Edges edges;
   std::vector<FaultyNode*> nodes;
   std::unique_ptr<upstream::Pool> pool;
@@ -128,7 +128,7 @@ TEST_F(ChainFollowerTest, NothingIsTakenBackWhenTheOtherNodeHasWhatOneLost) {
   mine(5, {1});  // the heads come from b
   ASSERT_EQ(follower->source().tip()->number, head());
   nodes[0]->see(world.head());
-  nodes[1]->see(*testing::World::at(world.head(), head() - 4));
+  nodes[1]->see(*simulated::World::at(world.head(), head() - 4));
   time.run_for(5s);
   EXPECT_EQ(removed, 0);
   EXPECT_TRUE(shorter.empty());

@@ -18,8 +18,8 @@ namespace fanfare::gateway {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::FaultyNode;
-using testing::WorldBlock;
+using simulated::FaultyNode;
+using simulated::WorldBlock;
 using upstream::testing::SimulatedTime;
 
 std::string text_of(const eth::SourceEvent& event) {
@@ -122,7 +122,7 @@ struct ChainHooksTest : ::testing::Test {
   SeededRandom random{11};
   SimulatedTime time;
   SimulatedTime inner;  // of the chain's methods, which answer at once
-  testing::World world{random};
+  simulated::World world{random};
   FaultyNode node{"chain", world, inner, random};
   std::map<std::string, int> asked;
   bool tells_logs = true;

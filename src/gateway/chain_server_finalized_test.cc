@@ -34,7 +34,7 @@ class Chain {
   }
   std::string hash_of(std::uint64_t number) {
     const std::scoped_lock lock(mutex_);
-    return eth::to_hex(gateway::testing::World::at(world_.head(), number)->block.hash);
+    return eth::to_hex(gateway::simulated::World::at(world_.head(), number)->block.hash);
   }
   CallResult answer(std::string_view method, std::string_view params) {
     if (method != "eth_getBlockByNumber")
@@ -45,14 +45,14 @@ class Chain {
     const auto number = tag == "latest"      ? head
                         : tag == "finalized" ? head - kFinalDepth
                                              : eth::parse_quantity(tag).value_or(UINT64_MAX);
-    const auto* const block = gateway::testing::World::at(world_.head(), number);
+    const auto* const block = gateway::simulated::World::at(world_.head(), number);
     return block == nullptr ? "null" : block->block.json();
   }
 
  private:
   std::mutex mutex_;
   SeededRandom random_{7};
-  gateway::testing::World world_{random_};
+  gateway::simulated::World world_{random_};
 };
 
 // The server refuses other hosts than this machine.

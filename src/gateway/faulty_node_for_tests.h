@@ -27,7 +27,7 @@
 #include "upstream/backend.h"
 #include "upstream/executor.h"
 
-namespace fanfare::gateway::testing {
+namespace fanfare::gateway::simulated {
 
 enum class Fault : std::uint8_t {
   none,
@@ -395,4 +395,4 @@ class FaultyNode final : public upstream::Backend {
   std::size_t idle_connections_ = 0;
 };
 
-}  // namespace fanfare::gateway::testing
+}  // namespace fanfare::gateway::simulated

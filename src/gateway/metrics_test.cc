@@ -15,6 +15,7 @@
 
 #include "base/random.h"
 #include "canvasserver/rooms.h"
+#include "canvasserver/shared_log.h"
 #include "canvasstore/disk_room.h"
 #include "gateway/access_gate.h"
 #include "gateway/defend/cells.h"
@@ -217,6 +218,18 @@ TEST(Metrics, ClosesHaveTheNameOfTheirReason) {
   expect(CloseReason::internal, "internal");
 }
 
+// A broker from which nothing comes.
+class SilentLog final : public canvasserver::SharedLog {
+ public:
+  void start(canvasserver::SharedLogReader& /*reader*/) override {}
+  void stop() override {}
+  void read(Position /*after*/) override {}
+  void read_snapshots() override {}
+  bool append(SharedBytes /*entry*/, Done /*done*/) override { return false; }
+  bool append_snapshot_part(SharedBytes /*part*/, Done /*done*/) override { return false; }
+  void tell(SharedBytes /*message*/) override {}
+};
+
 // The rendered metrics and the list are equal, with types and labels.
 TEST(MetricNames, TheListIsWhatIsRendered) {
   const session::AcceptGate gate;
@@ -235,6 +248,10 @@ TEST(MetricNames, TheListIsWhatIsRendered) {
   streams::Catalog catalog(hub, {});
   canvasserver::Rooms rooms;
   ASSERT_TRUE(rooms.add({}, &canvasstore::DiskRoom::open));
+  auto shared = canvasserver::Rooms::open({.spec = {.name = "shared"}, .relayed = true}, {}, nullptr,
+                                          [](const std::string&) { return std::make_unique<SilentLog>(); });
+  ASSERT_TRUE(shared) << shared.error();
+  rooms.insert(*std::move(shared));
   metrics.watch(rooms);
   ASSERT_TRUE(catalog.add({.name = "s"}));
   metrics.watch(catalog);

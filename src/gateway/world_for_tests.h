@@ -11,7 +11,7 @@
 #include "eth/chain_source_world.h"
 #include "eth/simulated_node.h"
 
-namespace fanfare::gateway::testing {
+namespace fanfare::gateway::simulated {
 
 // A block that knows its parent.
 struct WorldBlock {
@@ -67,4 +67,4 @@ class World {
   const WorldBlock* head_ = nullptr;
 };
 
-}  // namespace fanfare::gateway::testing
+}  // namespace fanfare::gateway::simulated

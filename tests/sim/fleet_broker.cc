@@ -28,6 +28,12 @@ void lose(const ConnectionPtr& connection) {
   if (lost) lost();
 }
 
+// What is under way holds the connection, which holds what is under way.
+void forget(const BrokerConnection& connection) {
+  connection.up->cut();
+  connection.down->cut();
+}
+
 }  // namespace
 
 // --- connections ---------------------------------------------------------------------------------------
@@ -64,6 +70,10 @@ void Pipe::run() {
     arrives();
   }
   plan();
+}
+
+Broker::~Broker() {
+  for (const ConnectionPtr& each : connections_) forget(*each);
 }
 
 ConnectionPtr Broker::connect(const ProcessPtr& process) {
@@ -154,7 +164,11 @@ void Broker::lose_tail(Stream& stream) {
 
 void Broker::restart() {
   is_up_ = true;
-  std::erase_if(connections_, [](const ConnectionPtr& each) { return !each->is_open && !each->lost; });
+  std::erase_if(connections_, [](const ConnectionPtr& each) {
+    const bool has_ended = !each->is_open && !each->lost;
+    if (has_ended) forget(*each);
+    return has_ended;
+  });
 }
 
 void Broker::sync() {

@@ -86,6 +86,11 @@ class Broker {
     relay::StreamState state() const;
   };
 
+  Broker() = default;
+  ~Broker();
+  Broker(const Broker&) = delete;
+  Broker& operator=(const Broker&) = delete;
+
   // Empty: it cannot be reached.
   ConnectionPtr connect(const ProcessPtr& process);
   // The instance's end is closed.

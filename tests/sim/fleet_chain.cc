@@ -62,7 +62,7 @@ void ChainLoop::interest_changed() {
 
 // --- on the worker's thread ----------------------------------------------------------------------------
 
-ChainSide::ChainSide(gateway::testing::World& chain, upstream::Executor& worker, Random& random)
+ChainSide::ChainSide(gateway::simulated::World& chain, upstream::Executor& worker, Random& random)
     : chain_(chain), worker_(worker), node_("node", chain, worker, random) {
   follower_ = std::make_unique<gateway::ChainFollower>(
       worker, gateway::ChainFollower::Nodes{.backend = node_}, options(), random,
@@ -99,7 +99,7 @@ void ChainSide::see_head() {
 }
 
 void ChainSide::set_faults(std::uint32_t per_mille) {
-  using gateway::testing::Fault;
+  using gateway::simulated::Fault;
   for (const Fault fault : {Fault::half_open, Fault::refused, Fault::dropped, Fault::bad_gateway,
                             Fault::not_json, Fault::error_object, Fault::null_result}) {
     node_.set_fault(fault, per_mille);

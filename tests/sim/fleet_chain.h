@@ -48,7 +48,7 @@ class ChainLoop {
 // On the worker's thread.
 class ChainSide {
  public:
-  ChainSide(gateway::testing::World& chain, upstream::Executor& worker, Random& random);
+  ChainSide(gateway::simulated::World& chain, upstream::Executor& worker, Random& random);
 
   // Posted to the worker. The loops are known by then.
   void start(std::vector<ChainLoop*> loops);
@@ -60,9 +60,9 @@ class ChainSide {
   const eth::ChainSource& source() const { return follower_->source(); }
 
  private:
-  gateway::testing::World& chain_;
+  gateway::simulated::World& chain_;
   upstream::Executor& worker_;
-  gateway::testing::FaultyNode node_;
+  gateway::simulated::FaultyNode node_;
   std::vector<ChainLoop*> loops_;
   std::unique_ptr<gateway::ChainFollower> follower_;
 };

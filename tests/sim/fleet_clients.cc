@@ -214,7 +214,7 @@ void StreamClient::take_value(std::string_view json) {
 
 // --- the chain -----------------------------------------------------------------------------------------
 
-ChainClient::ChainClient(std::string name, Duration pace, const gateway::testing::World& chain,
+ChainClient::ChainClient(std::string name, Duration pace, const gateway::simulated::World& chain,
                          std::string filter)
     : Client(std::move(name), pace),
       chain_(chain),
@@ -240,12 +240,13 @@ void ChainClient::take(const Told& told) {
 }
 
 std::string ChainClient::lacks() const {
-  const gateway::testing::Joined joined{.number = first_, .hash = first_hash_};
+  const gateway::simulated::Joined joined{.number = first_, .hash = first_hash_};
   try {
     if (filter_.empty()) {
-      gateway::testing::check_heads(results_, joined, chain_);
+      gateway::simulated::check_heads(results_, joined, chain_);
     } else {
-      gateway::testing::check_logs(results_, eth::parse_log_filter(filter_).value(), first_, first_, chain_);
+      gateway::simulated::check_logs(results_, eth::parse_log_filter(filter_).value(), first_, first_,
+                                     chain_);
     }
   } catch (const std::runtime_error& wrong) {
     return line("its notifications are not the chain: ", wrong.what());

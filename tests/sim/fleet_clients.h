@@ -109,7 +109,7 @@ class StreamClient final : public PositionedClient {
 class ChainClient final : public Client {
  public:
   // It begins behind the chain's head of now. `filter`: of logs; empty: heads.
-  ChainClient(std::string name, Duration pace, const gateway::testing::World& chain, std::string filter);
+  ChainClient(std::string name, Duration pace, const gateway::simulated::World& chain, std::string filter);
   std::string lacks() const override;
   std::size_t results() const { return results_.size(); }
 
@@ -117,7 +117,7 @@ class ChainClient final : public Client {
   std::unique_ptr<Session> make_session(Instance::Loop& loop, std::shared_ptr<Wire> wire) override;
   void take(const Told& told) override;
 
-  const gateway::testing::World& chain_;
+  const gateway::simulated::World& chain_;
   const std::string filter_;
   const std::uint64_t first_;
   const eth::Hash256 first_hash_;

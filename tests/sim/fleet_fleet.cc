@@ -134,10 +134,11 @@ void Fleet::polled(const Instance& instance, std::string_view stream) {
 
 // One place after another.
 void Fleet::deploy_on() {
+  if (deploy_ == Deploy::none) return;
   const Instant now = world().time.now();
   Place& place = places_[deployed_];
   Instance* const instance = place.instance.get();
-  if (instance == nullptr && deploy_ != Deploy::none) deploy_ = Deploy::starting;
+  if (instance == nullptr) deploy_ = Deploy::starting;
   switch (deploy_) {
     case Deploy::none:
       return;

@@ -69,7 +69,7 @@ class Fleet {
   void wait_for_polls();
 
   NodeState node_;
-  gateway::testing::World chain_;
+  gateway::simulated::World chain_;
   const std::uint64_t chain_first_;
   std::vector<Place> places_;
   std::vector<std::unique_ptr<Instance>> graves_;

@@ -145,7 +145,7 @@ void Instance::Loop::post_to(std::uint64_t session, UniqueFunction<void(Session&
 
 // --- the process ---------------------------------------------------------------------------------------
 
-Instance::Instance(std::size_t place, NodeState& node, gateway::testing::World& chain)
+Instance::Instance(std::size_t place, NodeState& node, gateway::simulated::World& chain)
     : process_(Inside::current()),
       place_(place),
       options_(nats_options()),

@@ -44,7 +44,7 @@ struct NodeState {
 class Instance final : private pubsub::HubLoops {
  public:
   // Within its process.
-  Instance(std::size_t place, NodeState& node, gateway::testing::World& chain);
+  Instance(std::size_t place, NodeState& node, gateway::simulated::World& chain);
   ~Instance();
 
   // A loop, its mailbox and its sessions.

@@ -11,7 +11,7 @@
 #include "jsonrpc/response.h"
 #include "jsonrpc/value.h"
 
-namespace fanfare::gateway::testing {
+namespace fanfare::gateway::simulated {
 namespace {
 
 using namespace std::chrono_literals;
@@ -474,4 +474,4 @@ void Clients::check_answers(const std::vector<Element>& elements, const ForwardJ
   }
 }
 
-}  // namespace fanfare::gateway::testing
+}  // namespace fanfare::gateway::simulated

@@ -36,7 +36,7 @@
 #include "upstream/pool.h"
 #include "upstream/time_for_tests.h"
 
-namespace fanfare::gateway::testing {
+namespace fanfare::gateway::simulated {
 
 struct ClientSums {
   std::uint64_t answers = 0, heights = 0, blocks = 0, logs = 0, transactions = 0, nonces = 0, batches = 0,
@@ -157,4 +157,4 @@ class Clients {
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
-}  // namespace fanfare::gateway::testing
+}  // namespace fanfare::gateway::simulated

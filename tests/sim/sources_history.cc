@@ -7,7 +7,7 @@
 
 #include "eth/block_logs.h"
 
-namespace fanfare::gateway::testing {
+namespace fanfare::gateway::simulated {
 namespace {
 
 constexpr std::string_view kAdded = ",\"removed\":false}";
@@ -213,4 +213,4 @@ void check_finalized_end(const std::vector<std::string>& results, std::uint64_t 
   }
 }
 
-}  // namespace fanfare::gateway::testing
+}  // namespace fanfare::gateway::simulated

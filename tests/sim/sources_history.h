@@ -14,7 +14,7 @@
 #include "eth/log_filter.h"
 #include "gateway/faulty_node_for_tests.h"
 
-namespace fanfare::gateway::testing {
+namespace fanfare::gateway::simulated {
 
 // The head that a loop had shown when a subscription began: later notifications begin above it.
 struct Joined {
@@ -56,4 +56,4 @@ using TimesHead = std::map<eth::Hash256, std::uint64_t>;
 void check_receipts(const std::vector<std::string>& results, const eth::ReceiptFilter& filter,
                     std::uint64_t kept, const TimesHead& times_head, const World& world);
 
-}  // namespace fanfare::gateway::testing
+}  // namespace fanfare::gateway::simulated

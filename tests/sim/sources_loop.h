@@ -19,7 +19,7 @@
 #include "sources_history.h"
 #include "upstream/time_for_tests.h"
 
-namespace fanfare::gateway::testing {
+namespace fanfare::gateway::simulated {
 
 struct LogListener {
   eth::LogFilter filter;
@@ -333,4 +333,4 @@ class LoopModel {
   bool restart_heads_ = false;
 };
 
-}  // namespace fanfare::gateway::testing
+}  // namespace fanfare::gateway::simulated

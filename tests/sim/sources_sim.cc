@@ -31,7 +31,7 @@
 #include "upstream/pool.h"
 #include "upstream/time_for_tests.h"
 
-namespace fanfare::gateway::testing {
+namespace fanfare::gateway::simulated {
 namespace {
 
 using namespace std::chrono_literals;
@@ -383,8 +383,8 @@ int main_with(int argc, char** argv) {
 }
 
 }  // namespace
-}  // namespace fanfare::gateway::testing
+}  // namespace fanfare::gateway::simulated
 
 int main(int argc, char** argv) {
-  return fanfare::gateway::testing::main_with(argc, argv);
+  return fanfare::gateway::simulated::main_with(argc, argv);
 }

@@ -8,7 +8,7 @@ namespace fanfare::app {
 namespace {
 
 std::string printed(const char* format, double number) {
-  std::array<char, 64> text{};
+  std::array<char, 400> text{};  // "%.0f" of the largest double has 309 digits
   const int size = std::snprintf(text.data(), text.size(), format, number);
   return {text.data(), static_cast<std::size_t>(size)};
 }
