@@ -12,10 +12,6 @@ using canvas::UserNumber;
 
 namespace {
 
-// What SharedLog::tell() carries: | kind u8 | instance u64 |, and of cursors | count varint | count x cursor |
-//   cursor: | user varint | is here u8 | x u16 | y u16 |
-constexpr std::uint8_t kCursors = 1;
-
 // Everything that is drawn in a chunk.
 LoggedChunk drawn_in(const canvas::Chunk& chunk, const canvas::RoomSpec& spec) {
   LoggedChunk logged{.chunk = chunk.id(), .version = chunk.version(), .pixels = {}};
@@ -105,7 +101,7 @@ void RoomThread::tell_cursors(Instant now) {
   if (!shared_->has_others(now)) return untold_cursors_.clear();
   std::vector<std::uint8_t> bytes;
   canvas::WireWriter out(bytes);
-  out.u8(kCursors);
+  out.u8(static_cast<std::uint8_t>(Told::cursors));
   out.u64(shared_->instance());
   const std::size_t count = std::min(untold_cursors_.size(), room_->limits().cursors_per_round_max);
   out.varint(count);
@@ -126,7 +122,9 @@ void RoomThread::told(const SharedBytes& message) {
   const auto instance = in.u64();
   if (!kind || !instance) return;
   shared_->heard(*instance, system_clock().now());
-  if (*kind != kCursors || *instance == shared_->instance()) return;
+  if (*kind == static_cast<std::uint8_t>(Told::state_wanted))
+    return shared_->state_wanted(system_clock().now());
+  if (*kind != static_cast<std::uint8_t>(Told::cursors) || *instance == shared_->instance()) return;
   const auto count = in.varint32();
   for (std::uint32_t i = 0; count && i < *count; ++i) {
     const auto user = in.varint32();

@@ -69,6 +69,13 @@ void SharedRoom::on_told(SharedBytes message) {
   host_.post([message = std::move(message)](SharedRoom& self) { self.host_.told(message); });
 }
 
+// Another instance cannot go on without a state that is stored.
+void SharedRoom::state_wanted(Instant now) {
+  if (!is_ready() || (stored_at_ && now - *stored_at_ < kStateInterval)) return;
+  stored_at_ = now;
+  save(true);
+}
+
 // Nobody was heard while the broker was away.
 void SharedRoom::set_up(bool is_up) {
   is_up_ = is_up;
@@ -101,13 +108,13 @@ void SharedRoom::load_again(std::string_view reason) {
 void SharedRoom::loaded() {
   is_reading_ = false;
   if (phase_ != Phase::loading) return;
-  auto found = wanted_ == 0 ? reader_.latest() : reader_.find(wanted_);
+  auto wanted = wanted_ == 0 ? std::nullopt : reader_.find(wanted_);
+  auto found = reader_.latest();
   reader_ = {};
-  if (wanted_ != 0) {
-    if (!found) return load_again("the state with which the others began is not there");
-    found->head.position = at_;
-    found->head.is_based = true;
-    if (!install(*std::move(found))) return;
+  if (wanted) {
+    wanted->head.position = at_;
+    wanted->head.is_based = true;
+    if (!install(*std::move(wanted))) return;
     phase_ = Phase::following;
     return begin_epoch();
   }
@@ -117,7 +124,10 @@ void SharedRoom::loaded() {
   const bool is_of_use =
       found && (is_new || (found->head.position.epoch == at_.epoch &&
                            (found->head.is_based > is_based_ || found->head.position.offset > at_.offset)));
-  if (!is_of_use) return load_again("the log has lost entries, and no snapshot has them yet");
+  if (!is_of_use) {
+    return load_again(wanted_ == 0 ? "the log has lost entries, and no snapshot has them yet"
+                                   : "the state with which the others began is not there");
+  }
   const Position position = found->head.position;
   if (!install(*std::move(found))) return;
   follow(position);

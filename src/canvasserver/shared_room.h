@@ -39,6 +39,8 @@ inline constexpr Duration kAliveWait = std::chrono::seconds(3);
 inline constexpr Duration kBlankWait = std::chrono::seconds(1);
 // What the broker did not take, or does not have yet, is tried again.
 inline constexpr Duration kSharedRetry = std::chrono::milliseconds(200);
+// A state is stored at most so often for others that lack one.
+inline constexpr Duration kStateInterval = std::chrono::seconds(2);
 
 class SharedRoom final : private SharedLogReader {
  public:
@@ -93,6 +95,8 @@ class SharedRoom final : private SharedLogReader {
   // A message of tell() came from this instance.
   void heard(canvas::InstanceId instance, Instant now) { heard_[instance] = now; }
   canvas::InstanceId instance() const { return instance_; }
+  // A message of tell() asked for a snapshot of what is there now.
+  void state_wanted(Instant now);
 
   // Applies what has come. The chunks of several ticks come one behind the other.
   bool has_entries() const { return !entries_.empty() && phase_ == Phase::following; }
@@ -187,12 +191,15 @@ class SharedRoom final : private SharedLogReader {
   bool is_part_under_way_ = false;
   std::thread packer_;
   std::map<canvas::InstanceId, Instant> heard_;
+  std::optional<Instant> stored_at_;  // for others
   Instant alive_at_{};
   Instant looked_at_{};
   Instant due_ = Instant::max();
 };
 
-// A sign of life, and what an instance tells: | 0 | instance u64 |, and other kinds behind the instance.
-SharedBytes alive_message(canvas::InstanceId instance);
+// What SharedLog::tell() carries: | kind u8 | instance u64 |, and of cursors | count varint | count x cursor |
+//   cursor: | user varint | is here u8 | x u16 | y u16 |
+enum class Told : std::uint8_t { alive, cursors, state_wanted };
+SharedBytes told_by(canvas::InstanceId instance, Told kind);
 
 }  // namespace fanfare::canvasserver

@@ -139,6 +139,8 @@ class TestInstance {
                                for (int i = 8; i > 0; --i)
                                  from = (from << 8U) | message.view()[static_cast<std::size_t>(i)];
                                shared_->heard(from, now_);
+                               if (message.view()[0] == static_cast<std::uint8_t>(Told::state_wanted))
+                                 shared_->state_wanted(now_);
                              }});
     shared_->start();
   }
@@ -291,6 +293,29 @@ TEST_F(SharedRoomTest, AnEntryOfWhichNobodyKnowsIsWrittenAgainAndCountsOnce) {
   settle();
   EXPECT_EQ(b.room().pixels_total(), pixels + 1);
   EXPECT_THAT(a.answered, ElementsAre(4));
+  expect_equal();
+}
+
+TEST_F(SharedRoomTest, WhoLacksTheStateThatOthersHaveAsksForIt) {
+  TestInstance& a = begin();
+  run_until([&] { return all_ready(); });
+  const canvas::UserNumber anna = join(a, "s:anna");
+  a.draw(anna, 7, 2);
+  settle();
+  // The broker has forgotten everything. What the epoch began with is lost as well, before another instance has read it.
+  broker_.log.clear();
+  broker_.snapshots.clear();
+  broker_.epoch = 6;
+  run_until([&] { return !a.shared().is_ready(); });
+  run_until([&] { return all_ready(); });
+  broker_.snapshots.clear();
+  TestInstance& b = begin();
+  run_until([&] { return all_ready(); });
+  EXPECT_EQ(b.at(7), 2);
+  EXPECT_EQ(b.room().epoch(), 6U);
+  a.draw(anna, 8, 1);
+  settle();
+  EXPECT_EQ(b.at(8), 1);
   expect_equal();
 }
 

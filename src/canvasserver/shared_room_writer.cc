@@ -17,10 +17,10 @@ constexpr Duration kLookInterval = std::chrono::milliseconds(250);
 
 }  // namespace
 
-SharedBytes alive_message(canvas::InstanceId instance) {
+SharedBytes told_by(canvas::InstanceId instance, Told kind) {
   std::vector<std::uint8_t> bytes;
   canvas::WireWriter out(bytes);
-  out.u8(0);
+  out.u8(static_cast<std::uint8_t>(kind));
   out.u64(instance);
   return SharedBytes(Bytes(bytes));
 }
@@ -43,8 +43,9 @@ void SharedRoom::poll(Instant now, std::int64_t wall_ms) {
     return;
   }
   if (phase_ == Phase::loading) {
-    if (now >= retry_at_) begin_loading(wanted_);
-    return;
+    if (now < retry_at_) return;
+    log_->tell(told_by(instance_, Told::state_wanted));
+    return begin_loading(wanted_);
   }
   note_ready();
   if (!is_up_) return;
@@ -53,7 +54,7 @@ void SharedRoom::poll(Instant now, std::int64_t wall_ms) {
   send(now, wall_ms);
   if (users_.count() > 0 && now - alive_at_ >= kAliveInterval) {
     alive_at_ = now;
-    log_->tell(alive_message(instance_));
+    log_->tell(told_by(instance_, Told::alive));
   }
   look_after_others(now);
 }

@@ -36,8 +36,8 @@ export class Broker {
   }
 }
 
-// An instance. `entries` is a stream of new entries; nobody subscribes to `unread`. `definitions`: more streams; `relay`: more keys.
-export async function startInstance(t, broker, node, { definitions = "", relay = "" } = {}) {
+// An instance. `entries` is a stream of new entries; nobody subscribes to `unread`. `definitions`: more streams; `relay` and `server`: more keys.
+export async function startInstance(t, broker, node, { definitions = "", relay = "", server = "" } = {}) {
   const definition = (name) => `
     - name: ${name}
       relay: true
@@ -49,7 +49,7 @@ export async function startInstance(t, broker, node, { definitions = "", relay =
       history: ${HISTORY}`;
   const config = `
 logLevel: info
-server: { httpPort: 0, shutdownTimeout: 1s }
+server: { httpPort: 0, shutdownTimeout: 1s ${server} }
 relay: { nats: { servers: ["${broker.url}"], heartbeat: 200ms, reconnectWait: 20ms ${relay} } }
 streams:
   upstreams: [{ id: node, endpoint: "${node.url}", timeout: 5s }]
