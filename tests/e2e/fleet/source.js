@@ -6,7 +6,7 @@
 //   POST /freeze                       no further entries; {"last": NUMBER}
 
 import http from "node:http";
-import { NodeProxy } from "../e2e/support/node_proxy.js";
+import { NodeProxy } from "../support/node_proxy.js";
 
 const ENTRIES_PER_SECOND = 10;
 const LISTED = 600; // a minute: no pause of a run is as long

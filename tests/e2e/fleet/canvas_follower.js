@@ -2,7 +2,7 @@
 // every version and every hash. A drawer draws each of its places once, and again until that is acknowledged.
 
 import { inflateRawSync } from "node:zlib";
-import { Pixels, Reader, SIDE, varint } from "../e2e/support/canvas_wire.js";
+import { Pixels, Reader, SIDE, varint } from "../support/canvas_wire.js";
 import { Follower } from "./follower.js";
 
 const ACCEPTED = 0;
