@@ -96,7 +96,8 @@ streams:
 """
 
 
-def do_fault(fleet, kind, part):
+def do_fault(kind, part):
+    """Ends or stops a part, and brings it back."""
     if kind == "hang":
         part.child.send_signal(signal.SIGSTOP)
         time.sleep(HUNG_SECONDS)  # style: the fault
@@ -130,7 +131,7 @@ def options_of(arguments):
 
 
 def main():
-    options, watch, chance, lines = options_of(sys.argv[1:]), Watch(), None, []
+    options, watch, lines = options_of(sys.argv[1:]), Watch(), []
     chance = random.Random(options.seed)
     with tempfile.TemporaryDirectory(prefix="fanfare-fleet-") as folder:
         fleet, clients, unsettled = Fleet(folder, None), None, {}
@@ -141,10 +142,10 @@ def main():
             clients.wait_for("ready", 180)
             clients.ask("draw")
             for number in range(options.faults):
-                isbroker = options.broker_restart and number % 3 == 2
-                kind = "kill" if isbroker else chance.choice(FAULTS)
-                part = fleet.broker if isbroker else chance.choice(fleet.instances)
-                do_fault(fleet, kind, part)
+                is_broker = options.broker_restart and number % 3 == 2
+                kind = "kill" if is_broker else chance.choice(FAULTS)
+                part = fleet.broker if is_broker else chance.choice(fleet.instances)
+                do_fault(kind, part)
                 behind = settle(fleet, clients)
                 lines.append(f"| {number + 1} | {kind} {part.name} | {behind or 'none'} |")
                 print(lines[-1], flush=True)
@@ -160,14 +161,14 @@ def main():
     rows = ["| clients | number | events | lost | twice | notices of a gap | faults | returns |", "|---|---|---|---|---|---|---|---|"]
     rows += [f"| {kind} | {row['clients']} | {row['events']:,} | {row['lost']} | {row['twice']} | {row['told'] or 'none'} | {row['faults']} | {row['returns']} |"
              for kind, row in end["rows"].items()]
-    isgood = not unsettled and all(row["lost"] == row["twice"] == row["faults"] == 0 for row in end["rows"].values())
+    is_good = not unsettled and all(row["lost"] == row["twice"] == row["faults"] == 0 for row in end["rows"].values())
     text = [f"{machine()}. Other processes took {watch.read()[1]:.0%} of the machine. Seed {options.seed}.", "", "| | fault | behind afterwards |", "|---|---|---|",
             *lines, "", *rows, "", f"{end['logs']:,} logs compared with the chain, {end['pixels']:,.0f} acknowledged pixels found at all instances.",
             f"Closes by code: {end['closes']}. Refused, and tried again: {end['refused']}.", "", *[f"- {fault}" for fault in end["faults"]],
-            f"- {'met' if isgood else 'NOT MET'}: nothing lost, nothing twice"]
+            f"- {'met' if is_good else 'NOT MET'}: nothing lost, nothing twice"]
     print("\n".join(text))
     save("Fleet", ["fleet", *(["broker"] if options.broker_restart else [])], text)
-    return 0 if isgood else 1
+    return 0 if is_good else 1
 
 
 if __name__ == "__main__":
