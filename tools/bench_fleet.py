@@ -158,8 +158,8 @@ def main():
             if clients:
                 clients.kill()
             fleet.stop_all()
-    rows = ["| clients | number | events | lost | twice | notices of a gap | faults | returns |", "|---|---|---|---|---|---|---|---|"]
-    rows += [f"| {kind} | {row['clients']} | {row['events']:,} | {row['lost']} | {row['twice']} | {row['told'] or 'none'} | {row['faults']} | {row['returns']} |"
+    rows = ["| clients | number | events | lost | twice | notices of a gap | missing after a notice | faults | returns |", "|---|---|---|---|---|---|---|---|---|"]
+    rows += [f"| {kind} | {row['clients']} | {row['events']:,} | {row['lost']} | {row['twice']} | {row['told'] or 'none'} | {row['toldEvents']} | {row['faults']} | {row['returns']} |"
              for kind, row in end["rows"].items()]
     is_good = not unsettled and all(row["lost"] == row["twice"] == row["faults"] == 0 for row in end["rows"].values())
     text = [f"{machine()}. Other processes took {watch.read()[1]:.0%} of the machine. Seed {options.seed}.", "", "| | fault | behind afterwards |", "|---|---|---|",

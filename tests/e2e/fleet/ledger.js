@@ -37,7 +37,10 @@ export class Ledger {
   follow(last, number, what, gapTold = false) {
     if (last !== null && number <= last) this.repeat(`${what} ${number} after ${last}`);
     else if (last !== null && number > last + 1 && !gapTold) this.lose(number - last - 1, `${what} ${number} after ${last}`);
-    else ++this.events;
+    else {
+      ++this.events;
+      if (last !== null) this.toldEvents += number - last - 1;
+    }
     return Math.max(last ?? number, number);
   }
 }

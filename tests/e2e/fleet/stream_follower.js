@@ -47,7 +47,7 @@ export class StreamFollower extends Follower {
 
   #notice(state, message, text) {
     if (message.state === "missed") {
-      this.ledger.tell("missed", message.missing?.count ?? 0);
+      this.ledger.tell("missed"); // the next offset says how many
       state.gapTold = state.entryGapTold = true;
       return;
     }
