@@ -21,8 +21,9 @@
 #:   ./dev bench --canvas [--quick] [ROW...] 10,000 viewers of a canvas, 8,000 pixels a second, 1,000 cursors; every viewer's hashes are
 #:                                 checked. 8 minutes; --quick: 2
 #:   ./dev bench --relay [--quick]  hub topics over NATS JetStream next to topics of one process: throughput and latency. 3 minutes; --quick: 1
-#:   ./dev bench --fleet [--clients N] [--faults N] [--seed N] [--broker-restart]
-#:                                 three instances behind HAProxy are killed, stopped and restarted; every client counts what it misses
+#:   ./dev bench --fleet [--clients N] [--faults N] [--seed N] [--broker-restart | --brokers 3 | --rolling]
+#:                                 three instances behind HAProxy are killed, stopped and restarted; every client counts what it misses.
+#:                                 --rolling: a rolling deploy; its handshakes, the times of other clients and the calls of nodes
 #:   ./dev bench --costs [--quick] [PART...] what a connection, a subscription, an event, a chain and an instance cost, for `fanfare size`.
 #:                                 25 minutes, as root (kernel memory), with nats-server; --quick: a trial. PART: connections,
 #:                                 subscriptions, deliveries, chains, broker

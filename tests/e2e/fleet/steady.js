@@ -2,7 +2,7 @@
 // an answer takes.
 //
 //   node steady.js '{"instances": ["ws://HOST:PORT", ...], "clients": 60}'       prints "ready"
-//   order "window {"at": [0, 2]}"       the times of the clients of these instances since the last order, as {"pong": [..], "call": [..]}
+//   order `window {"at": [0, 2]}`       the times of the clients of these instances since the last order, as {"pong": [..], "call": [..]}
 
 import { Follower, watchAll } from "./follower.js";
 import { Published } from "./ledger.js";
@@ -34,7 +34,7 @@ class Asker extends Follower {
 
 const QUESTIONS = {
   pong: ["/streams", { type: "ping", id: 7 }],
-  call: ["/main/evm/1337", { jsonrpc: "2.0", id: 7, method: "eth_chainId", params: [] }],
+  call: ["/main/evm/1337", { jsonrpc: "2.0", id: 7, method: "eth_gasPrice", params: [] }],
 };
 const askers = Array.from({ length: options.clients }, (_, i) => {
   const kind = i % 2 ? "pong" : "call";

@@ -1,0 +1,182 @@
+"""A rolling deploy under load: ./dev bench --fleet --rolling. Each instance is stopped with SIGTERM, and started again when it has ended. Compared
+are the handshakes with an even rate, the times of the clients of other instances with those of a calm window, and the calls of nodes with those
+that the same deploy causes without clients."""
+
+import dataclasses
+import math
+import re
+import signal
+import time
+
+import bench_fleet_run as run
+
+PEAK_WINDOW_S = 1
+PEAK_FACTOR_MAX = 1.5
+STOP_SECONDS_MAX = 60
+STEADY_CLIENTS = 60
+STEADY_METHOD = "eth_gasPrice"  # what they call; an instance does not by itself
+# Of 99 of 100 times during the deploy: at most this many times those of the calm window, or so much more.
+SLOWER_FACTOR_MAX, SLOWER_MS = 2, 5
+
+
+@dataclasses.dataclass
+class Calls:
+    """The calls of nodes in a time, by method."""
+    seconds: float
+    counts: dict
+
+
+@dataclasses.dataclass
+class Step:
+    """One instance was replaced."""
+    name: str
+    spread_s: float
+    opens: list  # times in seconds, of clients that came back
+    behind: dict
+    pong: list  # of clients of the other instances, in ms
+    call: list
+
+
+def peak_rate(times, window=PEAK_WINDOW_S):
+    """The most events within a window, a second. `times` in seconds."""
+    times, first, most = sorted(times), 0, 0
+    for last, at in enumerate(times):
+        while at - times[first] >= window:
+            first += 1
+        most = max(most, last - first + 1)
+    return most / window
+
+
+def p99(times):
+    return sorted(times)[math.ceil(len(times) * 0.99) - 1] if times else math.nan
+
+
+def spread_of(log):
+    """Seconds, of the line `stopping`."""
+    return int(re.search(r"\bstopping\b.*\bspread_ms=(\d+)", log)[1]) / 1000
+
+
+def caused(calm, deploy):
+    """By method, what a deploy adds to the calls of a calm time as long."""
+    methods = {*calm.counts, *deploy.counts}
+    return {method: deploy.counts.get(method, 0) - calm.counts.get(method, 0) * deploy.seconds / calm.seconds for method in sorted(methods)}
+
+
+def error_of(calm, deploy, method):
+    """The calls that depend on where the two windows begin: one in the calm window, as many times as the deploy is longer, and one in the deploy."""
+    return deploy.seconds / calm.seconds + 1 if calm.counts.get(method) else 0
+
+
+def is_even(step):
+    """A spread shorter than the window has no rate."""
+    return step.spread_s >= PEAK_WINDOW_S and peak_rate(step.opens) <= PEAK_FACTOR_MAX * len(step.opens) / step.spread_s
+
+
+def is_as_fast(calm, deploy):
+    return p99(deploy) <= max(SLOWER_FACTOR_MAX * p99(calm), p99(calm) + SLOWER_MS)
+
+
+def closes_per_second(clients):
+    """So that an instance with a third of them needs about 17 s, less than three quarters of its shutdownTimeout."""
+    return max(1, clients // 50)
+
+
+class CallWatch:
+    def __init__(self, fleet):
+        self.fleet, self.begin, self.before = fleet, time.monotonic(), fleet.counts()["counts"]
+
+    def read(self):
+        after = self.fleet.counts()["counts"]
+        return Calls(time.monotonic() - self.begin, {method: count - self.before.get(method, 0) for method, count in after.items()})
+
+
+def replace(fleet, instance):
+    """Returns the time over which its connections were closed."""
+    instance.child.send_signal(signal.SIGTERM)
+    instance.child.wait(STOP_SECONDS_MAX)
+    spread = spread_of(instance.text())
+    instance.start()
+    instance.wait(lambda: fleet.is_ready(instance.port))
+    return spread
+
+
+def deploy_alone(fleet, calm_seconds):
+    """(calm, deploy): the calls without clients. The time after the deploy is long enough for what begins late."""
+    calm = watch_calm(fleet, calm_seconds)
+    watch = CallWatch(fleet)
+    for instance in fleet.instances:
+        replace(fleet, instance)
+    time.sleep(calm_seconds / 4)  # style: what is measured
+    return calm, watch.read()
+
+
+def watch_calm(fleet, seconds):
+    watch = CallWatch(fleet)
+    time.sleep(seconds)  # style: what is measured
+    return watch.read()
+
+
+def replace_watched(fleet, number, clients, steady):
+    others = [one for one in range(len(fleet.instances)) if one != number]
+    steady.ask("window", at=[])
+    clients.ask("opens")
+    spread = replace(fleet, fleet.instances[number])
+    behind = run.settle(fleet, clients)
+    times = steady.ask("window", at=others)
+    opens = [ms / 1000 for ms in clients.ask("opens")["opens"]]
+    return Step(fleet.instances[number].name, spread, opens, behind, times["pong"], times["call"])
+
+
+def deploy_watched(fleet, clients, alone, calm_seconds):
+    """Returns (lines of the report, whether all was met)."""
+    steady = run.Script("steady.js", {"instances": [f"ws://127.0.0.1:{one.port}" for one in fleet.instances], "clients": STEADY_CLIENTS})
+    try:
+        steady.wait_for("ready", 60)
+        run.settle(fleet, clients)
+        steady.ask("window", at=[])
+        clients.ask("delays")
+        calm = watch_calm(fleet, calm_seconds)
+        times = steady.ask("window", at=list(range(len(fleet.instances))))
+        delays = [clients.ask("delays")["delays"]]
+        watch = CallWatch(fleet)
+        steps = [replace_watched(fleet, number, clients, steady) for number in range(len(fleet.instances))]
+        calls = watch.read()
+        delays.append(clients.ask("delays")["delays"])
+    finally:
+        steady.kill()
+    return report(steps, times, alone, (calm, calls), delays)
+
+
+def report(steps, calm_times, alone, crowded, delays):
+    lines = ["| replaced | came back | closed within | peak of handshakes | even rate | behind afterwards |", "|---|---|---|---|---|---|"]
+    for step in steps:
+        even = f"{len(step.opens) / step.spread_s:.1f}/s" if step.spread_s else "-"
+        lines.append(f"| {step.name} | {len(step.opens)} | {step.spread_s:.1f} s | {peak_rate(step.opens):.0f}/s | {even} | {step.behind or 'none'} |")
+    moved = {kind: [one for step in steps for one in getattr(step, kind)] for kind in ("pong", "call")}
+    lines += ["", "| clients of other instances | calm p99 | p99 during the deploy | answers |", "|---|---|---|---|"]
+    lines += [f"| {kind} | {p99(calm_times[kind]):.1f} ms | {p99(of):.1f} ms | {len(of):,} |" for kind, of in moved.items()]
+    lines += ["", f"99 of 100 entries came within {p99(delays[0]):.0f} ms of their time in the calm window, and within {p99(delays[1]):.0f} ms in the deploy, "
+              "with those of clients that came back later."]
+    rows, is_free = calls_report(alone, crowded, len(steps))
+    lines += ["", *rows, ""]
+    met = {f"handshakes at most {PEAK_FACTOR_MAX} times the even rate": all(is_even(step) for step in steps),
+           f"clients of other instances: p99 at most {SLOWER_FACTOR_MAX} times the calm one, or {SLOWER_MS} ms more":
+               all(is_as_fast(calm_times[kind], of) for kind, of in moved.items()),
+           "no calls of nodes beyond those of the deploy without clients": is_free}
+    return [*lines, *(f"- {'met' if good else 'NOT MET'}: {what}" for what, good in met.items())], all(met.values())
+
+
+def calls_report(alone, crowded, handovers):
+    """`alone`, `crowded`: (calm, deploy), without and with clients. A stream that is handed over is polled at once: one call each time, for all
+    clients."""
+    without, within = caused(*alone), caused(*crowded)
+    lines = ["| calls of nodes | caused by the deploy without clients | with clients | of all | error of the windows |", "|---|---|---|---|---|"]
+    is_free = True
+    for method, count in within.items():
+        if method == STEADY_METHOD:
+            continue
+        error = error_of(*crowded, method) + error_of(*alone, method)
+        allowed = without.get(method, 0) + error + (handovers if method.startswith("fleet_") else 0)
+        is_free = is_free and count <= allowed
+        lines.append(f"| {method} | {without.get(method, 0):.1f} | {count:.1f} | {crowded[1].counts.get(method, 0):,} | {error:.1f} |")
+    return lines, is_free
