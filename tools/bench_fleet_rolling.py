@@ -32,6 +32,7 @@ class Step:
     name: str
     spread_s: float
     opens: list  # times in seconds, of clients that came back
+    closed: list  # those of their closes
     behind: dict
     pong: list  # of clients of the other instances, in ms
     call: list
@@ -123,8 +124,8 @@ def replace_watched(fleet, number, clients, steady):
     spread = replace(fleet, fleet.instances[number])
     behind = run.settle(fleet, clients)
     times = steady.ask("window", at=others)
-    opens = [ms / 1000 for ms in clients.ask("opens")["opens"]]
-    return Step(fleet.instances[number].name, spread, opens, behind, times["pong"], times["call"])
+    moved = {what: [ms / 1000 for ms in of] for what, of in clients.ask("opens").items()}
+    return Step(fleet.instances[number].name, spread, moved["opens"], moved["closed"], behind, times["pong"], times["call"])
 
 
 def deploy_watched(fleet, clients, alone, calm_seconds):
@@ -148,10 +149,10 @@ def deploy_watched(fleet, clients, alone, calm_seconds):
 
 
 def report(steps, calm_times, alone, crowded, delays):
-    lines = ["| replaced | came back | closed within | peak of handshakes | even rate | behind afterwards |", "|---|---|---|---|---|---|"]
+    lines = ["| replaced | came back | closed within | even rate | peak of closes | peak of handshakes | behind afterwards |", "|---|---|---|---|---|---|---|"]
     for step in steps:
         even = f"{len(step.opens) / step.spread_s:.1f}/s" if step.spread_s else "-"
-        lines.append(f"| {step.name} | {len(step.opens)} | {step.spread_s:.1f} s | {peak_rate(step.opens):.0f}/s | {even} | {step.behind or 'none'} |")
+        lines.append(f"| {step.name} | {len(step.opens)} | {step.spread_s:.1f} s | {even} | {peak_rate(step.closed):.0f}/s | {peak_rate(step.opens):.0f}/s | {step.behind or 'none'} |")
     moved = {kind: [one for step in steps for one in getattr(step, kind)] for kind in ("pong", "call")}
     lines += ["", "| clients of other instances | calm p99 | p99 during the deploy | answers |", "|---|---|---|---|"]
     lines += [f"| {kind} | {p99(calm_times[kind]):.1f} ms | {p99(of):.1f} ms | {len(of):,} |" for kind, of in moved.items()]

@@ -15,7 +15,7 @@ def plan(*flags):
 
 
 def step(times, spread_s):
-    return Step("i1", spread_s, times, {}, [1.0], [1.0])
+    return Step("i1", spread_s, times, times, {}, [1.0], [1.0])
 
 
 class Faults(unittest.TestCase):

@@ -23,13 +23,17 @@ const options = JSON.parse(process.argv[2]);
 const sizes = { width: 256, height: 128 };
 
 const opens = []; // times, in ms
+const closed = []; // the same
 const closes = {}; // by code
 const refused = {}; // by reason
 let delays = [];
 const fleet = {
   published: new Published(),
   onOpen: () => opens.push(Date.now()),
-  onClose: (code) => (closes[code] = (closes[code] ?? 0) + 1),
+  onClose: (code) => {
+    closes[code] = (closes[code] ?? 0) + 1;
+    closed.push(Date.now());
+  },
   onRefused: (why) => (refused[why] = (refused[why] ?? 0) + 1),
   onDelay: (at) => delays.push(Date.now() - at),
 };
@@ -156,7 +160,7 @@ obey({
     return { behind: count(behind), example: behind[0]?.ledger.name };
   },
   // What has happened since the last time.
-  opens: () => ({ opens: opens.splice(0) }),
+  opens: () => ({ opens: opens.splice(0), closed: closed.splice(0) }),
   delays: () => {
     const seen = delays;
     delays = [];

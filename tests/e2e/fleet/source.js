@@ -31,6 +31,7 @@ const proxy = await NodeProxy.start({ after: () => {} }, process.argv[2], {
     return Boolean(answer);
   },
 });
+proxy.server.keepAliveTimeout = 120_000; // as a node's, or each pause of calls is followed by checks of the chain over a new connection
 const orders = http.createServer((request, response) => {
   if (request.url === "/freeze") frozen ??= lastEntry();
   response.end(JSON.stringify({ counts: Object.fromEntries(proxy.calls), last: lastEntry() }));
