@@ -56,9 +56,9 @@ def options_of(arguments):
     return parser.parse_args(arguments)
 
 
-def start_clients(fleet, count):
+def start_clients(fleet, count, part=0, parts=1):
     clients = Script("clients.js", {"front": f"ws://127.0.0.1:{fleet.proxy.port}", "chain": f"http://127.0.0.1:{fleet.node.port}",
-                                    "clients": count, "part": 0, "parts": 1, "drawers": DRAWERS})
+                                    "clients": count, "part": part, "parts": parts, "drawers": DRAWERS})
     clients.wait_for("ready", 180)
     clients.ask("draw")
     return clients
@@ -94,15 +94,24 @@ def losses(end):
     return rows, all(row["lost"] == row["twice"] == row["faults"] == 0 for row in end["rows"].values())
 
 
+def smaller_deploys(fleet, options):
+    alone = rolling.deploy_alone(fleet, options.calm)
+    clients = start_clients(fleet, rolling.FEW_CLIENTS, 1, 2)
+    try:
+        return alone, rolling.deploy_few(fleet, clients, options.calm)
+    finally:
+        clients.kill()
+
+
 def run(options, folder):
     """Returns (lines of the report, whether all was met)."""
-    fleet, clients = Fleet(folder, options.brokers, rolling.closes_per_second(options.clients) if options.rolling else 100), None
+    fleet, clients = Fleet(folder, options.brokers, *([rolling.STOP] if options.rolling else [])), None
     try:
         fleet.start_all()
-        alone = rolling.deploy_alone(fleet, options.calm) if options.rolling else None
-        clients = start_clients(fleet, options.clients)
+        smaller = smaller_deploys(fleet, options) if options.rolling else None
+        clients = start_clients(fleet, options.clients, 0, 2 if options.rolling else 1)
         if options.rolling:
-            lines, is_good = rolling.deploy_watched(fleet, clients, alone, options.calm)
+            lines, is_good = rolling.deploy_watched(fleet, clients, smaller, options.calm)
         else:
             lines, is_good = do_faults(fleet, clients, plan_of(options, len(fleet.instances)))
         end, has_all = finish(fleet, clients)

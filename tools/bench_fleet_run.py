@@ -32,9 +32,9 @@ class Script(Program):
 
 
 class Fleet(cluster.Cluster):
-    def __init__(self, folder, brokers=1, closes_per_second=100):
+    def __init__(self, folder, brokers=1, stop="shutdownClosesPerSecond: 100"):
         super().__init__(folder, None)
-        self.broker_count, self.closes_per_second = brokers, closes_per_second
+        self.broker_count, self.stop = brokers, stop
 
     def start_all(self):
         folder = self.folder
@@ -55,7 +55,7 @@ class Fleet(cluster.Cluster):
 
     def instance_command(self, name, port):
         path = self.folder / f"{name}.yaml"
-        path.write_text(instance_config(port, self.source.port, [one.port for one in self.brokers], self.closes_per_second))
+        path.write_text(instance_config(port, self.source.port, [one.port for one in self.brokers], self.stop))
         return [str(cluster.BINARY), "serve", "--config", str(path)]
 
     @staticmethod
@@ -105,14 +105,14 @@ def free_ports(count):
     raise cluster.Failure("no free ports for the brokers")
 
 
-def instance_config(port, source, brokers, closes_per_second):
+def instance_config(port, source, brokers, stop):
     node = f"http://127.0.0.1:{source}"
     servers = ", ".join(f'"nats://127.0.0.1:{broker}"' for broker in brokers)
     return f"""logLevel: info
 server:
   httpPort: {port}
   shutdownTimeout: 30s
-  shutdownClosesPerSecond: {closes_per_second}
+  {stop}
   limits: {{ connectionsPerAddressMax: 0, connectionsPerSecondPerAddress: 0 }}
 relay: {{ nats: {{ servers: [{servers}], replicas: {len(brokers)} }} }}
 projects:

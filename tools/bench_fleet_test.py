@@ -93,7 +93,7 @@ class NodeCalls(unittest.TestCase):
     ALONE = (Calls(10.0, {}), Calls(5.0, {"eth_chainId": 3}))
 
     def verdict(self, counts):
-        return rolling.calls_report(self.ALONE, (self.CALM, Calls(30.0, counts)), 3)[1]
+        return not rolling.beyond(self.ALONE, (self.CALM, Calls(30.0, counts)), 3)
 
     def test_what_a_deploy_adds(self):
         self.assertEqual(rolling.caused(self.CALM, Calls(30.0, {"heads": 305, "new": 2})), {"fleet_entries": -60.0, "heads": 5.0, "new": 2.0})
@@ -114,6 +114,19 @@ class NodeCalls(unittest.TestCase):
         self.assertFalse(self.verdict({"eth_getLogs": 1}))
 
 
+    def test_what_clients_that_stay_call_does_not_count(self):
+        self.assertTrue(self.verdict({rolling.STEADY_METHOD: 1000}))
+
+    def test_what_is_more_is_named(self):
+        self.assertEqual(rolling.named(rolling.beyond(self.ALONE, (self.CALM, Calls(30.0, {"eth_getLogs": 7})), 3)), " (eth_getLogs 7 more)")
+        self.assertEqual(rolling.named({}), "")
+
+    def test_the_table_has_as_many_cells_in_every_row(self):
+        lines = rolling.calls_table(self.ALONE, self.ALONE, (self.CALM, Calls(30.0, {"heads": 300, rolling.STEADY_METHOD: 9})))
+        self.assertEqual(len({line.count("|") for line in lines}), 1)
+        self.assertEqual(len(lines), 4)
+
+
 class Brokers(unittest.TestCase):
     def test_a_single_one_has_no_cluster(self):
         self.assertNotIn("--routes", run.broker_command(pathlib.Path("/f"), 0, 0, [0]))
@@ -125,7 +138,7 @@ class Brokers(unittest.TestCase):
         self.assertEqual(len({command[command.index("-sd") + 1] for command in commands}), 3)
 
     def test_the_instances_know_all_and_keep_as_many_copies(self):
-        text = run.instance_config(1, 2, [11, 12, 13], 5)
+        text = run.instance_config(1, 2, [11, 12, 13], "shutdownSpread: 16s")
         self.assertIn('servers: ["nats://127.0.0.1:11", "nats://127.0.0.1:12", "nats://127.0.0.1:13"], replicas: 3', text)
 
 
