@@ -84,9 +84,16 @@ export class Follower {
   }
 }
 
+// After a pause of this process nobody is taken for dead: what came meanwhile has not been read yet.
 export function watchAll(followers) {
+  let before = Date.now();
   return setInterval(() => {
     const now = Date.now();
-    for (const one of followers) one.look(now);
+    const hasPaused = now - before > 2 * LOOK_EVERY_MS;
+    before = now;
+    for (const one of followers) {
+      if (hasPaused) one.heard = now;
+      one.look(now);
+    }
   }, LOOK_EVERY_MS);
 }
