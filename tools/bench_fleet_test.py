@@ -117,6 +117,11 @@ class NodeCalls(unittest.TestCase):
     def test_what_clients_that_stay_call_does_not_count(self):
         self.assertTrue(self.verdict({rolling.STEADY_METHOD: 1000}))
 
+    def test_a_window_with_too_few_polls_is_disturbed(self):
+        self.assertTrue(rolling.is_undisturbed(Calls(100.0, {"fleet_ticks": 380})))
+        self.assertFalse(rolling.is_undisturbed(Calls(100.0, {"fleet_ticks": 379})))
+        self.assertFalse(rolling.is_undisturbed(Calls(100.0, {})))
+
     def test_what_is_more_is_named(self):
         self.assertEqual(rolling.named(rolling.beyond(self.ALONE, (self.CALM, Calls(30.0, {"eth_getLogs": 7})), 3)), " (eth_getLogs 7 more)")
         self.assertEqual(rolling.named({}), "")
