@@ -56,16 +56,16 @@ streams:
 
 
 def haproxy_config(descriptor, instances):
-    """TCP in front of the instances that are ready. One that hangs loses its connections, so that their clients come back elsewhere."""
-    servers = "\n".join(f"  server {name} 127.0.0.1:{port} check inter 250ms fall 2 rise 1 on-marked-down shutdown-sessions"
-                        for name, port in instances.items())
+    """TCP in front of the instances that are ready. Not with on-marked-down shutdown-sessions: an instance that stops no longer listens, so it is
+    down, but closes its connections over time. One that hangs loses its silent connections after `timeout server`, longer than pingInterval."""
+    servers = "\n".join(f"  server {name} 127.0.0.1:{port} check inter 250ms fall 2 rise 1" for name, port in instances.items())
     return f"""global
   maxconn 2000
 defaults
   mode tcp
   timeout connect 2s
   timeout client 90s
-  timeout server 90s
+  timeout server 45s
   timeout check 1s
   option redispatch 1
 frontend all
@@ -226,7 +226,7 @@ class Cluster:
             "",
             "Kill, and look what the client gets:",
             f"  kill -9 {self.instances[0].child.pid}       its clients come back at another instance, which polls within two intervals",
-            f"  kill -STOP {self.instances[1].child.pid}    the same, although it does not end; kill -CONT {self.instances[1].child.pid}",
+            f"  kill -STOP {self.instances[1].child.pid}    it hangs: its clients notice by their own pings, or are cut after 45 s of silence; kill -CONT {self.instances[1].child.pid}",
             f"  kill -TERM {self.instances[2].child.pid}    it hands over its streams and its clients",
             f"  kill -9 {self.broker.child.pid}       clients are notified, nothing is lost, and the values go on when the broker is back",
             "",

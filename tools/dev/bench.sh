@@ -21,6 +21,9 @@
 #:   ./dev bench --canvas [--quick] [ROW...] 10,000 viewers of a canvas, 8,000 pixels a second, 1,000 cursors; every viewer's hashes are
 #:                                 checked. 8 minutes; --quick: 2
 #:   ./dev bench --relay [--quick]  hub topics over NATS JetStream next to topics of one process: throughput and latency. 3 minutes; --quick: 1
+#:   ./dev bench --fleet [--clients N] [--faults N] [--seed N] [--broker-restart | --brokers 3 | --rolling]
+#:                                 three instances behind HAProxy are killed, stopped and restarted; every client counts what it misses.
+#:                                 --rolling: a rolling deploy; its handshakes, the times of other clients and the calls of nodes
 #:   ./dev bench --costs [--quick] [PART...] what a connection, a subscription, an event, a chain and an instance cost, for `fanfare size`.
 #:                                 25 minutes, as root (kernel memory), with nats-server; --quick: a trial. PART: connections,
 #:                                 subscriptions, deliveries, chains, broker
@@ -64,6 +67,15 @@ if [[ " $* " == *" --forward "* ]]; then
     quietly "npm ci" npm-e2e npm ci --prefix tests/e2e --ignore-scripts --no-audit --no-fund || die "anvil is not there: npm ci failed"
   fi
   exec python3 tools/bench_forward.py "$@"
+fi
+if [[ " $* " == *" --fleet "* ]]; then
+  if [[ " $* " == *" --help "* ]]; then exec python3 tools/bench_fleet.py "$@"; fi
+  need build cluster
+  quietly "build release" build-release configure_and_build release fanfare || { show_failure build-release && die "the release build failed"; }
+  if [[ ! -d tests/e2e/node_modules/ws ]]; then
+    quietly "npm ci" npm-e2e npm ci --prefix tests/e2e --ignore-scripts --no-audit --no-fund || die "npm's ws is not there: npm ci failed"
+  fi
+  exec python3 tools/bench_fleet.py "$@"
 fi
 need build bench
 if [[ " $* " == *" --relay "* ]]; then

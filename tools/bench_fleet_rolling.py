@@ -1,0 +1,211 @@
+"""A rolling deploy under load: ./dev bench --fleet --rolling. Each instance is stopped with SIGTERM, and started again when it has ended. Compared
+are the handshakes with an even rate, the times of the clients of other instances with those of a calm window, and the calls of nodes with those
+that the same deploy causes without clients, and with a few."""
+
+import dataclasses
+import math
+import re
+import signal
+import time
+
+import bench_fleet_run as run
+
+PEAK_WINDOW_S = 1
+PEAK_FACTOR_MAX = 1.5
+STOP_SECONDS_MAX = 60
+# The same for any number of clients, so that they miss the same blocks.
+STOP = "shutdownSpread: 16s"
+FEW_CLIENTS = 30
+STEADY_CLIENTS = 60
+STEADY_METHOD = "eth_gasPrice"  # what they call; an instance does not by itself
+# Of the stream `ticks`, which is polled as often whoever polls it. Fewer: the machine had no time, and the windows cannot be compared.
+TICKS_PER_SECOND, TICKS_SHARE_MIN = 4, 0.95
+# Of 99 of 100 times during the deploy: at most this many times those of the calm window, or so much more.
+SLOWER_FACTOR_MAX, SLOWER_MS = 2, 5
+
+
+@dataclasses.dataclass
+class Calls:
+    """The calls of nodes in a time, by method."""
+    seconds: float
+    counts: dict
+
+
+@dataclasses.dataclass
+class Step:
+    """One instance was replaced."""
+    name: str
+    spread_s: float
+    opens: list  # times in seconds, of clients that came back
+    closed: list  # those of their closes
+    behind: dict
+    pong: list  # of clients of the other instances, in ms
+    call: list
+
+
+def peak_rate(times, window=PEAK_WINDOW_S):
+    """The most events within a window, a second. `times` in seconds."""
+    times, first, most = sorted(times), 0, 0
+    for last, at in enumerate(times):
+        while at - times[first] >= window:
+            first += 1
+        most = max(most, last - first + 1)
+    return most / window
+
+
+def p99(times):
+    return sorted(times)[math.ceil(len(times) * 0.99) - 1] if times else math.nan
+
+
+def spread_of(log):
+    """Seconds, of the line `stopping`."""
+    return int(re.search(r"\bstopping\b.*\bspread_ms=(\d+)", log)[1]) / 1000
+
+
+def caused(calm, deploy):
+    """By method, what a deploy adds to the calls of a calm time as long."""
+    methods = {*calm.counts, *deploy.counts}
+    return {method: deploy.counts.get(method, 0) - calm.counts.get(method, 0) * deploy.seconds / calm.seconds for method in sorted(methods)}
+
+
+def error_of(calm, deploy, method):
+    """The calls that depend on where the two windows begin: one in the calm window, as many times as the deploy is longer, and one in the deploy."""
+    return deploy.seconds / calm.seconds + 1 if calm.counts.get(method) else 0
+
+
+def is_even(step):
+    """A spread shorter than the window has no rate."""
+    return step.spread_s >= PEAK_WINDOW_S and peak_rate(step.opens) <= PEAK_FACTOR_MAX * len(step.opens) / step.spread_s
+
+
+def is_as_fast(calm, deploy):
+    return p99(deploy) <= max(SLOWER_FACTOR_MAX * p99(calm), p99(calm) + SLOWER_MS)
+
+
+def is_undisturbed(calls):
+    return calls.counts.get("fleet_ticks", 0) >= TICKS_PER_SECOND * TICKS_SHARE_MIN * calls.seconds
+
+
+class CallWatch:
+    def __init__(self, fleet):
+        self.fleet, self.begin, self.before = fleet, time.monotonic(), fleet.counts()["counts"]
+
+    def read(self):
+        after = self.fleet.counts()["counts"]
+        return Calls(time.monotonic() - self.begin, {method: count - self.before.get(method, 0) for method, count in after.items()})
+
+
+def replace(fleet, instance):
+    """Returns the time over which its connections were closed."""
+    instance.child.send_signal(signal.SIGTERM)
+    instance.child.wait(STOP_SECONDS_MAX)
+    spread = spread_of(instance.text())
+    instance.start()
+    instance.wait(lambda: fleet.is_ready(instance.port))
+    return spread
+
+
+def deploy_alone(fleet, calm_seconds):
+    """(calm, deploy): the calls without clients. The time after the deploy is long enough for what begins late."""
+    calm = watch_calm(fleet, calm_seconds)
+    watch = CallWatch(fleet)
+    for instance in fleet.instances:
+        replace(fleet, instance)
+    time.sleep(calm_seconds / 4)  # style: what is measured
+    return calm, watch.read()
+
+
+def deploy_few(fleet, clients, calm_seconds):
+    """(calm, deploy): the calls with a few clients."""
+    run.settle(fleet, clients)
+    calm = watch_calm(fleet, calm_seconds)
+    watch = CallWatch(fleet)
+    for instance in fleet.instances:
+        replace(fleet, instance)
+        run.settle(fleet, clients)
+    return calm, watch.read()
+
+
+def watch_calm(fleet, seconds):
+    watch = CallWatch(fleet)
+    time.sleep(seconds)  # style: what is measured
+    return watch.read()
+
+
+def replace_watched(fleet, number, clients, steady):
+    others = [one for one in range(len(fleet.instances)) if one != number]
+    steady.ask("window", at=[])
+    clients.ask("opens")
+    spread = replace(fleet, fleet.instances[number])
+    behind = run.settle(fleet, clients)
+    times = steady.ask("window", at=others)
+    moved = {what: [ms / 1000 for ms in of] for what, of in clients.ask("opens").items()}
+    return Step(fleet.instances[number].name, spread, moved["opens"], moved["closed"], behind, times["pong"], times["call"])
+
+
+def deploy_watched(fleet, clients, smaller, calm_seconds):
+    """`smaller`: the calls of (deploy_alone(), deploy_few()). Returns (lines of the report, whether all was met)."""
+    steady = run.Script("steady.js", {"instances": [f"ws://127.0.0.1:{one.port}" for one in fleet.instances], "clients": STEADY_CLIENTS})
+    try:
+        steady.wait_for("ready", 60)
+        run.settle(fleet, clients)
+        steady.ask("window", at=[])
+        clients.ask("delays")
+        calm = watch_calm(fleet, calm_seconds)
+        times = steady.ask("window", at=list(range(len(fleet.instances))))
+        delays = [clients.ask("delays")["delays"]]
+        watch = CallWatch(fleet)
+        steps = [replace_watched(fleet, number, clients, steady) for number in range(len(fleet.instances))]
+        calls = watch.read()
+        delays.append(clients.ask("delays")["delays"])
+    finally:
+        steady.kill()
+    return report(steps, times, (*smaller, (calm, calls)), delays)
+
+
+def report(steps, calm_times, calls, delays):
+    lines = ["| replaced | came back | closed within | even rate | peak of closes | peak of handshakes | behind afterwards |", "|---|---|---|---|---|---|---|"]
+    for step in steps:
+        even = f"{len(step.opens) / step.spread_s:.1f}/s" if step.spread_s else "-"
+        lines.append(f"| {step.name} | {len(step.opens)} | {step.spread_s:.1f} s | {even} | {peak_rate(step.closed):.0f}/s | {peak_rate(step.opens):.0f}/s | {step.behind or 'none'} |")
+    moved = {kind: [one for step in steps for one in getattr(step, kind)] for kind in ("pong", "call")}
+    lines += ["", "| clients of other instances | calm p99 | p99 during the deploy | answers |", "|---|---|---|---|"]
+    lines += [f"| {kind} | {p99(calm_times[kind]):.1f} ms | {p99(of):.1f} ms | {len(of):,} |" for kind, of in moved.items()]
+    lines += ["", f"99 of 100 entries came within {p99(delays[0]):.0f} ms of their time in the calm window, and within {p99(delays[1]):.0f} ms in the deploy, "
+              "with those of clients that came back later."]
+    alone, few, crowd = calls
+    more_than_alone, more_than_few = (beyond(reference, crowd, len(steps)) for reference in (alone, few))
+    lines += ["", *calls_table(*calls), ""]
+    met = {"the calm windows were not disturbed": is_undisturbed(few[0]) and is_undisturbed(crowd[0]),
+           f"handshakes at most {PEAK_FACTOR_MAX} times the even rate": all(is_even(step) for step in steps),
+           f"clients of other instances: p99 at most {SLOWER_FACTOR_MAX} times the calm one, or {SLOWER_MS} ms more":
+               all(is_as_fast(calm_times[kind], of) for kind, of in moved.items()),
+           f"no calls of nodes beyond those of the deploy without clients{named(more_than_alone)}": not more_than_alone,
+           f"no calls of nodes beyond those of the deploy with {FEW_CLIENTS} clients{named(more_than_few)}": not more_than_few}
+    return [*lines, *(f"- {'met' if good else 'NOT MET'}: {what}" for what, good in met.items())], all(met.values())
+
+
+def beyond(reference, crowd, handovers):
+    """Each (calm, deploy). The methods that the deploy causes more of, by more than the windows' error. A stream that is handed over is polled at
+    once: one call each time, for all clients."""
+    before, found = caused(*reference), {}
+    for method, count in caused(*crowd).items():
+        at_once = handovers if method.startswith("fleet_") else 0
+        more = count - before.get(method, 0)
+        if method != STEADY_METHOD and more > error_of(*crowd, method) + error_of(*reference, method) + at_once:
+            found[method] = more
+    return found
+
+
+def named(found):
+    return f" ({', '.join(f'{method} {more:.0f} more' for method, more in found.items())})" if found else ""
+
+
+def calls_table(alone, few, crowd):
+    lines = [f"| calls of nodes, caused by the deploy | without clients | with {FEW_CLIENTS} | with all | in the deploy with all | error of its windows |", "|---|---|---|---|---|---|"]
+    columns = [caused(*one) for one in (alone, few, crowd)]
+    for method in columns[-1]:
+        if method != STEADY_METHOD:
+            cells = [f"{column.get(method, 0):.1f}" for column in columns]
+            lines.append(f"| {' | '.join([method, *cells])} | {crowd[1].counts.get(method, 0):,} | {error_of(*crowd, method):.1f} |")
+    return lines
