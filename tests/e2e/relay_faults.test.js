@@ -138,7 +138,7 @@ describe("faults of relayed streams", { concurrency: true }, () => {
     const slow = await open(t, a, "values");
     slow.socket.pause();
     // 30 MB: more than the kernel and its outbox take.
-    await quick.take("values", (one) => one.offset >= slow.answer.position.offset + 100);
+    await quick.messages.when("100 values", (messages) => messages.some((one) => one.offset >= slow.answer.position.offset + 100));
     slow.socket.resume();
     const missed = await slow.take("notice", (one) => one.state === "missed");
     await slow.take("values", (one) => one.offset === missed.missing.until.offset + 1);
