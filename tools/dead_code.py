@@ -114,7 +114,9 @@ def objects_of(root, build):
         arguments = shlex.split(entry["command"])
         output = pathlib.Path(entry["directory"], arguments[arguments.index("-o") + 1])
         name = str(path.relative_to(root))
-        yield name, output, is_for_tests(path) or name.split("/")[0] not in USERS
+        # A program of the tests may compile sources of the product once more.
+        is_in_tests = output.is_relative_to(build) and output.relative_to(build).parts[0] in ("tests", "fuzz", "bench")
+        yield name, output, is_for_tests(path) or is_in_tests or name.split("/")[0] not in USERS
 
 
 def read_symbols(objects):

@@ -18,7 +18,7 @@ using canvas::UserNumber;
 
 namespace {
 
-// Of a SharedRestore: less than kSharedEntryBytesMax in any room.
+// Of a SharedRestore: less than an entry of the log may have (shared_log.h) in any room.
 constexpr std::size_t kRestoredPixelsMax = 16'384;
 
 bool is_same_place(const RestoredPixel& one, const RestoredPixel& other) {

@@ -13,8 +13,7 @@
 
 namespace fanfare::canvasserver {
 
-// Of an entry, and of a part of a snapshot. The broker must take messages of 512 bytes more.
-inline constexpr std::size_t kSharedEntryBytesMax = std::size_t{640} << 10;
+// Of a part of a snapshot. An entry has at most 640 KiB; the broker must take messages of 512 bytes more.
 inline constexpr std::size_t kSnapshotPartBytes = std::size_t{256} << 10;
 
 // The room. Called on the broker's threads: in order within the log and within the snapshots.

@@ -54,12 +54,6 @@ class Peers {
   }
   // Whether this instance has heard itself lately, so that others do not count it as silent.
   bool is_heard(Instant now) const { return returned_ != 0 && now - heard_ < kHeardFor; }
-  // Forgets who is silent and named by no log.
-  template <typename Named>
-  void forget_unnamed(Named&& is_named) {
-    std::erase_if(rounds_,
-                  [&](const auto& each) { return each.second >= kRoundsMax && !is_named(each.first); });
-  }
 
   static constexpr Duration kInterval = std::chrono::milliseconds(400);
   static constexpr int kRoundsMax = 7;
