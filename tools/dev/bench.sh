@@ -21,6 +21,8 @@
 #:   ./dev bench --canvas [--quick] [ROW...] 10,000 viewers of a canvas, 8,000 pixels a second, 1,000 cursors; every viewer's hashes are
 #:                                 checked. 8 minutes; --quick: 2
 #:   ./dev bench --relay [--quick]  hub topics over NATS JetStream next to topics of one process: throughput and latency. 3 minutes; --quick: 1
+#:   ./dev bench --relay-peers [--quick] [--only NAME] [ROW...]  relayed topics next to socket.io and nchan over Redis: throughput, CPU, and what a
+#:                                 reconnect loses. 10 minutes; --quick: 3. ROW, NAME: part of a name
 #:   ./dev bench --costs [--quick] [PART...] what a connection, a subscription, an event, a chain and an instance cost, for `fanfare size`.
 #:                                 25 minutes, as root (kernel memory), with nats-server; --quick: a trial. PART: connections,
 #:                                 subscriptions, deliveries, chains, broker
@@ -70,6 +72,13 @@ if [[ " $* " == *" --relay "* ]]; then
   need cluster
   build_bench relayed_topics
   exec python3 tools/bench_relay.py "$@"
+fi
+if [[ " $* " == *" --relay-peers "* ]]; then
+  if [[ " $* " == *" --help "* ]]; then exec python3 tools/bench_relay_peers.py "$@"; fi
+  need peers
+  build_bench peers_server peers_load
+  quietly "npm ci" npm-peers bash tools/npm_ci.sh bench/peers || die "socket.io is not there: npm ci failed"
+  exec python3 tools/bench_relay_peers.py "$@"
 fi
 if [[ ${1:-} == --micro ]]; then
   shift
