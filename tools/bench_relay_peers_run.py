@@ -19,6 +19,7 @@ PEERS = ROOT / "bench/peers"
 NCHAN_MODULE = pathlib.Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
 HISTORY_MESSAGES = 1000  # the same for all: peers_server.cc, socketio.js
 PATIENCE_S = 90
+WARM_UP_S = 1.5  # Node compiles what it runs often
 PORT_ATTEMPTS = 5
 
 
@@ -175,7 +176,7 @@ def measure(contestant, row, folder):
         servers, broker = contestant.start(stage, folder)
         pids = [*(each.pid for each in servers), broker.process.pid]
         command = ["taskset", "-c", LOAD_CORE, PROGRAMS / "peers_load", contestant.protocol, *(each.port for each in servers),
-                   row.readers, row.every_us, row.seconds, row.how, *pids]
+                   row.readers, row.every_us, WARM_UP_S, row.seconds, row.how, *pids]
         try:
             done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False, timeout=row.seconds + PATIENCE_S)
         except subprocess.TimeoutExpired:

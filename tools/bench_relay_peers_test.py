@@ -123,9 +123,9 @@ class Load(unittest.TestCase):
     def tearDownClass(cls):
         cls.folder.cleanup()
 
-    def run_load(self, server, every_us, seconds, how):
+    def run_load(self, server, every_us, seconds, how, warm_up=0):
         self.addCleanup(server.close)
-        command = [self.program, "fanfare", server.port, server.port, 2, every_us, seconds, how, os.getpid()]
+        command = [self.program, "fanfare", server.port, server.port, 2, every_us, warm_up, seconds, how, os.getpid()]
         done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False, timeout=90)
         self.assertEqual(done.returncode, 0, done.stderr)
         return json.loads(done.stdout)
@@ -135,6 +135,10 @@ class Load(unittest.TestCase):
         self.assertEqual((found["lost"], found["doubled"]), (0, 0))
         self.assertGreaterEqual(found["delivered"], 2 * 256)
         self.assertGreater(found["cpu_ns"][0], 0)
+
+    def test_the_warm_up_is_not_counted(self):
+        found = self.run_load(FakeServer(lambda number: 2 if number < 100 else 1), 0, 0.1, "steady", warm_up=0.1)
+        self.assertEqual((found["lost"], found["doubled"]), (0, 0))
 
     def test_what_is_left_out_and_what_comes_twice_is_counted_for_each_reader(self):
         faults = {FAULTY_NUMBER: 0, FAULTY_NUMBER + 5: 2, FAULTY_NUMBER + 9: 3}

@@ -1,7 +1,8 @@
 // The load of ./dev bench --relay-peers: a publisher of one server and the readers of another one, on one thread.
 //
-//   peers_load fanfare|socketio|nchan PORT_OF_THE_PUBLISHER PORT_OF_THE_READERS READERS EVERY_US SECONDS steady|reconnect PID...
+//   peers_load fanfare|socketio|nchan PORT_OF_THE_PUBLISHER PORT_OF_THE_READERS READERS EVERY_US WARM_UP_SECONDS SECONDS steady|reconnect PID...
 //
+// The same load runs before the measurement, so that no server is measured while it compiles itself.
 // EVERY_US 0: as soon as fewer than kInFlightMax events are between the publisher and the readers. An event has its number, and the time of
 // its sending. reconnect: after half of the time all readers are cut off, and come back a moment later, each at its place. Prints one
 // line of JSON; cpu_ns has the time that each process used, in order.
@@ -46,6 +47,7 @@ struct Options {
   std::uint16_t reader_port;
   std::size_t readers;
   std::chrono::microseconds every;
+  std::chrono::duration<double> warm_up;
   std::chrono::duration<double> length;
   bool reconnects;
   std::vector<std::string> pids;
@@ -110,6 +112,8 @@ class Load {
 
  private:
   void connect_readers();
+  void wait_until_served();
+  void count_from_here();
   void cut_readers();
   void publish(std::uint64_t count);
   void publish_what_is_due(Clock::time_point begun);
@@ -211,7 +215,7 @@ bool Load::all_have(std::uint64_t number) const {
 }
 
 // Until an event has reached every reader, and every reader has the last one.
-void Load::warm_up() {
+void Load::wait_until_served() {
   const auto end = Clock::now() + kPatience;
   Clock::time_point due = Clock::now();
   while (published_ == 0 || !all_have(0)) {
@@ -229,8 +233,22 @@ void Load::warm_up() {
     if (Clock::now() > end) give_up("the events do not come");
     take_turn(1);
   }
+}
+
+void Load::count_from_here() {
   first_ = published_ + 1;
-  doubled_ = 0;
+  delivered_ = lost_ = doubled_ = 0;
+  latencies_.clear();
+}
+
+void Load::warm_up() {
+  wait_until_served();
+  count_from_here();
+  for (const auto begun = Clock::now(); Clock::now() - begun < options_.warm_up;) {
+    publish_what_is_due(begun);
+    take_turn(1);
+  }
+  wait_for_the_rest();
 }
 
 void Load::publish_what_is_due(Clock::time_point begun) {
@@ -282,6 +300,7 @@ void Load::wait_for_the_rest() {
 }
 
 void Load::measure() {
+  count_from_here();
   std::vector<std::uint64_t> before;
   for (const std::string& pid : options_.pids) before.push_back(cpu_ns(pid));
   const double own_before = own_seconds();
@@ -325,19 +344,20 @@ void raise_descriptor_limit() {
 }
 
 Options options_of(const std::vector<std::string>& words) {
-  const auto protocol = words.size() < 7 ? std::nullopt : protocol_of(words[0]);
+  const auto protocol = words.size() < 8 ? std::nullopt : protocol_of(words[0]);
   if (!protocol)
     give_up(
-        "usage: peers_load fanfare|socketio|nchan PUBLISHER_PORT READER_PORT READERS EVERY_US SECONDS "
-        "steady|reconnect PID...");
+        "usage: peers_load fanfare|socketio|nchan PUBLISHER_PORT READER_PORT READERS EVERY_US "
+        "WARM_UP_SECONDS SECONDS steady|reconnect PID...");
   return {.protocol = *protocol,
           .publisher_port = static_cast<std::uint16_t>(std::stoul(words[1])),
           .reader_port = static_cast<std::uint16_t>(std::stoul(words[2])),
           .readers = std::stoul(words[3]),
           .every = std::chrono::microseconds(std::stol(words[4])),
-          .length = std::chrono::duration<double>(std::stod(words[5])),
-          .reconnects = words[6] == "reconnect",
-          .pids = {words.begin() + 7, words.end()}};
+          .warm_up = std::chrono::duration<double>(std::stod(words[5])),
+          .length = std::chrono::duration<double>(std::stod(words[6])),
+          .reconnects = words[7] == "reconnect",
+          .pids = {words.begin() + 8, words.end()}};
 }
 
 }  // namespace
