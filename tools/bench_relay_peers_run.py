@@ -19,7 +19,7 @@ PEERS = ROOT / "bench/peers"
 NCHAN_MODULE = pathlib.Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
 HISTORY_MESSAGES = 1000  # the same for all: peers_server.cc, socketio.js
 PATIENCE_S = 90
-WARM_UP_S = 1.5  # Node compiles what it runs often
+WARM_UP_S = 2.5  # Node compiles what it runs often
 PORT_ATTEMPTS = 5
 
 

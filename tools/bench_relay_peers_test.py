@@ -29,7 +29,7 @@ class Contestant:
 
 
 def seen(**more):
-    return {"publishes_per_s": 100, "deliveries_per_s": 1000, "delivered": 5000, "lost": 0, "doubled": 0, "p50_us": 1000.0, "p99_us": 2000.0,
+    return {"publishes_per_s": 100, "deliveries_per_s": 1000, "delivered": 5000, "lost": 0, "doubled": 0, "overtaken": 0, "p50_us": 1000.0, "p99_us": 2000.0,
             "back_ms": 30.0, "own_share": 0.5, "cpu_us": 2.0, "cpu_parts_us": [0.5, 1.0, 0.5], **more}
 
 
@@ -43,12 +43,12 @@ class Tables(unittest.TestCase):
     def test_the_ratio_is_that_of_the_rounds(self):
         rates = [(1000, 500), (9000, 9000), (100, 60)]
         runs = [{"one": seen(deliveries_per_s=one), "other": seen(deliveries_per_s=other, cpu_us=3.0)} for one, other in rates]
-        self.assertIn("| 500 ±894% | 0.60 | 3.00 ±0% | 1.50 | 0.50, 1.00, 0.50 | 1.0, 2.0 | 0, 0 | 50% |", self.lines(self.ROW, *runs)[1])
+        self.assertIn("| 500 ±894% | 0.60 | 3.00 ±0% | 1.50 | 0.50, 1.00, 0.50 | 1.0, 2.0 | 0, 0, 0 | 50% |", self.lines(self.ROW, *runs)[1])
 
     def test_faults_of_all_rounds_are_added(self):
-        runs = [{"one": seen(lost=2, doubled=1)}, {"one": seen(lost=1_000)}]
-        self.assertIn("| 1,002, 1 |", self.lines(self.ROW, *runs)[0])
-        self.assertIn("| 1,002, 1 | 11,002 | 30 |", self.lines(self.RECONNECT, *runs)[0])
+        runs = [{"one": seen(lost=2, doubled=1)}, {"one": seen(lost=1_000, overtaken=3)}]
+        self.assertIn("| 1,002, 1, 3 |", self.lines(self.ROW, *runs)[0])
+        self.assertIn("| 1,002, 1, 3 | 11,002 | 30 |", self.lines(self.RECONNECT, *runs)[0])
 
     def test_a_busy_load_is_marked(self):
         self.assertNotIn("whole core", self.lines(self.ROW, {"one": seen(own_share=0.89)})[0])
@@ -64,10 +64,11 @@ class Tables(unittest.TestCase):
 
 
 class FakeServer:
-    """Publishers and readers as those of Fanfare. `sent` says how often an event is sent; `keeps`: whether who returns gets what it missed."""
+    """Publishers and readers as those of Fanfare. `sent` says how often an event is sent; `keeps`: whether who returns gets what it missed;
+    `late`: the number that another one overtakes."""
 
-    def __init__(self, sent=lambda number: 1, keeps=True):
-        self.sent, self.keeps = sent, keeps
+    def __init__(self, sent=lambda number: 1, keeps=True, late=None):
+        self.sent, self.keeps, self.late, self.waiting = sent, keeps, late, None
         self.lock, self.events, self.readers, self.peers = threading.Lock(), [], [], []
         self.listening = socket.create_server(("127.0.0.1", 0))
         self.port = self.listening.getsockname()[1]
@@ -98,6 +99,14 @@ class FakeServer:
             self.readers.append(peer)
 
     def publish(self, payload):
+        if int(payload[16:32], 16) == self.late:
+            self.waiting = payload
+            return
+        self.send(payload)
+        if self.waiting:
+            self.waiting = self.send(self.waiting)
+
+    def send(self, payload):
         with self.lock:
             self.events.append(frame(TEXT, b"1-%d " % (len(self.events) + 1) + payload))
             for reader in self.readers:
@@ -132,22 +141,26 @@ class Load(unittest.TestCase):
 
     def test_nothing_is_lost(self):
         found = self.run_load(FakeServer(), 0, 0.3, "steady")
-        self.assertEqual((found["lost"], found["doubled"]), (0, 0))
+        self.assertEqual((found["lost"], found["doubled"], found["overtaken"]), (0, 0, 0))
         self.assertGreaterEqual(found["delivered"], 2 * 256)
         self.assertGreater(found["cpu_ns"][0], 0)
 
     def test_the_warm_up_is_not_counted(self):
         found = self.run_load(FakeServer(lambda number: 2 if number < 100 else 1), 0, 0.1, "steady", warm_up=0.1)
-        self.assertEqual((found["lost"], found["doubled"]), (0, 0))
+        self.assertEqual((found["lost"], found["doubled"], found["overtaken"]), (0, 0, 0))
 
     def test_what_is_left_out_and_what_comes_twice_is_counted_for_each_reader(self):
         faults = {FAULTY_NUMBER: 0, FAULTY_NUMBER + 5: 2, FAULTY_NUMBER + 9: 3}
         found = self.run_load(FakeServer(lambda number: faults.get(number, 1)), 0, 1, "steady")
-        self.assertEqual((found["lost"], found["doubled"]), (2 * 1, 2 * 3))
+        self.assertEqual((found["lost"], found["doubled"], found["overtaken"]), (2 * 1, 2 * 3, 0))
+
+    def test_an_event_that_another_one_overtakes_is_not_lost(self):
+        found = self.run_load(FakeServer(late=FAULTY_NUMBER), 0, 1, "steady")
+        self.assertEqual((found["lost"], found["doubled"], found["overtaken"]), (0, 0, 2))
 
     def test_who_returns_asks_for_what_it_missed(self):
         found = self.run_load(FakeServer(), 1_000, 0.3, "reconnect")
-        self.assertEqual((found["lost"], found["doubled"]), (0, 0))
+        self.assertEqual((found["lost"], found["doubled"], found["overtaken"]), (0, 0, 0))
         self.assertGreater(found["back_ms"], 0)
 
     def test_what_a_server_does_not_keep_is_lost(self):

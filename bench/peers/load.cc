@@ -2,7 +2,7 @@
 //
 //   peers_load fanfare|socketio|nchan PORT_OF_THE_PUBLISHER PORT_OF_THE_READERS READERS EVERY_US WARM_UP_SECONDS SECONDS steady|reconnect PID...
 //
-// The same load runs before the measurement, so that no server is measured while it compiles itself.
+// Before the measurement it publishes as fast as it goes, so that no server is measured while it compiles itself.
 // EVERY_US 0: as soon as fewer than kInFlightMax events are between the publisher and the readers. An event has its number, and the time of
 // its sending. reconnect: after half of the time all readers are cut off, and come back a moment later, each at its place. Prints one
 // line of JSON; cpu_ns has the time that each process used, in order.
@@ -37,7 +37,7 @@ constexpr std::uint64_t kInFlightMax = 256;
 constexpr std::size_t kPayloadBytes = 100;  // the time, the number, and padding
 constexpr std::size_t kDigits = 16;
 constexpr auto kPatience = std::chrono::seconds(30);
-constexpr auto kQuiet = std::chrono::seconds(3);  // nothing comes for so long: the rest is lost
+constexpr auto kQuiet = std::chrono::seconds(2);  // nothing comes for so long: the rest is lost
 constexpr auto kAway = milliseconds(200);         // between the cut and the return
 constexpr auto kWarmUpEvery = milliseconds(10);
 
@@ -100,7 +100,8 @@ double own_seconds() {
 struct Reader {
   Place place;
   std::unique_ptr<Connection> connection;
-  std::uint64_t next = 0;  // the number that must come next; zero: nothing has come
+  std::uint64_t next = 0;  // after the highest number that has come; zero: nothing has come
+  std::vector<bool> has;   // of what is measured: the first one is at 0
 };
 
 class Load {
@@ -117,8 +118,11 @@ class Load {
   void cut_readers();
   void publish(std::uint64_t count);
   void publish_what_is_due(Clock::time_point begun);
+  void fill_window();
   void take_turn(int wait_ms);
   void take_event(Reader& reader, std::string_view payload);
+  bool count(Reader& reader, std::size_t place);
+  std::uint64_t due() const;  // deliveries
   bool all_have(std::uint64_t number) const;
   void cut_and_return(Clock::time_point begun);
   bool is_waiting_for_return() const;
@@ -135,8 +139,8 @@ class Load {
   std::uint64_t first_ = UINT64_MAX;  // from this one on it is measured
   std::uint64_t progress_ = 0;        // over all readers: the events up to their place
   std::uint64_t delivered_ = 0;
-  std::uint64_t lost_ = 0;
   std::uint64_t doubled_ = 0;
+  std::uint64_t overtaken_ = 0;
   // Of the reconnect.
   bool is_cut_ = false;
   Clock::time_point returned_ = {};
@@ -196,18 +200,31 @@ void Load::take_event(Reader& reader, std::string_view payload) {
   if (payload.size() != kPayloadBytes) give_up("this is not an event");
   const std::uint64_t number = hexadecimal(payload.substr(kDigits, kDigits));
   last_event_ = Clock::now();
-  if (number < reader.next) {
-    ++doubled_;
-    return;
-  }
   // Before the measurement nobody promises anything: an instance may not have reached its broker.
   if (number >= first_) {
-    lost_ += number - std::max(reader.next, first_);
-    ++delivered_;
+    if (!count(reader, number - first_)) return;
     latencies_.push_back(now_ns() - hexadecimal(payload.substr(0, kDigits)));
   }
+  if (number < reader.next) return;
   progress_ += number + 1 - reader.next;
   reader.next = number + 1;
+}
+
+// False: the reader has it already.
+bool Load::count(Reader& reader, std::size_t place) {
+  if (reader.has.size() <= place) reader.has.resize(std::max(place + 1, 2 * reader.has.size()));
+  if (reader.has[place]) {
+    ++doubled_;
+    return false;
+  }
+  reader.has[place] = true;
+  ++delivered_;
+  if (first_ + place < reader.next) ++overtaken_;
+  return true;
+}
+
+std::uint64_t Load::due() const {
+  return (published_ + 1 - first_) * readers_.size();
 }
 
 bool Load::all_have(std::uint64_t number) const {
@@ -237,15 +254,16 @@ void Load::wait_until_served() {
 
 void Load::count_from_here() {
   first_ = published_ + 1;
-  delivered_ = lost_ = doubled_ = 0;
+  delivered_ = doubled_ = overtaken_ = 0;
   latencies_.clear();
+  for (Reader& reader : readers_) reader.has.clear();
 }
 
 void Load::warm_up() {
   wait_until_served();
   count_from_here();
   for (const auto begun = Clock::now(); Clock::now() - begun < options_.warm_up;) {
-    publish_what_is_due(begun);
+    fill_window();
     take_turn(1);
   }
   wait_for_the_rest();
@@ -256,8 +274,12 @@ void Load::publish_what_is_due(Clock::time_point begun) {
   if (options_.every.count() > 0) {
     const auto due = static_cast<std::uint64_t>((Clock::now() - begun) / options_.every);
     publish(due - std::min(due, published_ + 1 - first_));
-    return;
+  } else {
+    fill_window();
   }
+}
+
+void Load::fill_window() {
   const std::uint64_t passed = progress_ / readers_.size();
   const std::uint64_t in_flight = published_ + 1 - std::min(passed, published_ + 1);
   publish(kInFlightMax - std::min(in_flight, kInFlightMax));
@@ -291,12 +313,11 @@ void Load::note_return() {
 
 void Load::wait_for_the_rest() {
   last_event_ = Clock::now();
-  while (!all_have(published_) && Clock::now() - last_event_ < kQuiet) {
+  while (delivered_ < due() && Clock::now() - last_event_ < kQuiet) {
     take_turn(1);
     note_return();
   }
   note_return();
-  for (const Reader& reader : readers_) lost_ += published_ + 1 - std::max(reader.next, first_);
 }
 
 void Load::measure() {
@@ -312,7 +333,7 @@ void Load::measure() {
   }
   wait_for_the_rest();
   seconds_ = std::chrono::duration<double>(last_event_ - begun).count();
-  own_share_ = (own_seconds() - own_before) / std::chrono::duration<double>(Clock::now() - begun).count();
+  own_share_ = (own_seconds() - own_before) / seconds_;
   for (std::size_t i = 0; i < before.size(); ++i) cpu_ns_.push_back(cpu_ns(options_.pids[i]) - before[i]);
 }
 
@@ -327,13 +348,13 @@ void Load::print() {
   std::string cpu;
   for (const std::uint64_t used : cpu_ns_) cpu += (cpu.empty() ? "" : ",") + std::to_string(used);
   std::printf(
-      R"({"publishes_per_s":%.0f,"deliveries_per_s":%.0f,"delivered":%llu,"lost":%llu,"doubled":%llu,"p50_us":%.1f,)"
+      R"({"publishes_per_s":%.0f,"deliveries_per_s":%.0f,"delivered":%llu,"lost":%llu,"doubled":%llu,"overtaken":%llu,"p50_us":%.1f,)"
       R"("p99_us":%.1f,"back_ms":%.1f,"own_share":%.3f,"cpu_ns":[%s]})"
       "\n",
       static_cast<double>(published_ + 1 - first_) / seconds_, static_cast<double>(delivered_) / seconds_,
-      static_cast<unsigned long long>(delivered_), static_cast<unsigned long long>(lost_),
-      static_cast<unsigned long long>(doubled_), percentile_us(latencies_, 0.5),
-      percentile_us(latencies_, 0.99), back_ms_, own_share_, cpu.c_str());
+      static_cast<unsigned long long>(delivered_), static_cast<unsigned long long>(due() - delivered_),
+      static_cast<unsigned long long>(doubled_), static_cast<unsigned long long>(overtaken_),
+      percentile_us(latencies_, 0.5), percentile_us(latencies_, 0.99), back_ms_, own_share_, cpu.c_str());
 }
 
 void raise_descriptor_limit() {
