@@ -346,7 +346,10 @@ double percentile_us(std::vector<std::uint64_t>& all, double part) {
 
 void Load::print() {
   std::string cpu;
-  for (const std::uint64_t used : cpu_ns_) cpu += (cpu.empty() ? "" : ",") + std::to_string(used);
+  for (const std::uint64_t used : cpu_ns_) {
+    if (!cpu.empty()) cpu += ',';
+    cpu += std::to_string(used);
+  }
   std::printf(
       R"({"publishes_per_s":%.0f,"deliveries_per_s":%.0f,"delivered":%llu,"lost":%llu,"doubled":%llu,"overtaken":%llu,"p50_us":%.1f,)"
       R"("p99_us":%.1f,"back_ms":%.1f,"own_share":%.3f,"cpu_ns":[%s]})"
