@@ -22,7 +22,7 @@
 #:                                 checked. 8 minutes; --quick: 2
 #:   ./dev bench --relay [--quick]  hub topics over NATS JetStream next to topics of one process: throughput and latency. 3 minutes; --quick: 1
 #:   ./dev bench --relay-peers [--quick] [--only NAME] [ROW...]  relayed topics next to socket.io and nchan over Redis: throughput, CPU, and what a
-#:                                 reconnect loses. 13 minutes; --quick: 6. ROW, NAME: part of a name
+#:                                 reconnect loses. 16 minutes; --quick: 7. ROW, NAME: part of a name
 #:   ./dev bench --costs [--quick] [PART...] what a connection, a subscription, an event, a chain and an instance cost, for `fanfare size`.
 #:                                 25 minutes, as root (kernel memory), with nats-server; --quick: a trial. PART: connections,
 #:                                 subscriptions, deliveries, chains, broker
