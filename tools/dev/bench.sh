@@ -24,6 +24,8 @@
 #:   ./dev bench --fleet [--clients N] [--faults N] [--seed N] [--broker-restart | --brokers 3 | --rolling]
 #:                                 three instances behind HAProxy are killed, stopped and restarted; every client counts what it misses.
 #:                                 --rolling: a rolling deploy; its handshakes, the times of other clients and the calls of nodes
+#:   ./dev bench --relay-peers [--quick] [--only NAME] [ROW...]  relayed topics next to socket.io and nchan over Redis: throughput, CPU, and what a
+#:                                 reconnect loses. 16 minutes; --quick: 7. ROW, NAME: part of a name
 #:   ./dev bench --costs [--quick] [PART...] what a connection, a subscription, an event, a chain and an instance cost, for `fanfare size`.
 #:                                 25 minutes, as root (kernel memory), with nats-server; --quick: a trial. PART: connections,
 #:                                 subscriptions, deliveries, chains, broker
@@ -82,6 +84,13 @@ if [[ " $* " == *" --relay "* ]]; then
   need cluster
   build_bench relayed_topics
   exec python3 tools/bench_relay.py "$@"
+fi
+if [[ " $* " == *" --relay-peers "* ]]; then
+  if [[ " $* " == *" --help "* ]]; then exec python3 tools/bench_relay_peers.py "$@"; fi
+  need peers
+  build_bench peers_server peers_load
+  quietly "npm ci" npm-peers bash tools/npm_ci.sh bench/peers || die "socket.io is not there: npm ci failed"
+  exec python3 tools/bench_relay_peers.py "$@"
 fi
 if [[ ${1:-} == --micro ]]; then
   shift

@@ -1,6 +1,6 @@
 #: install missing packages on this machine (Debian 12)
 #:
-#:   ./dev deps [build] [web] [test] [bench] [cluster] [release]     sets of tools/packages; default: build, web and test
+#:   ./dev deps [build] [web] [test] [bench] [peers] [cluster] [release]     sets of tools/packages; default: build, web and test
 #:
 #: Installs only missing packages, with apt: directly as root, otherwise through sudo. Services in them (nginx, prometheus) are not started.
 #: The dashboard and the end-to-end tests need Node 20. If node is older, Node 20 is installed into build/tools, not globally.
