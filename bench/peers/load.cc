@@ -270,7 +270,7 @@ void Load::warm_up() {
 }
 
 void Load::publish_what_is_due(Clock::time_point begun) {
-  // Who is away holds nobody up.
+  // A reader that is away does not delay the others.
   if (options_.every.count() > 0) {
     const auto due = static_cast<std::uint64_t>((Clock::now() - begun) / options_.every);
     publish(due - std::min(due, published_ + 1 - first_));
@@ -299,7 +299,7 @@ void Load::cut_and_return(Clock::time_point begun) {
   note_return();
 }
 
-// However slow the machine is, events go on until every reader is back: who is not given what it missed has a next one.
+// Events go on until every reader is back, also on a slow machine. So a reader that does not get what it missed gets a later event, which shows the gap.
 bool Load::is_waiting_for_return() const {
   if (!options_.reconnects || back_ms_ != 0) return false;
   if (is_cut_ && Clock::now() - returned_ > kPatience) give_up("the readers do not come back");

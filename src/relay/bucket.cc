@@ -45,6 +45,8 @@ std::expected<void, std::string> Bucket::open() {
     config.Replicas = options_.replicas;
     config.StorageType = options_.in_memory ? js_MemoryStorage : js_FileStorage;
     status = js_CreateKeyValue(&store, context, &config);
+    // Perhaps because another instance creates it at this moment.
+    if (status == NATS_ERR && js_KeyValue(&store, context, name_.c_str()) == NATS_OK) status = NATS_OK;
   }
   if (status == NATS_NO_RESPONDERS || status == NATS_ERR) return std::unexpected(words_for(status));
   if (status != NATS_OK) return std::unexpected(std::string());

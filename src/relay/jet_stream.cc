@@ -3,6 +3,7 @@
 #include <nats/nats.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 
 #include "base/text.h"
@@ -28,14 +29,39 @@ std::string failure_of(std::string_view what, natsStatus status, jsErrCode code)
 
 constexpr std::string_view kNoConnection = "no connection";
 
+// The subjects of a stream. The broker compares subjects under the lock with which it adds a stream, but looks for its name before that:
+// without a subject in common, two instances that create the stream at once could both succeed, and what one of them publishes would
+// be acknowledged and in no stream that anybody reads.
+class Subjects {
+ public:
+  Subjects(const StreamAddress& address, std::uint64_t epoch)
+      : texts_{subject_of(address.name, address.token, epoch), subject_of(address.name, address.token, 0)} {}
+
+  void put_into(jsStreamConfig& config) {
+    config.Subjects = pointers_.data();
+    config.SubjectsLen = static_cast<int>(pointers_.size());
+  }
+
+ private:
+  const std::array<std::string, 2> texts_;
+  std::array<const char*, 2> pointers_{texts_[0].c_str(), texts_[1].c_str()};
+};
+
+// Zero: it is no stream of a relay.
+std::uint64_t epoch_in(const jsStreamConfig& config) {
+  if (config.SubjectsLen != 2 || epoch_of(config.Subjects[1]) != 0U) return 0;
+  return epoch_of(config.Subjects[0]).value_or(0);
+}
+
 std::expected<StreamState, std::string> state_of(const jsStreamInfo& info) {
   const jsStreamConfig& config = *info.Config;
-  const auto epoch = config.SubjectsLen == 1 ? epoch_of(config.Subjects[0]) : std::optional<std::uint64_t>();
-  if (!epoch || *epoch == 0) {
-    return std::unexpected(
-        joined({"stream ", config.Name, " is not one of a relay: its only subject should end in an epoch"}));
+  const std::uint64_t epoch = epoch_in(config);
+  if (epoch == 0) {
+    return std::unexpected(joined(
+        {"stream ", config.Name,
+         " is not one of a relay: it should have two subjects, that of its epoch and that of epoch 0"}));
   }
-  StreamState state{.epoch = *epoch, .first = info.State.FirstSeq, .last = info.State.LastSeq};
+  StreamState state{.epoch = epoch, .first = info.State.FirstSeq, .last = info.State.LastSeq};
   if (info.State.Msgs == 0) state.first = state.last + 1;
   return state;
 }
@@ -64,14 +90,12 @@ std::expected<StreamState, std::string> JetStream::create(const StreamAddress& a
   const auto session = link_.parts().session();
   if (session == nullptr) return std::unexpected(std::string(kNoConnection));
   const std::string stream = address.stream();
-  const std::string subject = subject_of(address.name, address.token, epoch);
-  const char* subjects = subject.c_str();
+  Subjects subjects(address, epoch);
   const int64_t age_ms = options_.limits.age_max.count();
   jsStreamConfig config;
   jsStreamConfig_Init(&config);
   config.Name = stream.c_str();
-  config.Subjects = &subjects;
-  config.SubjectsLen = 1;
+  subjects.put_into(config);
   config.MaxMsgs = static_cast<int64_t>(std::max(options_.limits.messages_max, messages_kept_.load()));
   config.MaxBytes = static_cast<int64_t>(std::max(options_.limits.bytes_max, bytes_kept_.load()));
   config.MaxAge = age_ms * kNanosecondsPerMs;
@@ -110,11 +134,9 @@ std::expected<void, std::string> JetStream::set_epoch(const StreamAddress& addre
   natsStatus status = js_GetStreamInfo(&raw_info, context, address.stream().c_str(), nullptr, &code);
   const StreamInfoHandle info(raw_info);
   if (status != NATS_OK) return std::unexpected(failure_of("asking for a stream", status, code));
-  const std::string subject = subject_of(address.name, address.token, epoch);
-  const char* subjects = subject.c_str();
+  Subjects subjects(address, epoch);
   jsStreamConfig config = *info->Config;
-  config.Subjects = &subjects;
-  config.SubjectsLen = 1;
+  subjects.put_into(config);
   status = js_UpdateStream(nullptr, context, &config, nullptr, &code);
   if (status != NATS_OK) return std::unexpected(failure_of("changing a stream", status, code));
   return {};

@@ -2,7 +2,8 @@
 // How topics are named at the broker, and how its short texts read.
 //
 //   stream    NAME_TOPIC            the topic's bytes, those that a stream's name cannot have as =HH
-//   subject   NAME.TOPIC.EPOCH      the only subject of the stream: who publishes with another epoch is refused by the broker
+//   subject   NAME.TOPIC.EPOCH      where events are published: the broker refuses those of another epoch. The stream also has NAME.TOPIC.0, on
+//                                   which nothing is published (jet_stream.cc)
 //   delivery  $JS.ACK.STREAM.CONSUMER.ATTEMPT.STREAM_SEQUENCE.CONSUMER_SEQUENCE.TIME.PENDING
 
 #include <cstdint>

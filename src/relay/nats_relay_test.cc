@@ -2,16 +2,22 @@
 
 #include "relay/nats_relay.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <barrier>
+#include <memory>
 #include <set>
+#include <thread>
 
+#include "relay/jet_stream.h"
 #include "relay/relay_world_for_tests.h"
 
 namespace fanfare::relay {
 namespace {
 
+using testing::Each;
 using Texts = std::vector<std::string>;
 
 std::vector<std::uint64_t> offsets_of(const std::vector<Position>& positions) {
@@ -168,6 +174,38 @@ TEST(NatsRelay, WhatIsReadWhileTheBrokerIsAwayComesWhenItIsBack) {
   });
   EXPECT_EQ(a.read_past("t", {.epoch = a.sink.topic("t").at.epoch, .offset = 0}, 10), Texts{"x"});
   starts.join();
+}
+
+// The broker could give each of them a stream of its own, of which the others know nothing.
+TEST(NatsRelay, InstancesThatCreateAStreamAtOnceHaveOneStream) {
+  NatsServer server;
+  NatsOptions options = options_for({server.url()});
+  options.limits = {.messages_max = 10, .bytes_max = 100'000};  // the broker reserves them
+  std::vector<std::unique_ptr<Instance>> instances;
+  for (int i = 0; i < 4; ++i) instances.push_back(std::make_unique<Instance>(options));
+  ASSERT_TRUE(eventually([&] {
+    return std::ranges::all_of(instances, [](const auto& one) { return one->relay->link().is_connected(); });
+  }));
+  for (int round = 0; round < 300; ++round) {
+    const StreamAddress address{.name = "fanfare", .token = "at_once" + std::to_string(round)};
+    std::barrier begin(static_cast<std::ptrdiff_t>(instances.size()));
+    std::vector<std::uint64_t> epochs(instances.size());
+    {
+      std::vector<std::jthread> threads;
+      for (std::size_t i = 0; i < instances.size(); ++i) {
+        threads.emplace_back([&, i] {
+          JetStream jet_stream(instances[i]->relay->link(), instances[i]->options);
+          begin.arrive_and_wait();
+          // One that comes while another creates it may have to try again.
+          EXPECT_TRUE(eventually([&] {
+            if (const auto state = jet_stream.open(address, i + 1)) epochs[i] = state->epoch;
+            return epochs[i] != 0;
+          }));
+        });
+      }
+    }
+    ASSERT_THAT(epochs, Each(epochs[0])) << "round " << round;
+  }
 }
 
 TEST(NatsRelay, PublishingNeedsNoReader) {

@@ -11,8 +11,8 @@
 
 namespace fanfare::app {
 
-// The directory that `setting` names, if it names one, or else the program's own (`own_page`). Empty: there is none. The error names the
-// setting.
+// `named`, the directory that the user gave as `setting`, or else the program's own (`own_page`). Nothing if there is neither. The error
+// names the setting.
 std::expected<std::optional<std::string>, std::string> page_directory(
     std::string_view setting, const std::optional<std::string>& named,
     const std::optional<std::string>& own_page);

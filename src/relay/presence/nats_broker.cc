@@ -76,6 +76,9 @@ std::expected<NatsPresenceBroker::Records, std::string> NatsPresenceBroker::open
     config.Storage = options_.in_memory ? js_MemoryStorage : js_FileStorage;
     config.Replicas = options_.replicas;
     status = js_AddStream(&raw_info, context, &config, &options, &code);
+    // Another instance creates it at this moment.
+    if (code == JSStreamSubjectOverlapErr)
+      status = js_GetStreamInfo(&raw_info, context, prefix_.c_str(), &options, &code);
   }
   const StreamInfoHandle info(raw_info);
   if (status != NATS_OK) return std::unexpected(joined({"the stream of presence: ", words_for(status)}));
