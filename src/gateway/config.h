@@ -32,6 +32,7 @@ struct ServerConfig {
   Duration shutdown_timeout = ServePlan{}.shutdown_timeout;
   std::optional<Duration> shutdown_spread = ServePlan{}.shutdown_spread;
   std::size_t shutdown_closes_per_second = ServePlan{}.shutdown_closes_per_second;
+  std::optional<Duration> shutdown_retry_after = ServePlan{}.shutdown_retry_after;
   Duration upgrade_timeout = ServePlan{}.upgrade_timeout;
   HttpSettings http;
   AcceptPlan accept;

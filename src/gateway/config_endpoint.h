@@ -1,6 +1,7 @@
 #pragma once
 // Checks the URLs of upstreams and the addresses to listen on, for the configuration and the command line.
 
+#include <cstdint>
 #include <expected>
 #include <string>
 #include <string_view>
@@ -19,6 +20,7 @@ std::string endpoint_for_message(std::string_view written);
 // Whether a URL that passed check_endpoint() uses WebSocket.
 bool is_websocket_endpoint(std::string_view url);
 
+inline constexpr std::uint64_t kPortMax = 65535;
 // Whether it is a valid address to listen on: an IPv4 or IPv6 address without brackets, or "localhost".
 bool is_listen_address(std::string_view host);
 // Only this machine can connect to such a listen address.

@@ -33,6 +33,7 @@ ServePlan settings_from(const Config& config) {
                  .shutdown_timeout = config.server.shutdown_timeout,
                  .shutdown_spread = config.server.shutdown_spread,
                  .shutdown_closes_per_second = config.server.shutdown_closes_per_second,
+                 .shutdown_retry_after = config.server.shutdown_retry_after,
                  .upgrade_timeout = config.server.upgrade_timeout,
                  .loops = config.server.threads,
                  .upstream_threads_max = config.server.upstream_threads,

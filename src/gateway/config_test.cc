@@ -48,6 +48,7 @@ TEST(Config, DefaultsAreTheDocumentedOnes) {
   EXPECT_EQ(config->server.shutdown_timeout, seconds(10));
   EXPECT_EQ(config->server.shutdown_spread, std::nullopt);
   EXPECT_EQ(config->server.shutdown_closes_per_second, 500U);
+  EXPECT_EQ(config->server.shutdown_retry_after, std::nullopt);
   EXPECT_EQ(config->server.upgrade_timeout, seconds(30));
   EXPECT_EQ(config->server.http.body_bytes_max, 16U << 20);
   const WebSocketSettings& websocket = config->server.websocket;
@@ -116,6 +117,7 @@ TEST(Config, EveryKeyReachesThePlan) {
   EXPECT_EQ(plan.shutdown_timeout, seconds(90));
   EXPECT_EQ(plan.shutdown_spread, seconds(90));
   EXPECT_EQ(plan.shutdown_closes_per_second, 40U);
+  EXPECT_EQ(plan.shutdown_retry_after, seconds(3));
   EXPECT_EQ(plan.upgrade_timeout, seconds(20));
   EXPECT_EQ(plan.http.body_bytes_max, 65536U);
   EXPECT_EQ(plan.websocket.connections_per_network_max, 5U);

@@ -311,6 +311,8 @@ struct ServePlan {
   // shutdown_closes_per_second (stop_times.h).
   std::optional<Duration> shutdown_spread = {};
   std::size_t shutdown_closes_per_second = 500;
+  // After this time those clients are asked to come back, counted from their close. Empty: comeback_after() (stop_times.h).
+  std::optional<Duration> shutdown_retry_after = {};
   // Within this time the successor of a binary upgrade must be ready; otherwise it is ended.
   Duration upgrade_timeout = std::chrono::seconds(30);
   std::size_t loops = 0;  // threads; zero: one per core

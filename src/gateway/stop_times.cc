@@ -15,7 +15,8 @@ StopTimes stop_times(const ServePlan& plan, std::size_t connections, bool is_rep
       closing_spread(plan.shutdown_spread, connections, plan.shutdown_closes_per_second, longest);
   return {.deadline = plan.shutdown_timeout + (is_replaced ? spread : Duration::zero()),
           .spread = spread,
-          .is_replaced = is_replaced};
+          .is_replaced = is_replaced,
+          .comeback = comeback_after(plan, spread, is_replaced)};
 }
 
 Duration part_of_workers(Duration deadline) {
@@ -36,9 +37,11 @@ Duration closing_spread(std::optional<Duration> fixed, std::size_t connections, 
   return std::chrono::duration_cast<Duration>(wanted);
 }
 
-std::chrono::seconds comeback_after(const StopTimes& times) {
-  if (times.is_replaced) return kComebackMin;
-  return std::clamp(std::chrono::ceil<std::chrono::seconds>(times.spread), kComebackMin, kComebackMax);
+std::chrono::seconds comeback_after(const ServePlan& plan, Duration spread, bool is_replaced) {
+  using std::chrono::ceil, std::chrono::seconds;
+  if (plan.shutdown_retry_after) return ceil<seconds>(*plan.shutdown_retry_after);
+  if (is_replaced || plan.relay) return kComebackMin;
+  return std::clamp(ceil<seconds>(spread), kComebackMin, kComebackMax);
 }
 
 }  // namespace fanfare::gateway

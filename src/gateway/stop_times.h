@@ -11,10 +11,14 @@
 
 namespace fanfare::gateway {
 
+inline constexpr std::chrono::seconds kComebackMin{1};
+inline constexpr std::chrono::seconds kComebackMax{30};
+
 struct StopTimes {
   Duration deadline{};
   Duration spread{};
   bool is_replaced = false;  // another process has taken over, and accepts connections
+  std::chrono::seconds comeback = kComebackMin;  // comeback_after()
 };
 
 // Within the plan's shutdown_timeout. If the process is replaced, nobody waits for the stop, so it takes as long as the number of
@@ -32,11 +36,9 @@ Duration spread_of(const ServePlan& plan, std::size_t connections);
 Duration closing_spread(std::optional<Duration> fixed, std::size_t connections, std::size_t closes_per_second,
                         Duration longest);
 
-// When clients are asked to come back: when this process has ended, or soon if another one accepts connections already. It is the same
-// for all of them, so those who are closed evenly also come back evenly. A process that starts after a longer stop
-// is found by the clients' own attempts.
-inline constexpr std::chrono::seconds kComebackMin{1};
-inline constexpr std::chrono::seconds kComebackMax{30};
-std::chrono::seconds comeback_after(const StopTimes& times);
+// When clients are asked to come back: soon if somebody else accepts connections already, which is another process, or the other
+// instances of a fleet (a plan with a relay); otherwise when this process has ended. It is the same for all of them, so those who are closed
+// evenly also come back evenly. A process that starts after a longer stop is found by the clients' own attempts.
+std::chrono::seconds comeback_after(const ServePlan& plan, Duration spread, bool is_replaced);
 
 }  // namespace fanfare::gateway

@@ -37,12 +37,29 @@ TEST(StopTimes, AreWithinTheTimeoutUnlessTheProcessIsReplaced) {
 }
 
 TEST(ComebackAfter, IsTheEndOfTheProcessOrTheNextSecond) {
-  EXPECT_EQ(comeback_after({.spread = 0s, .is_replaced = false}), 1s);
-  EXPECT_EQ(comeback_after({.spread = 1s, .is_replaced = false}), 1s);
-  EXPECT_EQ(comeback_after({.spread = 1001ms, .is_replaced = false}), 2s);
-  EXPECT_EQ(comeback_after({.spread = 30s, .is_replaced = false}), 30s);
-  EXPECT_EQ(comeback_after({.spread = 31s, .is_replaced = false}), 30s);
-  EXPECT_EQ(comeback_after({.spread = 60s, .is_replaced = true}), 1s);
+  const ServePlan plan;
+  EXPECT_EQ(comeback_after(plan, 0s, false), 1s);
+  EXPECT_EQ(comeback_after(plan, 1s, false), 1s);
+  EXPECT_EQ(comeback_after(plan, 1001ms, false), 2s);
+  EXPECT_EQ(comeback_after(plan, 30s, false), 30s);
+  EXPECT_EQ(comeback_after(plan, 31s, false), 30s);
+  EXPECT_EQ(comeback_after(plan, 60s, true), 1s);
+}
+
+TEST(ComebackAfter, OtherInstancesOfAFleetAreThereAlready) {
+  ServePlan plan;
+  plan.relay.emplace();
+  EXPECT_EQ(comeback_after(plan, 30s, false), 1s);
+  EXPECT_EQ(stop_times(plan, 1000, false).comeback, 1s);
+}
+
+TEST(ComebackAfter, IsWhatIsConfigured) {
+  ServePlan plan;
+  plan.relay.emplace();
+  plan.shutdown_retry_after = 4001ms;
+  EXPECT_EQ(comeback_after(plan, 30s, false), 5s);
+  EXPECT_EQ(comeback_after(plan, 30s, true), 5s);
+  EXPECT_EQ(stop_times(plan, 1000, false).comeback, 5s);
 }
 
 }  // namespace

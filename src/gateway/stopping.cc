@@ -19,7 +19,7 @@ std::size_t Stopping::close_connections(session::Server& server, const StopTimes
                                         const std::function<void()>& before_stop) {
   const Duration time = times.deadline - part_of_workers(times.deadline);
   const Instant until = system_clock().now() + time;
-  const std::string reason = session::with_close_hint(kRestarting, comeback_after(times));
+  const std::string reason = session::with_close_hint(kRestarting, times.comeback);
   bool is_hurried = false;
   {
     std::unique_lock lock(mutex_);

@@ -102,6 +102,7 @@ void Differ::compare_process() {
   live("server.shutdownTimeout", SETTING(shutdown_timeout));
   live("server.shutdownSpread", SETTING(shutdown_spread));
   live("server.shutdownClosesPerSecond", SETTING(shutdown_closes_per_second));
+  live("server.shutdownRetryAfter", SETTING(shutdown_retry_after));
   live("server.upgradeTimeout", SETTING(upgrade_timeout));
   live("server.allowedHosts", SETTING(browsers.hosts));
   live("server.allowedOrigins", SETTING(browsers.origins));

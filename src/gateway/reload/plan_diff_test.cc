@@ -298,6 +298,7 @@ std::vector<Edit> edits() {
   add([](ServePlan& plan) { plan.log_level = log::Level::debug; });
   add([](ServePlan& plan) { plan.shutdown_spread = 3s; });
   add([](ServePlan& plan) { plan.shutdown_closes_per_second = 7; });
+  add([](ServePlan& plan) { plan.shutdown_retry_after = 7s; });
   add([](ServePlan& plan) { plan.upgrade_timeout = 7s; });
   add([](ServePlan& plan) { plan.browsers.origins = {"https://a.example"}; });
   add([](ServePlan& plan) { plan.websocket.ping_interval = 7s; });
