@@ -113,6 +113,10 @@ class NodeCalls(unittest.TestCase):
         self.assertFalse(self.verdict({"eth_chainId": 4}))
         self.assertFalse(self.verdict({"eth_getLogs": 1}))
 
+    def test_logs_that_a_new_instance_reads_without_clients_are_no_excuse(self):
+        alone = (Calls(10.0, {}), Calls(5.0, {"eth_getLogs": 90}))
+        self.assertEqual(rolling.beyond(alone, (Calls(10.0, {"eth_getLogs": 30}), Calls(30.0, {"eth_getLogs": 94})), 3), {})
+        self.assertEqual(rolling.beyond(alone, (Calls(10.0, {"eth_getLogs": 30}), Calls(30.0, {"eth_getLogs": 95})), 3), {"eth_getLogs": 5.0})
 
     def test_what_clients_that_stay_call_does_not_count(self):
         self.assertTrue(self.verdict({rolling.STEADY_METHOD: 1000}))

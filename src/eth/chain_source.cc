@@ -30,7 +30,9 @@ ChainSource::ChainSource(const ChainSourceOptions& options, Random& random)
     : heads_(options.heads, call_ids_, random),
       chain_(with_window(options.chain, options.heads.window_blocks), call_ids_, random),
       pending_(options.pending, call_ids_, random),
-      history_(options.history, call_ids_, random) {
+      history_(options.history, call_ids_, random),
+      logs_warm_up_(options.logs_warm_up),
+      is_warming_up_(options.logs_warm_up > Duration::zero()) {
   for (std::size_t i = 0; i < feeds_.size(); ++i) {
     const FeedType& row = feed_type(static_cast<SubscriptionType>(i));
     if (row.make_source != nullptr) feeds_[i] = row.make_source(options, call_ids_, random);
@@ -39,6 +41,7 @@ ChainSource::ChainSource(const ChainSourceOptions& options, Random& random)
 
 void ChainSource::start(Instant now) {
   now_ = now;
+  if (is_warming_up_) chain_.want_logs_from(history_.first_after({}), now);
   heads_.start(now);
   pending_.start(now);
 }
@@ -56,6 +59,7 @@ void ChainSource::on_timer(Instant now) {
   now_ = now;
   heads_.on_timer(now);
   move_heads_to_chain(now);
+  end_warm_up(now);
   chain_.on_timer(now);
   pending_.on_timer(now);
   for (const auto& feed : feeds_) {
@@ -111,6 +115,18 @@ bool ChainSource::on_reply(std::uint64_t call_id, const jsonrpc::CallResult& res
 
 void ChainSource::move_heads_to_chain(Instant now) {
   for (HeadEvent& event : heads_.take_events()) chain_.on_head_event(std::move(event), now);
+  if (is_warming_up_ && !warm_until_ && heads_.tip()) warm_until_ = now + logs_warm_up_;
+}
+
+bool ChainSource::needs_logs() const {
+  return std::ranges::any_of(interests_, &Interest::logs);
+}
+
+void ChainSource::end_warm_up(Instant now) {
+  if (!warm_until_ || now < *warm_until_) return;
+  warm_until_.reset();
+  is_warming_up_ = false;
+  if (!needs_logs()) chain_.stop_logs(now);
 }
 
 void ChainSource::set_interest(std::size_t loop_index, const Interest& interest, Instant now) {
@@ -121,7 +137,7 @@ void ChainSource::set_interest(std::size_t loop_index, const Interest& interest,
   for (const Interest& one : interests_) all = merged(all, one);
   const bool same_logs = before.logs && before.logs_after == interest.logs_after;
   if (interest.logs && !same_logs) chain_.want_logs_from(history_.first_after(interest.logs_after), now);
-  if (!all.logs && chain_.wants_logs()) chain_.stop_logs(now);
+  if (!all.logs && chain_.wants_logs() && !is_warming_up_) chain_.stop_logs(now);
   pending_.set_wanted(all.pending, now);
   for (std::size_t i = 0; i < feeds_.size(); ++i) {
     if (!feeds_[i]) continue;
@@ -197,7 +213,7 @@ std::optional<Instant> ChainSource::next_timer() const {
     if (timer && (!earliest || *timer < *earliest)) earliest = timer;
   };
   for (const auto& timer :
-       {heads_.next_timer(), chain_.next_timer(), pending_.next_timer(), history_.next_timer()}) {
+       {warm_until_, heads_.next_timer(), chain_.next_timer(), pending_.next_timer(), history_.next_timer()}) {
     consider(timer);
   }
   for (const auto& feed : feeds_) {

@@ -34,6 +34,9 @@ struct ChainSourceOptions {
   PendingSourceOptions pending;
   SyncingSourceOptions syncing;
   HistoryOptions history;
+  // From the first head on, logs are requested for so long although nobody needs them: a process that replaces another one has
+  // soon clients that were there until then, and answers them from memory.
+  Duration logs_warm_up{};
 };
 
 class ChainSource {
@@ -86,6 +89,8 @@ class ChainSource {
 
  private:
   void move_heads_to_chain(Instant now);
+  bool needs_logs() const;
+  void end_warm_up(Instant now);
   void take_feed_events(std::vector<SourceEvent>& events);
   FeedSource& feed_source(SubscriptionType type) const { return *feeds_[static_cast<std::size_t>(type)]; }
 
@@ -96,6 +101,9 @@ class ChainSource {
   History history_;
   std::array<std::unique_ptr<FeedSource>, kSubscriptionTypes> feeds_;  // null: the type needs none
   std::vector<Interest> interests_;                                    // by loop
+  const Duration logs_warm_up_;
+  bool is_warming_up_;
+  std::optional<Instant> warm_until_;  // empty: no head has come yet, or it is over
   Instant now_{};                                                      // of the last call into the source
 };
 

@@ -22,6 +22,9 @@ std::optional<std::size_t> network_index(const Config& config, std::string_view 
 
 namespace {
 
+// The other instances of a fleet are replaced right after this one, as in a rolling deploy, and their clients come here.
+constexpr Duration kWarmUpOfAFleet = std::chrono::seconds(30);
+
 // Without listeners and networks.
 ServePlan settings_from(const Config& config) {
   ServePlan plan{.log_level = config.log_level,
@@ -133,6 +136,7 @@ void add_networks(const Config& config, ServePlan& plan) {
                                .backend = std::move(backend),
                                .methods = project.methods,
                                .origins = project.origins});
+      if (plan.relay) plan.networks.back().poll.logs_warm_up = kWarmUpOfAFleet;
     }
   }
 }

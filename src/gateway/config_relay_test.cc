@@ -53,6 +53,17 @@ TEST(RelayConfig, AStreamIsRelayedIfItSaysSo) {
   EXPECT_FALSE(plan_from(*alone).relay);
 }
 
+TEST(RelayConfig, InstancesOfAFleetBeginWithLogsThatNobodyHasAskedForYet) {
+  const std::string network =
+      "projects:\n  - id: main\n    networks: [{ architecture: evm, evm: { chainId: 1 } }]\n"
+      "    upstreams: [{ id: node, endpoint: \"http://127.0.0.1:1\" }]\n";
+  const auto warm_up = [&](const std::string& relay) {
+    return plan_from(*parse_relay_file(network + relay)).networks.at(0).poll.logs_warm_up;
+  };
+  EXPECT_EQ(warm_up("relay: { nats: { servers: [\"nats://127.0.0.1:4222\"] } }\n"), std::chrono::seconds(30));
+  EXPECT_EQ(warm_up(""), Duration::zero());
+}
+
 // A reload may add a stream that does.
 TEST(RelayConfig, ABrokerThatNoStreamUsesIsGoodAndShown) {
   const auto config = parse_relay_file(relay_file(kRelayServer, ""));

@@ -30,6 +30,7 @@ eth::ChainSourceOptions source_options(const PollSettings& poll) {
   options.heads.poll_interval_max = poll.interval_max;
   options.heads.window_blocks = static_cast<std::uint32_t>(poll.reorg_window_blocks);
   options.history.window_blocks = static_cast<std::uint32_t>(poll.resume_window_blocks);
+  options.logs_warm_up = poll.logs_warm_up;
   return options;
 }
 

@@ -199,6 +199,7 @@ struct PollSettings {
   Duration interval_max = std::chrono::seconds(2);
   std::size_t reorg_window_blocks = 256;   // how deep a fork can be resolved
   std::size_t resume_window_blocks = 256;  // how far back a cursor is replayed
+  Duration logs_warm_up{};                 // eth::ChainSourceOptions
 
   bool operator==(const PollSettings&) const = default;
 };
