@@ -187,11 +187,12 @@ def report(steps, calm_times, calls, delays):
 
 def beyond(reference, crowd, handovers):
     """Each (calm, deploy). The methods that the deploy causes more of, by more than the windows' error. A new instance reads logs whether it has
-    clients or not, so these are compared with the calm time, in which each instance reads them once. A stream that is handed over is polled at once:
-    one call each time, for all clients."""
+    clients or not, so these are compared with the calm time, in which each instance reads them once. Each replacement may cause one call more of
+    each method, for all clients together: a stream that is handed over is polled at once, a node is asked for its chain. And two for the logs of the
+    blocks that came while the instance was not there."""
     before, found = caused(*reference), {}
     for method, count in caused(*crowd).items():
-        at_once = handovers if method.startswith("fleet_") else 0
+        at_once = handovers * (2 if method == LOGS else 1)
         more = count - (0 if method == LOGS else before.get(method, 0))
         if method != STEADY_METHOD and more > error_of(*crowd, method) + error_of(*reference, method) + at_once:
             found[method] = more
