@@ -111,4 +111,5 @@ if [[ ${1:-} == --instructions ]]; then exec python3 tools/bench_instructions.py
 if [[ ! -d tests/e2e/node_modules/ws ]]; then
   quietly "npm ci" npm-e2e npm ci --prefix tests/e2e --ignore-scripts --no-audit --no-fund || say "bench: without npm's ws"
 fi
+quietly "npm ci" npm-uws bash tools/npm_ci.sh bench/uws || say "bench: without uWebSockets in Node"
 exec python3 tools/bench.py "$@"
