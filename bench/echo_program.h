@@ -23,12 +23,12 @@ namespace fanfare::bench {
 // The flags of a contestant. It rejects flags that it does not support.
 struct EchoProgram {
   std::string_view where;
-  std::string_view loop;    // Fanfare only: "epoll" or "uring"
-  std::size_t loops = 1;    // Fanfare only, one thread each
-  bool broadcast = false;   // every message goes to all connections instead of back
-  bool deflate = false;     // as the client requests, at zlib level 1
+  std::string_view loop;          // Fanfare only: "epoll" or "uring"
+  std::size_t loops = 1;          // Fanfare only, one thread each
+  bool broadcast = false;         // every message goes to all connections instead of back
+  bool deflate = false;           // as the client requests, at zlib level 1
   std::size_t message_bytes = 0;  // Fanfare only: the largest message; 0: its default
-  std::string certificate;  // PEM; empty: no TLS
+  std::string certificate;        // PEM; empty: no TLS
   std::string key;
 };
 

@@ -373,8 +373,9 @@ CLI::App* add_bench(CLI::App& root, BenchArguments& bench) {
   app->add_option("--subscribe", bench.subscribe, "Send this once on every connection, then count what comes")
       ->type_name("TEXT")
       ->group(fan_out);
-  app->add_flag("--handshakes", bench.handshakes,
-                "Connect, upgrade and close all the time, -c connections at once; latency is that of the upgrade")
+  app->add_flag(
+         "--handshakes", bench.handshakes,
+         "Connect, upgrade and close all the time, -c connections at once; latency is that of the upgrade")
       ->group("Connections, instead of messages");
   const std::string way = "The way there";
   app->add_option(

@@ -115,7 +115,8 @@ std::expected<BenchResult, std::string> run_load(std::vector<Dialed>& connection
 // Prints a line of progress every second.
 ShowProgress show_progress(const BenchArguments& arguments, std::ostream& notes) {
   if (arguments.quiet) return [](const BenchProgress&) {};
-  return [&notes, elapsed_before = Duration{}, messages_before = std::uint64_t{0}](const BenchProgress& now) mutable {
+  return [&notes, elapsed_before = Duration{},
+          messages_before = std::uint64_t{0}](const BenchProgress& now) mutable {
     static const Histogram nothing;
     notes << bench_progress(now, {.elapsed = elapsed_before, .messages = messages_before, .latency = nothing})
           << std::flush;
@@ -134,8 +135,8 @@ std::expected<BenchResult, std::string> run_handshakes(const Plan& plan, const B
 }
 
 // Returns the exit status.
-int tell(const std::expected<BenchResult, std::string>& result, const BenchArguments& arguments, std::ostream& out,
-         std::ostream& notes) {
+int tell(const std::expected<BenchResult, std::string>& result, const BenchArguments& arguments,
+         std::ostream& out, std::ostream& notes) {
   if (!result) {
     notes << "fanfare bench: " << result.error() << "\n";
     return kStatusFailed;
@@ -165,7 +166,8 @@ int run_bench(const BenchArguments& arguments, std::ostream& out, std::ostream& 
   if (!arguments.quiet) notes << connections->size() << " connections are open\n" << std::flush;
   // Printed before the connections are closed: a caller that measures the server's CPU time needs the end of
   // the load.
-  return tell(run_load(*connections, *plan, arguments, show_progress(arguments, notes)), arguments, out, notes);
+  return tell(run_load(*connections, *plan, arguments, show_progress(arguments, notes)), arguments, out,
+              notes);
 }
 
 }  // namespace fanfare::app

@@ -51,7 +51,8 @@ TEST(BenchCommand, WhatDoesNotGoTogetherIsSaid) {
       {[](BenchArguments& it) { it.handshakes = it.broadcast = true; }, "--handshakes sends no messages"},
       {[](BenchArguments& it) { it.handshakes = it.raw = true; }, "--handshakes sends no messages"},
       {[](BenchArguments& it) { it.handshakes = true, it.rate = 1; }, "--handshakes sends no messages"},
-      {[](BenchArguments& it) { it.handshakes = true, it.subscribe = "{}"; }, "--handshakes sends no messages"},
+      {[](BenchArguments& it) { it.handshakes = true, it.subscribe = "{}"; },
+       "--handshakes sends no messages"},
       {[](BenchArguments& it) { it.handshakes = true, it.loop = "uring"; }, "--handshakes uses epoll"},
       {[](BenchArguments& it) { it.url = "wss://127.0.0.1:1", it.ca_file = "/no/such.pem"; }, "such.pem"},
   };

@@ -30,11 +30,11 @@ using std::chrono::seconds;
 
 // The server's ends of closed connections stay in TIME_WAIT for a minute. With several addresses of this host a port does
 // not come back while one of them is left from its last use.
-constexpr std::size_t kConnectionsPerAddress = 4000;
+constexpr std::size_t kHandshakesPerAddress = 4000;
 // A failing server must not be asked without end.
 constexpr std::uint64_t kFailuresMax = 1000;
 constexpr std::string_view kUnit = "handshakes";
-constexpr std::size_t kReceiveBytes = std::size_t{16} << 10;
+constexpr std::size_t kRecordBytes = std::size_t{16} << 10;
 
 enum class Stage : std::uint8_t { connecting, securing, upgrading, closing };
 
@@ -50,8 +50,14 @@ struct Attempt {
 
 class ConnectRun {
  public:
-  ConnectRun(const http::Url& url, const net::Address& address, const DialOptions& options, const ConnectLoad& load)
-      : url_(url), address_(address), options_(options), load_(load), attempts_(load.at_once), room_(kReceiveBytes) {}
+  ConnectRun(const http::Url& url, const net::Address& address, const DialOptions& options,
+             const ConnectLoad& load)
+      : url_(url),
+        address_(address),
+        options_(options),
+        load_(load),
+        attempts_(load.at_once),
+        room_(kRecordBytes) {}
 
   std::expected<BenchResult, std::string> run(const ShowProgress& progress) {
     if (!epoll_.valid()) return std::unexpected(net::last_error("epoll_create1", "").message());
@@ -77,7 +83,10 @@ class ConnectRun {
     Instant tick = start + seconds(1);
     for (Instant now = start; now < end && result_.lost < kFailuresMax; now = clock_.now()) {
       if (now >= tick) {
-        progress({.elapsed = now - start, .messages = result_.messages, .latency = result_.latency, .unit = kUnit});
+        progress({.elapsed = now - start,
+                  .messages = result_.messages,
+                  .latency = result_.latency,
+                  .unit = kUnit});
         tick += seconds(1);
       }
       turn(std::min(end, tick) - now);
@@ -88,7 +97,8 @@ class ConnectRun {
     if (!again_.empty()) wait = Duration::zero();
     const auto whole = std::chrono::duration_cast<seconds>(wait);
     const timespec time{.tv_sec = whole.count(), .tv_nsec = (wait - whole).count()};
-    const int count = ::epoll_pwait2(epoll_.get(), events_.data(), static_cast<int>(events_.size()), &time, nullptr);
+    const int count =
+        ::epoll_pwait2(epoll_.get(), events_.data(), static_cast<int>(events_.size()), &time, nullptr);
     for (int i = 0; i < count; ++i) {
       Attempt& attempt = attempts_[static_cast<std::size_t>(events_[static_cast<std::size_t>(i)].data.u64)];
       go_on(attempt);
@@ -100,11 +110,12 @@ class ConnectRun {
   void begin(Attempt& attempt) {
     attempt = Attempt();
     attempt.begun = clock_.now();
-    attempt.socket = net::Descriptor(::socket(address_.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    attempt.socket =
+        net::Descriptor(::socket(address_.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     const int fd = attempt.socket.get();
     if (fd < 0) return fail(attempt, net::last_error("socket", address_.text()).message());
     net::set_no_delay(fd);
-    if (!prepare_loopback(fd, address_, begun_++ / kConnectionsPerAddress)) {
+    if (!prepare_loopback(fd, address_, begun_++ / kHandshakesPerAddress)) {
       return fail(attempt, net::last_error("bind", address_.text()).message());
     }
     epoll_event event{};
@@ -189,7 +200,8 @@ class ConnectRun {
     if (attempt.stage == Stage::upgrading && !take_answer(attempt, bytes)) return;
     std::vector<std::uint8_t> pongs;
     if (!bytes.empty()) attempt.reader.read(bytes, no_messages_, pongs);
-    if (attempt.reader.end() == EchoReader::End::wrong) fail(attempt, "the server sent something else than Close", true);
+    if (attempt.reader.end() == EchoReader::End::wrong)
+      fail(attempt, "the server sent something else than Close", true);
   }
   // False: there is no whole answer yet, or it was a refusal.
   bool take_answer(Attempt& attempt, Bytes& bytes) {
@@ -232,7 +244,8 @@ class ConnectRun {
       }
       left = left.subspan(static_cast<std::size_t>(sent));
     }
-    attempt.outgoing.bytes.erase(attempt.outgoing.bytes.begin(), attempt.outgoing.bytes.end() - static_cast<std::ptrdiff_t>(left.size()));
+    attempt.outgoing.bytes.erase(attempt.outgoing.bytes.begin(),
+                                 attempt.outgoing.bytes.end() - static_cast<std::ptrdiff_t>(left.size()));
     return true;
   }
 
@@ -263,7 +276,7 @@ class ConnectRun {
   std::vector<Attempt*> again_;
   std::size_t begun_ = 0;
   std::vector<std::uint8_t> room_;
-  std::array<std::uint8_t, kReceiveBytes> plain_{};  // RFC8446§5.1: a record
+  std::array<std::uint8_t, kRecordBytes> plain_{};  // RFC8446§5.1: a record
   std::array<epoll_event, 256> events_{};
   std::string error_;  // the first one
   BenchResult result_;
@@ -272,7 +285,8 @@ class ConnectRun {
 }  // namespace
 
 std::expected<BenchResult, std::string> run_connect_load(const http::Url& url, const DialOptions& options,
-                                                         const ConnectLoad& load, const ShowProgress& progress) {
+                                                         const ConnectLoad& load,
+                                                         const ShowProgress& progress) {
   const auto address = resolve_bench_url(url);
   if (!address) return std::unexpected(address.error());
   return ConnectRun(url, *address, options, load).run(progress);

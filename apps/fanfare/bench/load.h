@@ -27,8 +27,8 @@ struct BenchResult {
   std::string_view unit = "messages";  // static: what `messages` counts
   std::string_view loop;               // static: the event loop used
   Duration elapsed{};
-  Duration cpu{};                // of this process during the load
-  std::uint64_t messages = 0;    // echoes, deliveries of broadcasts or notifications received; whole handshakes
+  Duration cpu{};              // of this process during the load
+  std::uint64_t messages = 0;  // echoes, deliveries of broadcasts or notifications received; whole handshakes
   std::uint64_t broadcasts = 0;  // received by all connections
   std::uint64_t bytes = 0;       // received, whole frames
   std::uint64_t unanswered = 0;  // due, but not returned one second after the end
@@ -78,6 +78,7 @@ struct ConnectLoad {
 // connections that went all this way. `lost` counts the others, and ends the load at 1,000. Anything but a Close frame after
 // the upgrade is a wrong answer. The error: no connection came through, and why the first one failed.
 std::expected<BenchResult, std::string> run_connect_load(const http::Url& url, const DialOptions& options,
-                                                         const ConnectLoad& load, const ShowProgress& progress);
+                                                         const ConnectLoad& load,
+                                                         const ShowProgress& progress);
 
 }  // namespace fanfare::app

@@ -300,11 +300,12 @@ TEST_P(BenchLoad, AServerThatStopsIsNoticed) {
 // These do not depend on the loop that the other loads use.
 class ConnectLoadTest : public BenchLoad {
  protected:
-  std::expected<BenchResult, std::string> connect(const net::Address& address, const std::string& target, std::size_t at_once,
-                                                  const DialOptions& options = {}) {
+  std::expected<BenchResult, std::string> connect(const net::Address& address, const std::string& target,
+                                                  std::size_t at_once, const DialOptions& options = {}) {
     const auto url = http::parse_url((options.tls ? "wss://" : "ws://") + address.text() + target);
     return until_measured([&] {
-      return run_connect_load(*url, options, {.at_once = at_once, .duration = milliseconds(100)}, [](const BenchProgress&) {});
+      return run_connect_load(*url, options, {.at_once = at_once, .duration = milliseconds(100)},
+                              [](const BenchProgress&) {});
     });
   }
 };
