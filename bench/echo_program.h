@@ -23,11 +23,12 @@ namespace fanfare::bench {
 // The flags of a contestant. It rejects flags that it does not support.
 struct EchoProgram {
   std::string_view where;
-  std::string_view loop;    // Fanfare only: "epoll" or "uring"
-  std::size_t loops = 1;    // Fanfare only, one thread each
-  bool broadcast = false;   // every message goes to all connections instead of back
-  bool deflate = false;     // as the client requests, at zlib level 1
-  std::string certificate;  // PEM; empty: no TLS
+  std::string_view loop;          // Fanfare only: "epoll" or "uring"
+  std::size_t loops = 1;          // Fanfare only, one thread each
+  bool broadcast = false;         // every message goes to all connections instead of back
+  bool deflate = false;           // as the client requests, at zlib level 1
+  std::size_t message_bytes = 0;  // Fanfare only: the largest message; 0: its default
+  std::string certificate;        // PEM; empty: no TLS
   std::string key;
 };
 
@@ -37,12 +38,14 @@ inline EchoProgram program_of(int argc, char** argv) {
   if (argc < 2)
     give_up(
         "usage: NAME [HOST:]PORT [epoll|uring] [--loops N] [--broadcast] [--deflate] [--tls CERTIFICATE "
-        "KEY]");
+        "KEY] [--message-bytes N]");
   program.where = arguments[1];
   for (std::size_t i = 2; i < arguments.size(); ++i) {
     const std::string_view flag = arguments[i];
     if (flag == "--loops" && i + 1 < arguments.size()) {
       program.loops = std::strtoul(arguments[++i], nullptr, 10);
+    } else if (flag == "--message-bytes" && i + 1 < arguments.size()) {
+      program.message_bytes = std::strtoul(arguments[++i], nullptr, 10);
     } else if (flag == "--broadcast") {
       program.broadcast = true;
     } else if (flag == "--deflate") {

@@ -25,6 +25,8 @@ class Echo final : public session::Endpoint {
 };
 
 constexpr pubsub::TopicKey kEveryone{};
+// Of the largest size: nothing is dropped while the load reads.
+constexpr std::size_t kOutboxMessages = 16;
 
 class Member final : public session::SessionData, public pubsub::Subscriber {
  public:
@@ -60,6 +62,7 @@ class EchoHttpService final : public session::HttpService {
  public:
   explicit EchoHttpService(const fanfare::bench::EchoProgram& program) {
     policy_.deflate.enabled = program.deflate;
+    if (program.message_bytes > 0) allow(program.message_bytes);
     if (program.broadcast) {
       endpoint_ = std::make_unique<Broadcast>(settings_);
     } else {
@@ -75,6 +78,11 @@ class EchoHttpService final : public session::HttpService {
   }
 
  private:
+  void allow(std::size_t message_bytes) {
+    settings_.limits.message_bytes_max = message_bytes;
+    settings_.outbox_bytes_max = settings_.outbox_bytes_high = kOutboxMessages * message_bytes;
+  }
+
   session::SessionSettings settings_;
   fanfare::ws::UpgradePolicy policy_;
   std::unique_ptr<session::Endpoint> endpoint_;

@@ -1,6 +1,7 @@
 // The cost of TLS on epoll, without WebSocket: every byte is sent back unchanged. OpenSSL reads and writes
 // the sockets itself, and releases its buffers when they are empty.
 
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -121,6 +122,7 @@ class Echo {
   }
 
   static void leave(int fd, Connection& connection) {
+    ERR_clear_error();  // the errors of this connection would be taken for those of the next one
     SSL_free(connection.ssl);
     connection = {};
     ::close(fd);

@@ -5,17 +5,16 @@ to the base contestant of the same round. The spread is the one between rounds.
 """
 
 import argparse
-import contextlib
 import os
-import pathlib
 import resource
 import statistics
 import subprocess
 import tempfile
-import time
 
-from bench_contestants import Failed, all_contestants, result_of
+from bench_contestants import Failed, all_contestants
+from bench_memory import Crowd, Idle
 from bench_report import LOAD_BUSY, Table, Watch, write_result
+from bench_rows import Broadcast, Echo, Handshakes, Large, Loops, Pace, ratio_of
 
 
 class Bench:
@@ -54,11 +53,11 @@ class Bench:
                     self.complaints.append(f"{row}, {one.name}: {failure}")
         return {name: many for name, many in values.items() if many}
 
-    def timed(self, server, flags, warm_up="150ms"):
+    def timed(self, server, flags, warm_up="150ms", duration=None):
         """Returns the result of one load."""
         if warm_up:
             server.load([*flags, "-d", warm_up])
-        result = server.load([*flags, "-d", self.duration])
+        result = server.load([*flags, "-d", duration or self.duration])
         self.waited_shares.append(result["waited_share"])
         # With a rate, the load generator polls the clock instead of sleeping.
         self.load_was_busy |= "--rate" not in flags and result["own_cpu_seconds"] > LOAD_BUSY * result["seconds"]
@@ -74,232 +73,24 @@ class Bench:
         self.add(row, goal, relative, ratio_of)
 
 
-def half_spread(values):
-    middle = statistics.median(values)
-    return (max(values) - min(values)) / middle * 50 if middle else 0
-
-
-def pick(results, key):
-    return {name: [one[key] for one in many] for name, many in results.items()}
-
-
-def ratio_of(values):
-    return f"{statistics.median(values):.2f} ±{half_spread(values):.0f}%"
-
-
-def number_of(values):
-    return f"{statistics.median(values):,.0f}"
-
-
-class Echo:
-    """Echoes as fast as possible: throughput, and the server's cost per message."""
-
-    def __init__(self, name, flags, goal, cpu_goal="", kind="echo", base="raw epoll", server_flags=()):
-        self.name, self.flags, self.goal, self.cpu_goal = name, flags, goal, cpu_goal
-        self.kind, self.base, self.server_flags = kind, base, server_flags
-
-    def measure(self, bench):
-        def one_run(contestant):
-            with contestant.start(*self.server_flags) as server:
-                return bench.timed(server, self.flags)
-
-        results = bench.alternate(self.name, self.kind, one_run)
-        speeds, costs = pick(results, "messages_per_second"), pick(results, "cpu_ns")
-        if self.base in speeds:
-            bench.raw_speeds[self.name] = statistics.median(speeds[self.base])
-        bench.add_ratios(self.name, self.goal, speeds, self.base)
-        bench.add("- messages a second", "", speeds, number_of)
-        bench.add_ratios("- CPU a message", self.cpu_goal, costs, self.base)
-        bench.add("- CPU a message, ns", "", costs, number_of)
-
-
-class Loops:
-    """The cost of a message with two loops relative to one loop: loops that wait for each other cost more. A second
-    loop adds throughput only with another core; here two loops and the load share two cores."""
-
-    def __init__(self, name, flags):
-        self.name, self.flags = name, flags
-
-    def measure(self, bench):
-        def cost(contestant, loops):
-            with contestant.start_with_loops(loops) as server:
-                return server.load([*self.flags, "-d", bench.duration])["cpu_ns"]
-
-        results = bench.alternate(self.name, "loops", lambda one: cost(one, 2) / cost(one, 1))
-        bench.add(self.name, "about 1", results, ratio_of)
-
-
-class Broadcast:
-    """One connection sends to all: deliveries per second, with one or several broadcasts in flight."""
-
-    def __init__(self, name, in_flight, goal):
-        self.name, self.in_flight, self.goal = name, in_flight, goal
-
-    def measure(self, bench):
-        count = str(bench.idle_connections)
-        flags = ["-c", count, "-n", self.in_flight, "-s", "500", "--broadcast"]
-
-        def one_run(contestant):
-            with contestant.start("--broadcast") as server:
-                return bench.timed(server, flags, warm_up=None)
-
-        results = bench.alternate(self.name, "broadcast", one_run)
-        speeds = pick(results, "messages_per_second")
-        bench.add_ratios(self.name, self.goal, speeds, "raw epoll")
-        bench.add("- deliveries a second", "", speeds, number_of)
-        bench.add_ratios("- CPU a delivery", "", pick(results, "cpu_ns"), "raw epoll")
-
-
-class Pace:
-    """Latency at the same rate for all: half of raw epoll's throughput."""
-
-    def __init__(self, name, flags, of_row):
-        self.name, self.flags, self.of_row = name, flags, of_row
-
-    def measure(self, bench):
-        if self.of_row not in bench.raw_speeds:
-            bench.complaints.append(f"{self.name}: needs the row \"{self.of_row}\" before it")
-            return
-        rate = str(round(bench.raw_speeds[self.of_row] / 2))
-
-        def one_run(contestant):
-            with contestant.start() as server:
-                result = bench.timed(server, [*self.flags, "--rate", rate])
-                if result["unanswered"] > 0:
-                    raise Failed(f"{result['unanswered']} messages were not answered")
-                return result["latency_ns"]
-
-        results = bench.alternate(self.name, "pace", one_run)
-        tails = pick(results, "p99")
-        bench.add_ratios(self.name, "1.10", tails, "raw epoll")
-        bench.add("- p99, us", "", tails, lambda many: f"{statistics.median(many) / 1e3:,.0f}")
-        bench.add("- p50, us", "", pick(results, "p50"), lambda many: f"{statistics.median(many) / 1e3:,.0f}")
-
-
-class Idle:
-    """Peak resident memory per connection, with many connections that send one message per second each. Measured
-    again with little traffic, after a burst on the same number of connections, since closed."""
-
-    LAST_SECONDS = 1.0
-
-    def __init__(self, name, kind, goal):
-        self.name, self.kind, self.goal = name, kind, goal
-
-    def measure(self, bench):
-        count = bench.tls_connections if self.kind == "tls" else bench.idle_connections
-        fresh, later = {}, {}
-        for one in bench.taking_part(self.kind):
-            try:
-                with one.start_tls(bench.certificate) if self.kind == "tls" else one.start() as server:
-                    server.load(["-c", "10", "-n", "1", "-d", "200ms"])  # the one-time cost of the first connections
-                    before = server.resident_bytes()
-                    fresh[one.name] = self.bytes_each(server, count, before, rate=count)
-                    if not bench.quick:
-                        server.load(["-c", str(count), "-n", "4", "-s", "1024", "-d", "2s"])
-                        later[one.name] = self.bytes_each(server, count, before, rate=1)
-            except Failed as failure:
-                bench.complaints.append(f"{self.name}, {one.name}: {failure}")
-        bench.add(f"{self.name} ({count:,})", self.goal, fresh, lambda size: f"{size:,.0f} B")
-        if later:
-            bench.add("- silent, after a burst of 1 KiB messages", self.goal, later, lambda size: f"{size:,.0f} B")
-
-    @classmethod
-    def bytes_each(cls, server, count, before, rate):
-        """Peak in the last second: by then all connections are open, and memory used before them is released."""
-        load = server.start_load(["-q", "-c", str(count), "--rate", str(rate), "-d", "4s"])
-        seen = []
-        while load.poll() is None:
-            seen.append((time.monotonic(), server.resident_bytes()))
-            try:
-                load.wait(0.1)
-            except subprocess.TimeoutExpired:
-                continue
-        result_of(load)
-        end = time.monotonic()
-        return (max(size for at, size in seen if at > end - cls.LAST_SECONDS) - before) / count
-
-
-class Crowd:
-    """Fifty thousand silent connections; then as many subscribed to a topic, with an occasional broadcast to all of
-    them. If the descriptor limit of a process is lower, several servers of each contestant run side by side."""
-
-    CONNECTIONS = 50_000
-    CACHES = ("TCP", "sock_inode_cache", "filp", "dentry", "eventpoll_epi", "ep_head", "request_sock_TCP")
-    SILENT = ["-s", "20", "--rate", "1", "-d", "8s"]
-    BROADCASTS = ["-s", "500", "--broadcast", "--rate", "0.5", "-d", "15s"]
-
-    def __init__(self):
-        self.name = f"{self.CONNECTIONS:,} idle connections"
-
-    def measure(self, bench):
-        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 1000
-        parts = -(-self.CONNECTIONS // limit)
-        silent, listening = {}, {}
-        for one in bench.taking_part("broadcast"):
-            if one.name == "npm ws":
-                continue
-            try:
-                silent[one.name] = self.run(one, parts, [], ["-n", "1"], self.SILENT)
-                listening[one.name] = self.run(one, parts, ["--broadcast"], ["-s", "500", "--broadcast"], self.BROADCASTS)
-            except Failed as failure:
-                bench.complaints.append(f"{self.name}, {one.name}: {failure}")
-        shown = f"{self.name} on {parts} servers"
-        bench.add(f"{shown}: RSS of each", "at most 200 B", silent, lambda it: f"{it['at_rest']:,.0f} B")
-        bench.add("- kernel's caches, both ends", "", silent, lambda it: f"{it['kernel']:,.0f} B")
-        bench.add("- each with a topic, between two broadcasts", "", listening, lambda it: f"{it['at_rest']:,.0f} B")
-        bench.add("- at most, while all get a broadcast", "", listening, lambda it: f"{it['at_most']:,.0f} B")
-        bench.add("- kernel's caches, both ends", "", listening, lambda it: f"{it['kernel']:,.0f} B")
-        bench.add("- a broadcast to all, p50, ms", "", listening, lambda it: f"{it['to_all_ns'] / 1e6:,.0f}")
-
-    def run(self, contestant, parts, server_flags, warm_up, load_flags):
-        each = self.CONNECTIONS // parts
-        with contextlib.ExitStack() as stack:
-            servers = [stack.enter_context(contestant.start(*server_flags)) for _ in range(parts)]
-            for server in servers:
-                server.load(["-c", "10", *warm_up, "-d", "200ms"])  # the one-time cost of the first ones
-            resident, kernel = self.resident(servers), self.kernel_bytes()
-            loads = [server.start_load(["-q", "-c", str(each), *load_flags]) for server in servers]
-            seen = []
-            while any(load.poll() is None for load in loads):
-                seen.append((self.resident(servers), self.kernel_bytes()))
-                time.sleep(0.2)
-            results = [result_of(load) for load in loads]
-        count = each * parts
-        # Near the end of the run all connections are open, and idle between two broadcasts.
-        at_rest = min(size for size, _ in seen[-40:-10])
-        return {
-            "at_rest": (at_rest - resident) / count,
-            "at_most": (max(size for size, _ in seen) - resident) / count,
-            "kernel": (max(size for _, size in seen) - kernel) / count,
-            "to_all_ns": max(result.get("to_all_ns", {"p50": 0})["p50"] for result in results),
-        }
-
-    @staticmethod
-    def resident(servers):
-        return sum(server.resident_bytes() for server in servers)
-
-    def kernel_bytes(self):
-        """The kernel's memory for sockets, both ends of each connection; 0 without permission to read it."""
-        try:
-            lines = pathlib.Path("/proc/slabinfo").read_text().splitlines()
-        except OSError:
-            return 0
-        total = 0
-        for line in lines:
-            fields = line.split()
-            if fields[0] in self.CACHES:
-                total += int(fields[1]) * int(fields[3])
-        return total
-
-
 ROWS = [
     Echo("20 B, 100 connections, 1 in flight", ["-c", "100", "-n", "1", "-s", "20"], "1.08"),
     Echo("20 B, 1,000 connections, 1 in flight", ["-c", "1000", "-n", "1", "-s", "20"], "1.16", cpu_goal="0.88"),
-    Echo("20 B, 1,000 connections, 16 in flight", ["-c", "1000", "-n", "16", "-s", "20"], "1.09"),
-    Echo("512 B, 1,000 connections, 16 in flight", ["-c", "1000", "-n", "16", "-s", "512"], "1.14"),
+    Echo("20 B, 1,000 connections, 16 in flight", ["-c", "1000", "-n", "16", "-s", "20"], "1.09",
+         uws_cpu_goal="0.92; io_uring 0.78"),
+    Echo("512 B, 1,000 connections, 16 in flight", ["-c", "1000", "-n", "16", "-s", "512"], "1.14", uws_cpu_goal="0.88"),
     Echo("1 KiB, 100 connections, 1 in flight", ["-c", "100", "-n", "1", "-s", "1024"], "1.08"),
+    Large("16 KiB", 16 << 10),
+    Large("64 KiB", 64 << 10, cpu_goal="0.90"),
+    Large("256 KiB", 256 << 10, cpu_goal="0.85"),
+    Large("1 MiB", 1 << 20, cpu_goal="0.80"),
+    Large("16 MiB", 16 << 20),
+    Large("64 KiB under TLS", 64 << 10, tls=True),
+    Handshakes(100, cpu_goal="0.95"),
     Loops("two loops: CPU a message, to one loop's; 20 B, 1,000 connections, 1 in flight", ["-c", "1000", "-n", "1", "-s", "20"]),
     Loops("two loops: CPU a message, to one loop's; 20 B, 1,000 connections, 16 in flight", ["-c", "1000", "-n", "16", "-s", "20"]),
+    Broadcast("broadcast 500 B to 1,000, one at a time", "1", "", count=1000, uws_goal="1.10"),
+    Broadcast("broadcast 500 B to 1,000, four in flight", "4", "", count=1000, uws_goal="1.10"),
     Broadcast("broadcast 500 B to 10,000, one at a time", "1", "0.95"),
     Broadcast("broadcast 500 B to 10,000, four in flight", "4", "1.23"),
     Idle("idle memory a connection", "idle", "at most 200 B"),

@@ -6,8 +6,10 @@ Serves HTTP and WebSocket on one port, and makes a block every `block_ms`. Print
 """
 
 import asyncio
+import collections
 import hashlib
 import json
+import random
 import sys
 import time
 
@@ -22,6 +24,7 @@ FLOOD_BATCH = 512                 # messages written at once
 DEFAULTS = {
     "chain_id": 1,
     "block_ms": 500,
+    "block_jitter": 0,            # each block comes up to this share of block_ms earlier or later
     "logs": 0,                    # in every `logs_every`th block
     "logs_every": 1,
     "refuses_block_hash": False,  # eth_getLogs of one block, as some providers do
@@ -35,11 +38,11 @@ def hash_of(text):
     return "0x" + hashlib.sha256(text.encode()).hexdigest()
 
 
-def header(number, parent, salt="", has_logs=False):
+def header(number, parent, salt="", has_logs=False, seconds=1):
     zeros = "0x" + "0" * 64
     return {
         "hash": hash_of(f"{number}/{salt}/{parent}"), "parentHash": parent, "number": hex(number),
-        "timestamp": hex(1_700_000_000 + number), "sha3Uncles": zeros, "miner": "0x" + "0" * 40, "stateRoot": zeros,
+        "timestamp": hex(1_700_000_000 + number * seconds), "sha3Uncles": zeros, "miner": "0x" + "0" * 40, "stateRoot": zeros,
         "transactionsRoot": zeros, "receiptsRoot": zeros, "logsBloom": "0x" + ("f" if has_logs else "0") * 512,
         "difficulty": "0x0", "gasLimit": "0x1c9c380", "gasUsed": "0x0", "extraData": "0x", "mixHash": zeros,
         "nonce": "0x" + "0" * 16, "baseFeePerGas": "0x1",
@@ -47,9 +50,9 @@ def header(number, parent, salt="", has_logs=False):
 
 
 class Block:
-    def __init__(self, number, parent, logs):
+    def __init__(self, number, parent, logs, seconds=1):
         self.number, self.logs = number, logs
-        self.header = header(number, parent, has_logs=logs > 0)
+        self.header = header(number, parent, has_logs=logs > 0, seconds=seconds)
         self.hash = self.header["hash"]
         self.json = json.dumps({**self.header, "size": "0x200", "transactions": [], "uncles": []})
         self.made_ns = time.monotonic_ns()
@@ -77,6 +80,7 @@ class Node:
         self.going, self.subscribers = False, {}  # connection -> [(id, type)]
         self.piece = b"00" * (32 << 10)
         self.tally = new_tally()
+        self.calls = collections.Counter()  # by the second of the monotonic clock
         self.flooders = {}
         self.flood_parts = []
         for _ in range(FIRST_BLOCKS):
@@ -87,7 +91,8 @@ class Node:
     def make_block(self):
         number = len(self.blocks)
         logs = self.options["logs"] if self.going and number % self.options["logs_every"] == 0 else 0
-        block = Block(number, self.blocks[-1].hash if self.blocks else "0x" + "0" * 64, logs)
+        block = Block(number, self.blocks[-1].hash if self.blocks else "0x" + "0" * 64, logs,
+                      max(1, round(self.options["block_ms"] / 1000)))
         self.blocks.append(block)
         self.by_hash[block.hash] = block
         for connection, known in self.subscribers.items():
@@ -105,7 +110,8 @@ class Node:
         due = loop.time()
         while True:
             due += self.options["block_ms"] / 1000
-            await asyncio.sleep(max(0, due - loop.time()))
+            shift = random.uniform(-1, 1) * self.options["block_jitter"] * self.options["block_ms"] / 1000
+            await asyncio.sleep(max(0, due + shift - loop.time()))
             self.make_block()
 
     def block(self, name):
@@ -129,6 +135,7 @@ class Node:
         return [*parts[:-1], b"]"]
 
     async def answer_one(self, call, connection):
+        self.calls[int(time.monotonic())] += 1
         begin = f'{{"jsonrpc":"2.0","id":{json.dumps(call["id"])},'.encode()
         method, params = call["method"], call.get("params") or []
         try:
@@ -213,7 +220,7 @@ class Node:
                 self.tally["bytes of the flood"] += len(chunk)
 
     def report(self):
-        return {"tally": self.tally, "blocks": [[block.hash, block.made_ns, block.logs] for block in self.blocks[FIRST_BLOCKS:]]}
+        return {"tally": self.tally, "calls": self.calls, "blocks": [[block.hash, block.made_ns, block.logs] for block in self.blocks[FIRST_BLOCKS:]]}
 
 
 def flood_chunks(kind, tip, subscription):

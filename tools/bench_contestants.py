@@ -9,6 +9,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROGRAMS = ROOT / "build/bench/bench"
 LOAD = ROOT / "build/bench/apps/fanfare/fanfare"
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+UWS = "uWebSockets in Node"
 SERVER_CORE, LOAD_CORE, BOTH_CORES = "0", "1", "0,1"
 
 
@@ -54,10 +55,11 @@ class Server:
         said = ""
         while "are open" not in said and (line := load.stderr.readline()):
             said += line
-        used_before, waited_before = self.cpu_ns()
+        (used_before, waited_before), faults_before = self.cpu_ns(), self.faults()
         out = load.stdout.readline()
-        used, waited = self.cpu_ns()
+        (used, waited), faults = self.cpu_ns(), self.faults()
         result = result_of(load, out, said)
+        result["faults"] = (faults - faults_before) / max(result["messages"], 1)
         result["cpu_ns"] = (used - used_before) / max(result["messages"], 1)
         result["waited_share"] = (waited - waited_before) / 1e9 / result["seconds"]
         return result
@@ -67,6 +69,11 @@ class Server:
         tasks = pathlib.Path(f"/proc/{self.process.pid}/task").iterdir()
         fields = [(task / "schedstat").read_text().split() for task in tasks]
         return sum(int(each[0]) for each in fields), sum(int(each[1]) for each in fields)
+
+    def faults(self):
+        """Page faults of all its threads so far: pages that it used for the first time, and that the kernel had to fill."""
+        fields = self._proc("stat").rsplit(")", 1)[1].split()
+        return int(fields[7]) + int(fields[9])
 
     def resident_bytes(self):
         return int(self._proc("statm").split()[1]) * PAGE_BYTES
@@ -97,20 +104,20 @@ class Contestant:
         cores = (SERVER_CORE, LOAD_CORE) if loops == 1 else (BOTH_CORES, BOTH_CORES)
         return Server([*self.command, "--loops", str(loops)], cores=cores)
 
-    def start_tls(self, certificate):
-        return Server([*self.tls_command, "--tls", *certificate], scheme="wss", raw=self.raw)
+    def start_tls(self, certificate, *flags):
+        return Server([*self.tls_command, "--tls", *certificate, *flags], scheme="wss", raw=self.raw)
 
 
 def ours(programs, prefix=""):
     """Fanfare's servers from one build."""
     for loop, name in (("epoll", "epoll"), ("uring", "io_uring")):
         yield Contestant(f"{prefix}Fanfare {name}", [str(programs / "fanfare_echo"), "0", loop],
-                         {"echo", "loops", "broadcast", "idle", "tls", "deflate", "pace"})
+                         {"echo", "loops", "broadcast", "idle", "tls", "deflate", "pace", "large", "large tls", "handshakes"})
 
 
 def ours_by_api(programs, prefix=""):
     yield Contestant(f"{prefix}Fanfare API", [str(programs / "api_echo"), "0", "uring"],
-                     {"echo", "loops", "broadcast", "idle", "tls", "deflate", "pace"})
+                     {"echo", "loops", "broadcast", "idle", "tls", "deflate", "pace", "handshakes"})
 
 
 def all_contestants(quick, before=None):
@@ -119,9 +126,10 @@ def all_contestants(quick, before=None):
         return str(PROGRAMS / name)
 
     found = [
-        Contestant("raw epoll", [program("raw_epoll_echo"), "0"], {"echo", "broadcast", "idle", "tls", "pace"},
+        Contestant("raw epoll", [program("raw_epoll_echo"), "0"], {"echo", "broadcast", "idle", "tls", "pace", "large", "large tls"},
                    raw=True, tls_command=[program("raw_epoll_tls_echo"), "0"]),
-        Contestant("raw io_uring", [program("raw_uring_echo"), "0"], {"echo", "broadcast", "idle", "pace"}, raw=True),
+        Contestant("raw io_uring", [program("raw_uring_echo"), "0"], {"echo", "broadcast", "idle", "pace", "large"},
+                   raw=True),
     ]
     if before:
         programs = pathlib.Path(before).resolve() / "build/bench/bench"
@@ -136,10 +144,13 @@ def all_contestants(quick, before=None):
     if not quick:
         found += ours_by_api(PROGRAMS)
     if (PROGRAMS / "beast_echo").exists():
-        found.append(Contestant("Beast", [program("beast_echo"), "0"], {"echo", "idle", "deflate"}))
+        found.append(Contestant("Beast", [program("beast_echo"), "0"], {"echo", "idle", "deflate", "handshakes"}))
     if (PROGRAMS / "lws_echo").exists():
-        found.append(Contestant("libwebsockets", [program("lws_echo"), "0"], {"echo", "idle"}))
+        found.append(Contestant("libwebsockets", [program("lws_echo"), "0"], {"echo", "idle", "handshakes"}))
+    if (ROOT / "bench/uws/node_modules").exists():
+        found.append(Contestant(UWS, ["node", str(ROOT / "bench/uws_echo.js"), "0"],
+                                {"echo", "broadcast", "idle", "tls", "deflate", "large", "large tls", "handshakes"}))
     if (ROOT / "tests/e2e/node_modules/ws").exists():
         found.append(Contestant("npm ws", ["node", str(ROOT / "bench/ws_echo.js"), "0"],
-                                {"echo", "broadcast", "idle", "tls", "deflate"}))
+                                {"echo", "broadcast", "idle", "tls", "deflate", "handshakes"}))
     return found

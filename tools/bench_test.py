@@ -8,6 +8,7 @@ from unittest import mock
 import bench
 import bench_instructions
 import bench_report
+import bench_rows
 
 
 class Sample:
@@ -56,7 +57,7 @@ class RowTest(unittest.TestCase):
         return made
 
     def row(self, made, base="base"):
-        speeds = bench.pick(made.alternate("row", "echo", measured), "speed")
+        speeds = bench_rows.pick(made.alternate("row", "echo", measured), "speed")
         made.add_ratios("row", "1.00", speeds, base)
         return made.table.lines[-1]
 

@@ -86,6 +86,8 @@ constexpr const char* kBenchExamples = R"(Examples:
   fanfare bench ws://127.0.0.1:8546 -c 5000 -d 60s \
       --subscribe '{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}'
       Counts heads; latency is how much later than the first connection the others get each.
+  fanfare bench ws://127.0.0.1:9001 -c 100 --handshakes
+      How many connections a second a server accepts, upgrades and closes.
 
 Status 1: a connection could not be made or was lost, or an answer was wrong. See docs/bench.md.)";
 
@@ -371,6 +373,10 @@ CLI::App* add_bench(CLI::App& root, BenchArguments& bench) {
   app->add_option("--subscribe", bench.subscribe, "Send this once on every connection, then count what comes")
       ->type_name("TEXT")
       ->group(fan_out);
+  app->add_flag(
+         "--handshakes", bench.handshakes,
+         "Connect, upgrade and close all the time, -c connections at once; latency is that of the upgrade")
+      ->group("Connections, instead of messages");
   const std::string way = "The way there";
   app->add_option(
          "--deflate", bench.deflate,

@@ -88,6 +88,7 @@ struct BenchArguments {
   std::string ramp = "0s";
   std::string subscribe;  // empty: echoes
   bool broadcast = false;
+  bool handshakes = false;
   bool raw = false;
   std::string deflate;  // "takeover", "no-takeover"; empty: no compression
   std::string loop = "auto";

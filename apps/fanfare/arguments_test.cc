@@ -108,7 +108,7 @@ TEST(Arguments, EveryFlagOfBench) {
       parse({"bench",       "ws://a:1",  "-c",     "2",          "-n",     "3",           "-s",
              "4",           "--rate",    "5.5",    "-d",         "6s",     "--ramp",      "7s",
              "--subscribe", "{}",        "--raw",  "--json",     "-q",     "--broadcast", "--deflate",
-             "takeover",    "--ca-file", "ca.pem", "--insecure", "--loop", "epoll"});
+             "takeover",    "--ca-file", "ca.pem", "--insecure", "--loop", "epoll",       "--handshakes"});
 
   ASSERT_TRUE(command) << command.error().text;
   const auto& bench = std::get<BenchArguments>(*command);
@@ -120,7 +120,8 @@ TEST(Arguments, EveryFlagOfBench) {
   EXPECT_EQ(bench.duration, "6s");
   EXPECT_EQ(bench.ramp, "7s");
   EXPECT_EQ(bench.subscribe, "{}");
-  EXPECT_TRUE(bench.raw && bench.json && bench.quiet && bench.broadcast && bench.insecure);
+  EXPECT_TRUE(bench.raw && bench.json && bench.quiet && bench.broadcast && bench.insecure &&
+              bench.handshakes);
   EXPECT_EQ(bench.deflate, "takeover");
   EXPECT_EQ(bench.ca_file, "ca.pem");
   EXPECT_EQ(bench.loop, "epoll");

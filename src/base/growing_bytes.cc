@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
-#include <memory>
 
+#include "base/kept_blocks.h"
 #include "base/pages.h"
 
 namespace fanfare {
@@ -22,11 +22,10 @@ void GrowingBytes::reserve(std::size_t capacity) {
   if (is_mapped()) {
     data_ = resize_pages(data_, capacity_, capacity);
   } else {
-    std::uint8_t* const larger = capacity >= kMappedFromBytes
-                                     ? map_pages(capacity)
-                                     : std::allocator<std::uint8_t>().allocate(capacity);
+    std::uint8_t* const larger = capacity >= kMappedFromBytes ? map_pages(capacity)
+                                                              : static_cast<std::uint8_t*>(take_block(capacity));
     if (size_ > 0) std::memcpy(larger, data_, size_);
-    if (data_ != nullptr) std::allocator<std::uint8_t>().deallocate(data_, capacity_);
+    if (data_ != nullptr) give_back_block(data_, capacity_);
     data_ = larger;
   }
   capacity_ = capacity;
@@ -36,7 +35,7 @@ void GrowingBytes::release() {
   if (is_mapped()) {
     return_pages(data_, capacity_);
   } else if (data_ != nullptr) {
-    std::allocator<std::uint8_t>().deallocate(data_, capacity_);
+    give_back_block(data_, capacity_);
   }
   data_ = nullptr;
   size_ = 0;

@@ -1,7 +1,8 @@
 #include "base/shared_bytes.h"
 
-#include <cstdlib>
 #include <new>
+
+#include "base/kept_blocks.h"
 
 namespace fanfare {
 
@@ -12,8 +13,7 @@ SharedBytes::SharedBytes(Bytes bytes) {
 }
 
 SharedBytes SharedBytes::allocate(std::size_t size) {
-  void* memory = std::malloc(sizeof(Block) + size);
-  if (memory == nullptr) throw std::bad_alloc();  // fails one message, not the process
+  void* memory = take_block(sizeof(Block) + size);  // std::bad_alloc fails one message, not the process
   SharedBytes made;
   made.block_ = new (memory) Block{.owners = 1, .size = size};
   return made;
@@ -22,8 +22,9 @@ SharedBytes SharedBytes::allocate(std::size_t size) {
 void SharedBytes::release() {
   if (block_ == nullptr) return;
   if (block_->owners.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    const std::size_t bytes = sizeof(Block) + block_->size;
     block_->~Block();
-    std::free(block_);
+    give_back_block(block_, bytes);
   }
   block_ = nullptr;
 }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/kept_blocks.h"
 #include "session/http_connection.h"
 #include "ws/incoming.h"
 
@@ -151,6 +152,7 @@ void SessionTable::sweep() {
   const std::uint32_t now = now_ms();
   for_each_member([now](Member& member) { member.check_time(now); });
   ws::release_unused_pages();
+  release_unused_blocks();
   // Frees the memory that they needed for many sessions.
   if (unread_.empty()) decltype(unread_)().swap(unread_);
   if (drains_.empty()) drains_ = {};

@@ -1,7 +1,7 @@
 #: build the contestants and measure them against each other
 #:
-#:   ./dev bench                   every row, five rounds of 3 s, about 25 minutes
-#:   ./dev bench --quick           three rounds of 0.7 s, less than 5 minutes once it is built
+#:   ./dev bench                   every row, five rounds of 3 s, about 40 minutes
+#:   ./dev bench --quick           three rounds of 0.7 s (large messages: 2 s), about 8 minutes once it is built
 #:   ./dev bench ROW...            only the rows whose name contains ROW
 #:   ./dev bench --only NAME       only the contestants whose name contains NAME (repeatable), and raw epoll
 #:   ./dev bench --before DIR      raw servers and Fanfare only, compared with the bench build of an earlier tree in DIR
@@ -18,6 +18,8 @@
 #:   ./dev bench --overload [--quick] [--before] twice the load that the gateway sustains, for a minute. 3 minutes; --quick: 1
 #:   ./dev bench --forward [--quick] [--before PROGRAM] [ROW...] calls through the gateway to anvil and to a raw node, relative to calling
 #:                                 the node directly. PROGRAM: `fanfare` of an earlier build. 12 minutes; --quick: 2
+#:   ./dev bench --heads [--quick] [CHAIN...] how soon a subscriber hears of a block, over HTTP and WebSocket, next to anvil's own
+#:                                 subscription, and the calls it costs. 5 minutes; --quick: 1
 #:   ./dev bench --canvas [--quick] [ROW...] 10,000 viewers of a canvas, 8,000 pixels a second, 1,000 cursors; every viewer's hashes are
 #:                                 checked. 8 minutes; --quick: 2
 #:   ./dev bench --relay [--quick]  hub topics over NATS JetStream next to topics of one process: throughput and latency. 3 minutes; --quick: 1
@@ -60,15 +62,17 @@ if [[ " $* " == *" --canvas "* ]]; then
   build_bench canvas_load
   exec python3 tools/bench_canvas.py "$@"
 fi
-if [[ " $* " == *" --forward "* ]]; then
-  if [[ " $* " == *" --help "* ]]; then exec python3 tools/bench_forward.py "$@"; fi
+if [[ " $* " == *" --forward "* || " $* " == *" --heads "* ]]; then
+  kind=forward
+  if [[ " $* " == *" --heads "* ]]; then kind=heads; fi
+  if [[ " $* " == *" --help "* ]]; then exec python3 "tools/bench_$kind.py" "$@"; fi
   need build bench
   quietly "build release" build-release configure_and_build release fanfare || { show_failure build-release && die "the release build failed"; }
-  build_bench forward_load forward_node
+  if [[ $kind == forward ]]; then build_bench forward_load forward_node; fi
   if [[ ! -d tests/e2e/node_modules/@foundry-rs ]]; then
     quietly "npm ci" npm-e2e npm ci --prefix tests/e2e --ignore-scripts --no-audit --no-fund || die "anvil is not there: npm ci failed"
   fi
-  exec python3 tools/bench_forward.py "$@"
+  exec python3 "tools/bench_$kind.py" "$@"
 fi
 if [[ " $* " == *" --fleet "* ]]; then
   if [[ " $* " == *" --help "* ]]; then exec python3 tools/bench_fleet.py "$@"; fi
@@ -111,4 +115,5 @@ if [[ ${1:-} == --instructions ]]; then exec python3 tools/bench_instructions.py
 if [[ ! -d tests/e2e/node_modules/ws ]]; then
   quietly "npm ci" npm-e2e npm ci --prefix tests/e2e --ignore-scripts --no-audit --no-fund || say "bench: without npm's ws"
 fi
+quietly "npm ci" npm-uws bash tools/npm_ci.sh bench/uws || say "bench: without uWebSockets in Node"
 exec python3 tools/bench.py "$@"

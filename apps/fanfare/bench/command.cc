@@ -57,6 +57,10 @@ std::string_view contradiction(const BenchArguments& arguments) {
     return "--subscribe only counts: no --rate, no --raw";
   if (subscribes && arguments.broadcast) return "--subscribe or --broadcast, not both";
   if (arguments.raw && !arguments.deflate.empty()) return "--raw has no compression";
+  if (!arguments.handshakes) return {};
+  if (subscribes || arguments.broadcast || arguments.raw || arguments.rate > 0)
+    return "--handshakes sends no messages: no --raw, --rate, --broadcast or --subscribe";
+  if (arguments.loop == "uring") return "--handshakes uses epoll";
   return {};
 }
 
@@ -108,6 +112,39 @@ std::expected<BenchResult, std::string> run_load(std::vector<Dialed>& connection
                              : run_echo_load(connections, load, progress);
 }
 
+// Prints a line of progress every second.
+ShowProgress show_progress(const BenchArguments& arguments, std::ostream& notes) {
+  if (arguments.quiet) return [](const BenchProgress&) {};
+  return [&notes, elapsed_before = Duration{},
+          messages_before = std::uint64_t{0}](const BenchProgress& now) mutable {
+    static const Histogram nothing;
+    notes << bench_progress(now, {.elapsed = elapsed_before, .messages = messages_before, .latency = nothing})
+          << std::flush;
+    elapsed_before = now.elapsed;
+    messages_before = now.messages;
+  };
+}
+
+std::expected<BenchResult, std::string> run_handshakes(const Plan& plan, const BenchArguments& arguments,
+                                                       std::ostream& notes) {
+  if (!arguments.quiet) {
+    notes << "connections are opened and closed, " << arguments.connections << " at a time\n" << std::flush;
+  }
+  return run_connect_load(plan.url, plan.dial, {.at_once = arguments.connections, .duration = plan.duration},
+                          show_progress(arguments, notes));
+}
+
+// Returns the exit status.
+int tell(const std::expected<BenchResult, std::string>& result, const BenchArguments& arguments,
+         std::ostream& out, std::ostream& notes) {
+  if (!result) {
+    notes << "fanfare bench: " << result.error() << "\n";
+    return kStatusFailed;
+  }
+  out << (arguments.json ? bench_json(*result, arguments.connections) : bench_text(*result)) << std::flush;
+  return result->lost + result->wrong == 0 ? 0 : kStatusFailed;
+}
+
 }  // namespace
 
 int run_bench(const BenchArguments& arguments, std::ostream& out, std::ostream& notes) {
@@ -117,6 +154,7 @@ int run_bench(const BenchArguments& arguments, std::ostream& out, std::ostream& 
     return kStatusUsage;
   }
   raise_descriptor_limit();
+  if (arguments.handshakes) return tell(run_handshakes(*plan, arguments, notes), arguments, out, notes);
   const DialCrowd crowd{.count = arguments.connections + (arguments.broadcast ? 1 : 0), .ramp = plan->ramp};
   auto connections = dial_all(plan->url, plan->dial, crowd, [&](std::size_t made) {
     if (!arguments.quiet) notes << made << " of " << crowd.count << " connections\n" << std::flush;
@@ -126,26 +164,10 @@ int run_bench(const BenchArguments& arguments, std::ostream& out, std::ostream& 
     return kStatusFailed;
   }
   if (!arguments.quiet) notes << connections->size() << " connections are open\n" << std::flush;
-
-  const Histogram nothing;
-  Duration elapsed_before{};
-  std::uint64_t messages_before = 0;
-  const ShowProgress progress = [&](const BenchProgress& now) {
-    if (arguments.quiet) return;
-    notes << bench_progress(now, {.elapsed = elapsed_before, .messages = messages_before, .latency = nothing})
-          << std::flush;
-    elapsed_before = now.elapsed;
-    messages_before = now.messages;
-  };
-  const auto result = run_load(*connections, *plan, arguments, progress);
-  if (!result) {
-    notes << "fanfare bench: " << result.error() << "\n";
-    return kStatusFailed;
-  }
   // Printed before the connections are closed: a caller that measures the server's CPU time needs the end of
   // the load.
-  out << (arguments.json ? bench_json(*result, arguments.connections) : bench_text(*result)) << std::flush;
-  return result->lost + result->wrong == 0 ? 0 : kStatusFailed;
+  return tell(run_load(*connections, *plan, arguments, show_progress(arguments, notes)), arguments, out,
+              notes);
 }
 
 }  // namespace fanfare::app

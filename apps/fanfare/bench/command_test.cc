@@ -48,6 +48,12 @@ TEST(BenchCommand, WhatDoesNotGoTogetherIsSaid) {
       {[](BenchArguments& it) { it.raw = true, it.deflate = "takeover"; }, "--raw"},
       {[](BenchArguments& it) { it.subscribe = "{}", it.rate = 1; }, "--subscribe"},
       {[](BenchArguments& it) { it.subscribe = "{}", it.broadcast = true; }, "--broadcast"},
+      {[](BenchArguments& it) { it.handshakes = it.broadcast = true; }, "--handshakes sends no messages"},
+      {[](BenchArguments& it) { it.handshakes = it.raw = true; }, "--handshakes sends no messages"},
+      {[](BenchArguments& it) { it.handshakes = true, it.rate = 1; }, "--handshakes sends no messages"},
+      {[](BenchArguments& it) { it.handshakes = true, it.subscribe = "{}"; },
+       "--handshakes sends no messages"},
+      {[](BenchArguments& it) { it.handshakes = true, it.loop = "uring"; }, "--handshakes uses epoll"},
       {[](BenchArguments& it) { it.url = "wss://127.0.0.1:1", it.ca_file = "/no/such.pem"; }, "such.pem"},
   };
   for (const Case& each : cases) {
@@ -59,10 +65,13 @@ TEST(BenchCommand, WhatDoesNotGoTogetherIsSaid) {
 }
 
 TEST(BenchCommand, NobodyThereIsSaid) {
-  const Ran ran = run(arguments_with([](BenchArguments& it) { it.broadcast = true; }));
-  EXPECT_EQ(ran.status, 1);
-  EXPECT_THAT(ran.notes, HasSubstr("connect"));
-  EXPECT_EQ(ran.out, "");
+  for (void (*change)(BenchArguments&) : {+[](BenchArguments& it) { it.broadcast = true; },
+                                          +[](BenchArguments& it) { it.handshakes = it.quiet = true; }}) {
+    const Ran ran = run(arguments_with(change));
+    EXPECT_EQ(ran.status, 1);
+    EXPECT_THAT(ran.notes, HasSubstr("connect"));
+    EXPECT_EQ(ran.out, "");
+  }
 }
 
 }  // namespace

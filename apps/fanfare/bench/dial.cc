@@ -34,11 +34,11 @@ auto uninterrupted(Call&& call) {
   return result;
 }
 
-// Binds to 127.0.0.1, 127.0.0.2, ... in turn; connect() chooses the port.
-bool bind_loopback(int fd, std::size_t index) {
+// Binds to 127.0.0.1, 127.0.0.2, ...; connect() chooses the port.
+bool bind_loopback(int fd, std::size_t nth) {
   sockaddr_in from{};
   from.sin_family = AF_INET;
-  from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + static_cast<std::uint32_t>(index / kConnectionsPerAddress));
+  from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + static_cast<std::uint32_t>(nth));
   const int yes = 1;
   ::setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof(yes));
   return ::bind(fd, reinterpret_cast<const sockaddr*>(&from), sizeof(from)) == 0;
@@ -166,6 +166,14 @@ std::expected<net::Address, std::string> resolve_bench_url(const http::Url& url)
   return address;
 }
 
+bool prepare_loopback(int fd, const net::Address& address, std::size_t nth) {
+  if (!address.is_loopback()) return true;
+  // Loopback loses nothing, so avoid the pacing of other congestion controls that may be the system's
+  // default.
+  ::setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
+  return address.family() != AF_INET || bind_loopback(fd, nth);
+}
+
 std::expected<Dialed, std::string> dial(const http::Url& url, const net::Address& address, std::size_t index,
                                         const DialOptions& options) {
   Dialed dialed{.socket = net::Descriptor(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0)),
@@ -176,16 +184,13 @@ std::expected<Dialed, std::string> dial(const http::Url& url, const net::Address
   if (fd < 0) return refused("socket", address);
   ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof(kPatience));
   ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof(kPatience));
-  if (address.family() == AF_INET && address.is_loopback() && !bind_loopback(fd, index)) {
+  if (!prepare_loopback(fd, address, index / kConnectionsPerAddress)) {
     return refused("bind", address);
   }
   if (uninterrupted([&] { return ::connect(fd, address.data(), address.size()); }) != 0 && errno != EISCONN) {
     return refused("connect", address);
   }
   net::set_no_delay(fd);
-  // Loopback loses nothing, so avoid the pacing of other congestion controls that may be the system's
-  // default.
-  if (address.is_loopback()) ::setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
   if (url.is_tls()) {
     dialed.tls = std::make_unique<net::TlsSession>(options.tls, net::TlsRole::client, url.host);
   }

@@ -33,6 +33,10 @@ struct DialOptions {
 // Resolves the address of a ws:// or wss:// URL; the error is human-readable.
 std::expected<net::Address, std::string> resolve_bench_url(const http::Url& url);
 
+// Before connect(): a socket to a loopback address gets the `nth` address of this host as its own, and no pacing. False:
+// errno says why. Other addresses: nothing is done.
+bool prepare_loopback(int fd, const net::Address& address, std::size_t nth);
+
 // `index`: the number of the connection. If the server is on loopback, connections from 20,000 on use further
 // loopback addresses, because one address has too few ports. Each step may take at most 10 s. A server that
 // does not accept the requested compression is an error.

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <utility>
@@ -17,13 +18,19 @@ namespace {
 
 using std::chrono::milliseconds;
 
+// Sessions that a client closed with 1000.
+std::atomic<std::uint64_t> closed_normally = 0;
+
 // Echoes messages. A message that begins with "subscribe" is answered, then followed by three notifications.
 // At "/all" every message goes to all connections.
 class Peer final : public session::Endpoint {
  public:
   Peer(const session::SessionSettings& settings, bool to_all) : Endpoint(settings), to_all_(to_all) {}
   void on_open(session::Session& peer) override { everyone_.push_back(&peer); }
-  void on_close(session::Session& peer, const session::CloseInfo&) override { std::erase(everyone_, &peer); }
+  void on_close(session::Session& peer, const session::CloseInfo& how) override {
+    if (how.cause == session::Cause::peer_closed && how.code == 1000) ++closed_normally;
+    std::erase(everyone_, &peer);
+  }
   void on_message(session::Session& peer, const session::Message& message) override {
     if (to_all_) {
       for (session::Session* each : everyone_) each->send(message.opcode, message.payload);
@@ -44,6 +51,13 @@ class Peer final : public session::Endpoint {
   std::vector<session::Session*> everyone_;
 };
 
+class Greeter final : public session::Endpoint {
+ public:
+  using Endpoint::Endpoint;
+  void on_open(session::Session& peer) override { peer.send_text("hello"); }
+  void on_message(session::Session&, const session::Message&) override {}
+};
+
 // "/deflate" compresses as the client requests.
 class PeerSite final : public session::HttpService {
  public:
@@ -54,17 +68,23 @@ class PeerSite final : public session::HttpService {
   session::UpgradeDecision on_upgrade(session::HttpConnection& /*peer*/,
                                       const http::Request& request) override {
     if (request.target == "/refused") return session::HttpResponse{.status = 403};
-    return session::Acceptance{.endpoint = request.target == "/all" ? &all_ : &peer_,
+    return session::Acceptance{.endpoint = endpoint_of(request.target),
                                .policy = request.target == "/deflate" ? &deflate_ : &plain_,
                                .data = nullptr};
   }
 
  private:
+  session::Endpoint* endpoint_of(std::string_view target) {
+    if (target == "/greeter") return &greeter_;
+    return target == "/all" ? &all_ : &peer_;
+  }
+
   session::SessionSettings settings_;
   ws::UpgradePolicy plain_;
   ws::UpgradePolicy deflate_;
   Peer peer_{settings_, false};
   Peer all_{settings_, true};
+  Greeter greeter_{settings_};
 };
 
 class BenchLoad : public testing::TestWithParam<net::LoopKind> {
@@ -277,6 +297,46 @@ TEST_P(BenchLoad, AServerThatStopsIsNoticed) {
   EXPECT_EQ(result->lost, 2U);
 }
 
+// These do not depend on the loop that the other loads use.
+class ConnectLoadTest : public BenchLoad {
+ protected:
+  std::expected<BenchResult, std::string> connect(const net::Address& address, const std::string& target,
+                                                  std::size_t at_once, const DialOptions& options = {}) {
+    const auto url = http::parse_url((options.tls ? "wss://" : "ws://") + address.text() + target);
+    return until_measured([&] {
+      return run_connect_load(*url, options, {.at_once = at_once, .duration = milliseconds(100)},
+                              [](const BenchProgress&) {});
+    });
+  }
+};
+
+TEST_P(ConnectLoadTest, ConnectionsAreCountedFromConnectToTheServersEnd) {
+  const DialOptions secure = trusting(certificate_.certificate_file());
+  for (const bool tls : {false, true}) {
+    const std::uint64_t before = closed_normally;
+    const auto result = connect(server_->addresses()[tls ? 1 : 0], "/", 3, tls ? secure : DialOptions{});
+    ASSERT_TRUE(result) << result.error();
+    EXPECT_GT(result->messages, 0U);
+    EXPECT_EQ(result->unit, "handshakes");
+    EXPECT_EQ(result->lost + result->wrong, 0U);
+    EXPECT_GE(result->latency.count(), result->messages);
+    EXPECT_LE(result->latency.count(), result->messages + 3) << "the last ones may still be closing";
+    EXPECT_GE(closed_normally - before, result->messages);
+  }
+}
+
+TEST_P(ConnectLoadTest, ARefusedUpgradeIsSaid) {
+  const auto result = connect(server_->addresses()[0], "/refused", 2);
+  ASSERT_FALSE(result);
+  EXPECT_THAT(result.error(), testing::HasSubstr("403"));
+}
+
+TEST_P(ConnectLoadTest, AMessageInPlaceOfACloseIsWrong) {
+  const auto result = connect(server_->addresses()[0], "/greeter", 1);
+  ASSERT_FALSE(result);
+  EXPECT_THAT(result.error(), testing::HasSubstr("something else than Close"));
+}
+
 TEST_P(BenchLoad, RefusedSubscriptionsAreWrongAnswers) {
   const auto result = subscribe(dial_many(2), {.request = "subscribe badly", .duration = milliseconds(1)});
   ASSERT_TRUE(result) << result.error();
@@ -284,6 +344,7 @@ TEST_P(BenchLoad, RefusedSubscriptionsAreWrongAnswers) {
   EXPECT_EQ(result->lost + result->unanswered, 0U);
 }
 
+INSTANTIATE_TEST_SUITE_P(One, ConnectLoadTest, testing::Values(net::LoopKind::epoll));
 INSTANTIATE_TEST_SUITE_P(Loops, BenchLoad, testing::Values(net::LoopKind::uring, net::LoopKind::epoll),
                          [](const auto& loop) {
                            return loop.param == net::LoopKind::uring ? "uring" : "epoll";

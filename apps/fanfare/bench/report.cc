@@ -64,9 +64,10 @@ std::string format_latency(std::uint64_t nanoseconds) {
 }
 
 std::string bench_text(const BenchResult& result) {
-  std::string text = "messages    " + std::to_string(result.messages) + " in " +
-                     fixed(seconds_of(result.elapsed), 2) + " s, " +
-                     fixed(per_second(result.messages, result.elapsed), 0) + " a second\n";
+  std::string text(result.unit);
+  text.append(12 - result.unit.size(), ' ');
+  text += std::to_string(result.messages) + " in " + fixed(seconds_of(result.elapsed), 2) + " s, " +
+          fixed(per_second(result.messages, result.elapsed), 0) + " a second\n";
   text += "received    " + fixed(per_second(result.bytes, result.elapsed) / 1e6, 2) + " MB/s\n";
   text += "latency     " + latency_text(result.latency);
   if (result.to_all.count() > 0) {
@@ -99,9 +100,9 @@ std::string bench_json(const BenchResult& result, std::size_t connections) {
 
 std::string bench_progress(const BenchProgress& progress, const BenchProgress& before) {
   const double rate = per_second(progress.messages - before.messages, progress.elapsed - before.elapsed);
-  return fixed(seconds_of(progress.elapsed), 0) + " s  " + fixed(rate, 0) + " messages/s  p50 " +
-         format_latency(progress.latency.at(0.5)) + "  p99 " + format_latency(progress.latency.at(0.99)) +
-         "\n";
+  return fixed(seconds_of(progress.elapsed), 0) + " s  " + fixed(rate, 0) + " " + std::string(progress.unit) +
+         "/s  p50 " + format_latency(progress.latency.at(0.5)) + "  p99 " +
+         format_latency(progress.latency.at(0.99)) + "\n";
 }
 
 }  // namespace fanfare::app

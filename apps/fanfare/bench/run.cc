@@ -5,12 +5,10 @@
 #include <chrono>
 
 namespace fanfare::app {
-namespace {
 
 using std::chrono::seconds;
 
-// User and system time of this process.
-Duration cpu_time() {
+Duration process_cpu_time() {
   rusage used{};
   ::getrusage(RUSAGE_SELF, &used);
   const auto of = [](const timeval& time) {
@@ -19,10 +17,8 @@ Duration cpu_time() {
   return of(used.ru_utime) + of(used.ru_stime);
 }
 
-}  // namespace
-
 void BenchRun::begin() {
-  cpu_before_ = cpu_time();
+  cpu_before_ = process_cpu_time();
   start_ = clock_.now();
 }
 
@@ -40,7 +36,7 @@ Instant BenchRun::turn_until_end(Duration duration, const ShowProgress& progress
   }
   result_.loop = transport_.name();
   result_.elapsed = now - start_;
-  result_.cpu = cpu_time() - cpu_before_;
+  result_.cpu = process_cpu_time() - cpu_before_;
   return now;
 }
 

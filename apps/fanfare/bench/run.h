@@ -15,6 +15,9 @@
 
 namespace fanfare::app {
 
+// User and system time of this process.
+Duration process_cpu_time();
+
 class BenchRun : public BenchTransport::Handler {
  protected:
   explicit BenchRun(BenchTransport& transport) : transport_(transport) {}
