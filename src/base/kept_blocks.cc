@@ -1,12 +1,19 @@
 #include "base/kept_blocks.h"
 
 #include <malloc.h>
-#include <sanitizer/asan_interface.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <new>
 #include <vector>
+
+// Not every C library's compiler has it. Its macros do nothing without AddressSanitizer.
+#if __has_include(<sanitizer/asan_interface.h>)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
+#endif
 
 namespace fanfare {
 namespace {
