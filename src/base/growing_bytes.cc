@@ -22,8 +22,8 @@ void GrowingBytes::reserve(std::size_t capacity) {
   if (is_mapped()) {
     data_ = resize_pages(data_, capacity_, capacity);
   } else {
-    std::uint8_t* const larger = capacity >= kMappedFromBytes ? map_pages(capacity)
-                                                              : static_cast<std::uint8_t*>(take_block(capacity));
+    std::uint8_t* const larger =
+        capacity >= kMappedFromBytes ? map_pages(capacity) : static_cast<std::uint8_t*>(take_block(capacity));
     if (size_ > 0) std::memcpy(larger, data_, size_);
     if (data_ != nullptr) give_back_block(data_, capacity_);
     data_ = larger;

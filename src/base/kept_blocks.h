@@ -1,6 +1,6 @@
 #pragma once
 // Memory of large messages that is used again. malloc returns the end of its heap to the system when enough of it is free, and the
-// system clears the pages again for the next message: with messages of 64 KiB to 1 MiB that is up to a fifth of a server's time.
+// system clears the pages again for the next message: with messages of 64 KiB to 1 MiB that is a good part of the time that they cost.
 //
 // A thread keeps blocks only if it calls release_unused_blocks() regularly, as loops do; on other threads these are malloc and free.
 // Any thread may give back a block of any other one. Under AddressSanitizer a kept block is poisoned.
