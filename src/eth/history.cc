@@ -157,8 +157,8 @@ std::uint64_t History::receipts_late() const {
 // Empty: data is still missing. Evaluates everything again at each call, so that changes of the chain between
 // two calls do not matter.
 std::optional<HistoryBatch> History::advance(const Job& job, Instant now) {
-  const Position& from = job.from;
   if (chain_.is_empty() || job.waits_for_head) return std::nullopt;
+  const Position from = begin_of(job);
   if (options_.waits_ahead && chain_.may_be_below(from)) {
     return HistoryBatch{.from = {}, .events = {}, .reached = from, .live = false};
   }
@@ -176,7 +176,9 @@ std::optional<HistoryBatch> History::advance(const Job& job, Instant now) {
     }
   }
   HistoryBatch batch;
+  batch.removals = chain_.removals();
   if (append_aside(job, batch, now) == Have::not_yet) return std::nullopt;
+  if (append_unknown(job, batch, now) == Have::not_yet) return std::nullopt;
   std::uint64_t last_told = from.number;
   if (!chain_.contains(from.number, from.hash)) {
     const Have have =

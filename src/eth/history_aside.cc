@@ -50,6 +50,47 @@ Have History::append_aside(const Job& job, HistoryBatch& batch, Instant now) {
   return Have::yes;
 }
 
+// Removed blocks of which the reader may have been sent something that nobody remembers. Also a little below its position: what it was
+// sent last may have begun there, after a reorg.
+Have History::append_unknown(const Job& job, HistoryBatch& batch, Instant now) {
+  if (!job.needs.logs || !job.needs.removed_since) return Have::yes;
+  const std::uint64_t below = std::min<std::uint64_t>(job.from.number, kUnknownBelow);
+  Have all = Have::yes;
+  for (const Block* const block :
+       chain_.removed_from(job.from.number - below, *job.needs.removed_since)) {
+    HistoryEvent event{.kind = HistoryEvent::Kind::removed,
+                       .is_aside = true,
+                       .header = block->header,
+                       .logs = block->logs,
+                       .logs_told = Position::kAll};
+    if (block->logs == nullptr) {
+      const Have have = fetches_.want({.what = BlockPart::What::logs, .hash = block->header->hash},
+                                      options_.branch_attempts_max, now);
+      if (have != Have::never) {
+        all = Have::not_yet;
+        continue;
+      }
+      event = {.kind = HistoryEvent::Kind::reorged,
+               .is_aside = true,
+               .first = block->header->number,
+               .last = block->header->number};
+    }
+    if (!is_retracted(batch, event)) batch.events.push_back(std::move(event));
+  }
+  return all;
+}
+
+// Where the reader continues. A block that was removed and has come back may have been retracted by messages that nobody remembers.
+Position History::begin_of(const Job& job) const {
+  if (job.needs.removed_since != 0U || !chain_.contains(job.from.number, job.from.hash)) return job.from;
+  const std::uint64_t below = std::min<std::uint64_t>(job.from.number, kUnknownBelow);
+  for (std::uint64_t number = std::max(chain_.first() + 1, job.from.number - below);
+       number <= job.from.number; ++number) {
+    if (chain_.at(number).has_come_back) return chain_.position_at(number - 1);
+  }
+  return job.from;
+}
+
 void retract_once(HistoryBatch& batch) {
   for (HistoryEvent& event : batch.events) {
     if (!event.is_aside && is_retracted(batch, event)) event.logs_told = 0;

@@ -53,6 +53,7 @@ std::optional<Replay::Message> Replay::next(Feed& feed, GroupIndex group) {
   }
   position_ = batch_->reached;
   may_have_ = batch_->ahead;
+  if (removed_since_) removed_since_ = batch_->removals;
   trail_ = Trail(position_);
   if (std::exchange(batch_, nullptr)->live) {
     return Message{.is_notice = true, .json = live_notice(position_.number), .after = position_};

@@ -2,9 +2,7 @@
 // The sessions of one network: which connection has each, and what it remembers (resume_record.h). A session is found by a
 // key that its caller derives from the network, the identity and the token, so that nobody finds another's.
 //
-// MemoryResumeStore keeps them in the process. A store that a fleet shares implements ResumeStore over a key-value store:
-// open() is only called while an upgrade, or a message that authenticates, is being answered; a record is a few hundred bytes
-// for each subscription; and its positions are valid on every instance.
+// MemoryResumeStore keeps them in the process. For a fleet, src/gateway/shared_sessions.h moves them between the memories of instances.
 
 #include <array>
 #include <cstddef>
@@ -14,6 +12,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -101,6 +100,26 @@ class MemoryResumeStore final : public ResumeStore, public std::enable_shared_fr
   std::size_t size() const override;
   void set_limits(const ResumeLimits& limits) override;
 
+  // --- for a fleet, any thread ---
+  // `changed` is called when copy() of the session would be another one, on the thread of the change and with locks held; once until
+  // copy() is called. Before the first session.
+  void watch(std::function<void(const ResumeKey&)> changed) { changed_ = std::move(changed); }
+  struct Copy {
+    ResumeImage image;
+    bool is_open = false;  // a connection has it
+  };
+  // Empty: there is no such session.
+  std::optional<Copy> copy(const ResumeKey& key);
+  bool has(const ResumeKey& key) const;
+  // Whether a connection has it.
+  bool is_open(const ResumeKey& key) const;
+  // As open(), for a session that continues from there; one of this key ends here. `is_stale`: as ResumeRecord::restore().
+  std::expected<ResumeLease, ResumeRefusal> adopt(const ResumeKey& key, const std::string& counts_for,
+                                                  std::shared_ptr<const void> identity,
+                                                  const ResumeImage& image, bool is_stale, Instant now);
+  // The session is not here any more; its connection is notified. Empty: it was not here.
+  std::optional<ResumeImage> release(const ResumeKey& key);
+
  private:
   struct Session {
     std::shared_ptr<ResumeRecord> record;
@@ -123,15 +142,18 @@ class MemoryResumeStore final : public ResumeStore, public std::enable_shared_fr
 
   bool watch(const ResumeKey& key, ResumeRecord::Owner owner, std::function<void()> on_taken) override;
   void close(const ResumeKey& key, ResumeRecord::Owner owner) override;
+  void note_change(const ResumeKey& key) const;
   std::expected<ByteHold, ResumeRefusal> take_room(const std::string& counts_for);
   std::expected<ResumeLease, ResumeRefusal> make(const ResumeKey& key, const std::string& counts_for,
-                                                 std::shared_ptr<const void> identity);
+                                                 std::shared_ptr<const void> identity,
+                                                 const ResumeImage* image, bool is_stale);
   void expire(Instant now);
   Sessions::iterator erase(Sessions::iterator session);
   void report(ResumeCounters since) const;
 
   Clock& clock_;
   const Count count_;
+  std::function<void(const ResumeKey&)> changed_;
   ByteBudget memory_;
   mutable std::mutex mutex_;  // guards all below
   ResumeLimits limits_;

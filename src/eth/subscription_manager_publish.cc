@@ -255,6 +255,7 @@ SubscriptionManager::Missing SubscriptionManager::missing(ConnectionKey connecti
                                                           const Subscription& subscription) const {
   HistoryNeeds needs = feed(table_.group(subscription.group).type).history_needs();
   needs.may_have = subscription.replay->may_have();
+  needs.removed_since = subscription.replay->removed_since();
   return {.connection = connection,
           .id = to_text(id),
           .from = subscription.replay->position(),
@@ -274,9 +275,11 @@ std::optional<SubscriptionManager::Missing> SubscriptionManager::continue_replay
     const bool is_last = replay.is_last();
     if (!is_last && subscriber.is_congested()) return std::nullopt;
     const std::size_t had_more = replay.may_have().size();
+    const bool has_batch = replay.has_batch();
     const auto message = replay.next(feed(table_.group(subscription->group).type), subscription->group);
-    if (replay.may_have().size() < had_more) {
-      subscription->tracked->link().settle(subscription->tracked->slot(), replay.may_have());
+    const bool covers_unknown = replay.removed_since() && has_batch && !replay.has_batch();
+    if (replay.may_have().size() < had_more || covers_unknown) {
+      subscription->tracked->link().settle(subscription->tracked->slot(), replay.may_have(), covers_unknown);
     }
     if (!message) return missing(connection_key, id, *subscription);
     if (message->gap && subscription->tracked != nullptr) {
