@@ -258,6 +258,8 @@ TEST(MetricNames, TheListIsWhatIsRendered) {
   const relay::RelayCounters relay;
   const relay::LeaseCounters leases;
   metrics.watch(relay, leases);
+  const SharedSessionCounters sessions;
+  metrics.watch(sessions);
   metrics.add_network("main", "1").head(1, 1, kStart);
   metrics.add_upstream("main", "1", "a").answered("eth_call", milliseconds(1));
   std::istringstream lines(metrics.render(kStart));
