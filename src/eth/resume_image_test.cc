@@ -11,13 +11,13 @@
 namespace fanfare::eth {
 namespace {
 
-Position at(std::uint64_t number, std::uint8_t branch = 0) {
+Position block(std::uint64_t number, std::uint8_t branch = 0) {
   Position position{.number = number, .hash = {}, .logs_told = Position::kAll, .ancestors = {}};
   position.hash.bytes[0] = branch;
   return position;
 }
 std::string cursor(std::uint64_t number, std::uint8_t branch = 0) {
-  return to_cursor(at(number, branch));
+  return to_cursor(block(number, branch));
 }
 std::string bytes_of(std::initializer_list<int> numbers) {
   std::string bytes;
@@ -149,7 +149,7 @@ TEST(ResumeImage, ARestoredRecordContinuesAsTheOneItIsAnImageOf) {
   ASSERT_TRUE(found.point);
   EXPECT_EQ(found.point->from, wanted.point->from);
   EXPECT_EQ(found.point->may_have, wanted.point->may_have);
-  EXPECT_EQ(found.point->from, at(5, 1));
+  EXPECT_EQ(found.point->from, block(5, 1));
   EXPECT_FALSE(found.point->is_stale);
 }
 
@@ -180,11 +180,19 @@ TEST(ResumeImage, AStaleOneStaysStaleUntilWhatCoversItIsConfirmed) {
 TEST(ResumeImage, ChangesAreNotifiedOnceUntilTheNextImage) {
   ResumeRecord record({});
   int changes = 0;
-  record.watch([&] { ++changes; });
+  int begun = 0;
+  record.watch([&](bool is_urgent) { ++(is_urgent ? begun : changes); });
   const auto owner = record.take();
   const auto slot = record.claim(owner, hash_of_topic("logs"), {})->slot;
   record.note(owner, slot, mark_of(cursor(5)), false);
+  const auto other = record.claim(owner, hash_of_topic("newHeads"), {})->slot;
+  record.note(owner, other, mark_of(cursor(5)), false);
   record.note(owner, slot, mark_of(cursor(6)), false);
+  EXPECT_EQ(begun, 2);
+  EXPECT_EQ(changes, 0);
+  record.image();
+  record.note(owner, slot, mark_of(cursor(7)), false);
+  record.note(owner, slot, mark_of(cursor(8)), false);
   EXPECT_EQ(changes, 1);
   record.image();
   record.ping(owner);
@@ -194,6 +202,7 @@ TEST(ResumeImage, ChangesAreNotifiedOnceUntilTheNextImage) {
   record.image();
   record.forget(owner, slot);
   EXPECT_EQ(changes, 3);
+  EXPECT_EQ(begun, 2);
 }
 
 TEST(ResumeImage, WhatHasNoRoomIsNotRestored) {

@@ -189,8 +189,9 @@ bool ResumeRecord::note(Owner owner, Slot slot, const Mark& position, bool retra
   }
   one->is_retracting = retracts;
   one->before = std::exchange(one->latest, position);
-  if (!one->confirmed) one->confirmed = position;
-  note_change();
+  const bool begins = !one->confirmed;
+  if (begins) one->confirmed = position;
+  note_change(begins);
   return true;
 }
 

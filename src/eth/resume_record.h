@@ -112,8 +112,9 @@ class ResumeRecord {
   // Before anybody owns it: continues from there. `is_stale`: the image may be older than what the client was sent. False: there
   // is no room for all of it.
   bool restore(const ResumeImage& image, bool is_stale);
-  // `changed` runs with the record locked, on the thread of the change. Before anybody owns it.
-  void watch(std::function<void()> changed) { changed_ = std::move(changed); }
+  // `changed` runs with the record locked, on the thread of the change. `is_urgent`: a subscription has begun, of which no image knows;
+  // notified each time. Before anybody owns it.
+  void watch(std::function<void(bool is_urgent)> changed) { changed_ = std::move(changed); }
 
  private:
   // A position from which a reorg went back.
@@ -152,7 +153,7 @@ class ResumeRecord {
   static void confirm(Kept& one, const Mark& position);
   void give_back_memory();
   static ResumeImage::Subscription image_of(const Kept& one);
-  void note_change();
+  void note_change(bool is_urgent = false);
 
   const ResumeRecordLimits limits_;
   const std::size_t base_bytes_;
@@ -161,7 +162,7 @@ class ResumeRecord {
   std::uint64_t made_ = 0;
   std::vector<Kept> kept_;
   ByteHold memory_;
-  std::function<void()> changed_;
+  std::function<void(bool is_urgent)> changed_;
   bool is_change_noted_ = false;
 };
 

@@ -29,8 +29,9 @@ class Marks {
 
 }  // namespace
 
-void ResumeRecord::note_change() {
-  if (changed_ && !std::exchange(is_change_noted_, true)) changed_();
+void ResumeRecord::note_change(bool is_urgent) {
+  if (!changed_) return;
+  if (!std::exchange(is_change_noted_, true) || is_urgent) changed_(is_urgent);
 }
 
 // As begin() finds it.

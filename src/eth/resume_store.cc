@@ -80,7 +80,7 @@ std::expected<ResumeLease, ResumeRefusal> MemoryResumeStore::make(const ResumeKe
     return std::unexpected(counts_for.empty() ? ResumeRefusal::total : ResumeRefusal::per_owner);
   }
   ++owners_[counts_for].sessions;
-  if (changed_) record->watch([this, key] { changed_(key); });
+  if (changed_) record->watch([this, key](bool is_urgent) { changed_(key, is_urgent); });
   const ResumeRecord::Owner owner = record->take();
   sessions_.emplace(
       key,
@@ -91,7 +91,7 @@ std::expected<ResumeLease, ResumeRefusal> MemoryResumeStore::make(const ResumeKe
 }
 
 void MemoryResumeStore::note_change(const ResumeKey& key) const {
-  if (changed_) changed_(key);
+  if (changed_) changed_(key, false);
 }
 
 std::optional<MemoryResumeStore::Copy> MemoryResumeStore::copy(const ResumeKey& key) {

@@ -102,8 +102,9 @@ class MemoryResumeStore final : public ResumeStore, public std::enable_shared_fr
 
   // --- for a fleet, any thread ---
   // `changed` is called when copy() of the session would be another one, on the thread of the change and with locks held; once until
-  // copy() is called. Before the first session.
-  void watch(std::function<void(const ResumeKey&)> changed) { changed_ = std::move(changed); }
+  // copy() is called. `is_urgent`: as ResumeRecord::watch(). Before the first session.
+  using Changed = std::function<void(const ResumeKey& key, bool is_urgent)>;
+  void watch(Changed changed) { changed_ = std::move(changed); }
   struct Copy {
     ResumeImage image;
     bool is_open = false;  // a connection has it
@@ -153,7 +154,7 @@ class MemoryResumeStore final : public ResumeStore, public std::enable_shared_fr
 
   Clock& clock_;
   const Count count_;
-  std::function<void(const ResumeKey&)> changed_;
+  Changed changed_;
   ByteBudget memory_;
   mutable std::mutex mutex_;  // guards all below
   ResumeLimits limits_;

@@ -43,10 +43,10 @@ SharedSessions::SharedSessions(relay::RecordBroker& broker, std::uint64_t instan
 SharedSessions::~SharedSessions() = default;
 
 void SharedSessions::add(const std::shared_ptr<eth::MemoryResumeStore>& store) {
-  store->watch([this, weak = std::weak_ptr(store)](const eth::ResumeKey& key) {
+  store->watch([this, weak = std::weak_ptr(store)](const eth::ResumeKey& key, bool is_urgent) {
     const std::scoped_lock lock(mutex_);
     is_idle_ = false;
-    changes_.push_back({.key = key, .store = weak});
+    changes_.push_back({.key = key, .store = weak, .is_urgent = is_urgent});
   });
 }
 
@@ -106,28 +106,33 @@ std::string SharedSessions::on_asked(std::string_view question) {
 
 void SharedSessions::on_tick(Instant now) {
   counters_.is_up.store(broker_.is_up(), std::memory_order_relaxed);
-  take_changes(now);
+  take_changes();
   if (broker_.is_up()) write_due(now);
   note_idle();
 }
 
-void SharedSessions::take_changes(Instant now) {
+void SharedSessions::take_changes() {
   std::vector<Change> changes;
   {
     const std::scoped_lock lock(mutex_);
     changes.swap(changes_);
   }
-  for (const Change& change : changes) note_change(change, now);
+  for (const Change& change : changes) note_change(change);
 }
 
-void SharedSessions::note_change(const Change& change, Instant now) {
+void SharedSessions::note_change(const Change& change) {
   const auto found = entries_.find(change.key);
   if (found == entries_.end()) return;  // it is not ours any more, or it is being opened
   Entry& entry = found->second;
   if (entry.store != change.store.lock()) return;
   entry.is_changed = true;
-  const bool may_wait = entry.written && !is_flushing_ && entry.store->is_open(change.key);
-  schedule(change.key, entry, may_wait ? saturating_add(*entry.written, limits_.write_interval) : now);
+  entry.is_urgent = entry.is_urgent || change.is_urgent;
+  schedule(change.key, entry, due_of(change.key, entry));
+}
+
+Instant SharedSessions::due_of(const eth::ResumeKey& key, const Entry& entry) const {
+  if (is_flushing_ || !entry.written || !entry.store->is_open(key)) return clock_.now();
+  return saturating_add(*entry.written, entry.is_urgent ? limits_.urgent_interval : limits_.write_interval);
 }
 
 void SharedSessions::note_reopened(const eth::ResumeKey& key) {
@@ -158,7 +163,7 @@ void SharedSessions::write_due(Instant now) {
 }
 
 void SharedSessions::write(const eth::ResumeKey& key, Entry& entry) {
-  entry.is_changed = false;
+  entry.is_changed = entry.is_urgent = false;
   const auto copy = entry.store->copy(key);
   if (!copy && entry.revision == 0) return forget(key);
   // One that is not remembered any more is written too: another instance must not continue it.
@@ -198,8 +203,7 @@ void SharedSessions::keep(const eth::ResumeKey& key, const Store& store, std::ui
   entry.written = clock_.now();
   if (!store->has(key)) return forget(key);
   if (entry.is_changed) {
-    const bool may_wait = !is_flushing_ && store->is_open(key);
-    schedule(key, entry, may_wait ? saturating_add(*entry.written, limits_.write_interval) : *entry.written);
+    schedule(key, entry, due_of(key, entry));
   } else if (store->is_open(key)) {
     // The broker forgets what is not written again.
     schedule(key, entry, saturating_add(*entry.written, limits_.age_max / 4));

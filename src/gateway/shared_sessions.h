@@ -8,7 +8,7 @@
 //              nobody's          it is new
 //              the broker away   a session that is here continues; otherwise the client tries again
 //   then       the copy is written with our name, on condition that nobody else has written since
-//   changes    are written about once a second for each session; an end of its connection at once
+//   changes    are written about once a second for each session; a new subscription, or the end of its connection, at once
 //   a write fails because another instance has written: it has the session, and our connection ends
 //
 // Everything on the broker's thread, unless stated otherwise.
@@ -39,7 +39,8 @@
 namespace fanfare::gateway {
 
 struct SharedSessionLimits {
-  Duration write_interval = std::chrono::seconds(1);  // between two writes of an open session
+  Duration write_interval = std::chrono::seconds(1);         // between two writes of an open session
+  Duration urgent_interval = std::chrono::milliseconds(50);  // with a new subscription
   Duration age_max = std::chrono::hours(1);           // of a copy that is not written again: sessionTimeout
   std::size_t writes_in_flight_max = 256;             // further ones wait
   std::size_t openings_max = 10'000;                  // at a time; one more is refused as if the broker were away
@@ -101,18 +102,22 @@ class SharedSessions final : public relay::RecordUser {
     Store store;
     std::uint64_t revision = 0;  // of the copy that we wrote last; 0: none
     bool is_changed = false;
+    bool is_urgent = false;
     std::uint64_t under_way = 0;        // the number of a write; 0: none is
     std::optional<Instant> due = {};    // in schedule_
-    std::optional<Instant> written = {};  // when a change was written last
+    std::optional<Instant> written = {};  // when it was written last
   };
   struct Change {
     eth::ResumeKey key;
     std::weak_ptr<eth::MemoryResumeStore> store;
+    bool is_urgent = false;
   };
 
-  void take_changes(Instant now);
-  void note_change(const Change& change, Instant now);
+  void take_changes();
+  void note_change(const Change& change);
   void schedule(const eth::ResumeKey& key, Entry& entry, Instant at);
+  // When a change is to be written.
+  Instant due_of(const eth::ResumeKey& key, const Entry& entry) const;
   void write_due(Instant now);
   void write(const eth::ResumeKey& key, Entry& entry);
   using Failure = relay::RecordBroker::Failure;

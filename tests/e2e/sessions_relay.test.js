@@ -53,6 +53,7 @@ class Fleet {
       return { library, held };
     });
     await until("every client has logs", () => fleet.clients.every(({ held }) => held.received > 0), deadline);
+    await until("the copies know the subscriptions", async () => (await metric(fleet.instances[0], "fanfare_session_copies_total", { outcome: "written" })) >= libraries.length);
     fleet.first = (await fleet.head()) + 1;
     await fleet.allHave(fleet.first + REORG_DEPTH);
     return fleet;
