@@ -182,7 +182,6 @@ class History {
   Have append_removed(const Job& job, std::uint64_t& fork, HistoryBatch& batch, Instant now);
   Have append_aside(const Job& job, HistoryBatch& batch, Instant now);
   Have append_unknown(const Job& job, HistoryBatch& batch, Instant now);
-  Position begin_of(const Job& job) const;
   std::optional<HistoryBatch> continue_from(const Job& job, std::uint64_t next, HistoryBatch batch,
                                             Instant now);
   Have append_block(const Job& job, const Block& block, HistoryEvent event, HistoryBatch& batch, Instant now);

@@ -56,8 +56,7 @@ Have History::append_unknown(const Job& job, HistoryBatch& batch, Instant now) {
   if (!job.needs.logs || !job.needs.removed_since) return Have::yes;
   const std::uint64_t below = std::min<std::uint64_t>(job.from.number, kUnknownBelow);
   Have all = Have::yes;
-  for (const Block* const block :
-       chain_.removed_from(job.from.number - below, *job.needs.removed_since)) {
+  for (const Block* const block : chain_.removed_from(job.from.number - below, *job.needs.removed_since)) {
     HistoryEvent event{.kind = HistoryEvent::Kind::removed,
                        .is_aside = true,
                        .header = block->header,
@@ -78,17 +77,6 @@ Have History::append_unknown(const Job& job, HistoryBatch& batch, Instant now) {
     if (!is_retracted(batch, event)) batch.events.push_back(std::move(event));
   }
   return all;
-}
-
-// Where the reader continues. A block that was removed and has come back may have been retracted by messages that nobody remembers.
-Position History::begin_of(const Job& job) const {
-  if (job.needs.removed_since != 0U || !chain_.contains(job.from.number, job.from.hash)) return job.from;
-  const std::uint64_t below = std::min<std::uint64_t>(job.from.number, kUnknownBelow);
-  for (std::uint64_t number = std::max(chain_.first() + 1, job.from.number - below);
-       number <= job.from.number; ++number) {
-    if (chain_.at(number).has_come_back) return chain_.position_at(number - 1);
-  }
-  return job.from;
 }
 
 void retract_once(HistoryBatch& batch) {

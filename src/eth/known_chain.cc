@@ -84,6 +84,15 @@ const KnownChain::Block* KnownChain::find_removed(const Hash256& hash) const {
   return found == removed_.end() ? nullptr : &found->second;
 }
 
+std::optional<Position> KnownChain::below_what_came_back(const Position& from, std::uint64_t depth) const {
+  if (!contains(from.number, from.hash)) return std::nullopt;
+  const std::uint64_t lowest = from.number - std::min(from.number, depth);
+  for (std::uint64_t number = std::max(first() + 1, lowest); number <= from.number; ++number) {
+    if (at(number).has_come_back) return position_at(number - 1);
+  }
+  return std::nullopt;
+}
+
 std::vector<const KnownChain::Block*> KnownChain::removed_from(std::uint64_t number,
                                                                std::uint64_t since) const {
   std::vector<const Block*> found;

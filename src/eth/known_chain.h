@@ -69,6 +69,9 @@ class KnownChain {
   // Null: unknown. Valid until the next change.
   const Block* find_removed(const Hash256& hash) const;
 
+  // Where a reader at `from` would be without the blocks of the last `depth` up to it that were removed once, and are part of the chain
+  // again. Empty: there are none, or `from` is not part of the chain.
+  std::optional<Position> below_what_came_back(const Position& from, std::uint64_t depth) const;
   // How many blocks were removed so far.
   std::uint64_t removals() const { return removals_; }
   // Those with at least this number that were removed since then, the highest first. Valid until the next change.

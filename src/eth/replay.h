@@ -48,6 +48,8 @@ class Replay {
   const Position& position() const { return position_; }
   const std::vector<Position>& may_have() const { return may_have_; }
   std::optional<std::uint64_t> removed_since() const { return removed_since_; }
+  // Whether a batch has covered some of these since the last call: what was retracted, or sent again.
+  bool take_settled() { return std::exchange(has_settled_, false); }
 
   // Call only between batches.
   void start(HistoryBatchPtr batch);
@@ -67,6 +69,7 @@ class Replay {
   Position position_;
   std::vector<Position> may_have_;
   std::optional<std::uint64_t> removed_since_;
+  bool has_settled_ = false;
   Trail trail_;
   HistoryBatchPtr batch_;
   std::size_t event_ = 0;

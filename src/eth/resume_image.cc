@@ -49,8 +49,7 @@ std::optional<std::string> encode(const SharedSession& session, bool with_may_ha
     const bool leaves_out = !with_may_have && !one.may_have.empty();
     put(subscriptions, one.topic);
     put(subscriptions, one.id);
-    put(subscriptions,
-        (one.is_incomplete || leaves_out ? kIncomplete : 0) | (one.is_stale ? kStale : 0), 1);
+    put(subscriptions, (one.is_incomplete || leaves_out ? kIncomplete : 0) | (one.is_stale ? kStale : 0), 1);
     put(subscriptions, cursors.number_of(one.from), 2);
     put(subscriptions, leaves_out ? 0 : one.may_have.size(), 2);
     if (leaves_out) continue;

@@ -134,8 +134,7 @@ std::optional<ResumeRecord::Point> ResumeRecord::begin(Kept& one) {
     one.turns.clear();
     return std::nullopt;
   }
-  Point point{
-      .from = *from, .may_have = {}, .is_incomplete = one.is_incomplete, .is_stale = one.is_stale};
+  Point point{.from = *from, .may_have = {}, .is_incomplete = one.is_incomplete, .is_stale = one.is_stale};
   for (const Turn& turn : std::views::reverse(one.turns)) {
     if (auto position = parse_cursor(*turn.at.cursor)) point.may_have.push_back(*std::move(position));
   }

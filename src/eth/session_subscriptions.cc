@@ -56,7 +56,8 @@ std::expected<void, RpcError> SessionSubscriptions::add(Subscription& subscripti
   std::optional<std::uint64_t> removed_since;
   if (retracts && claim->point->is_stale) removed_since = 0;
   subscription.may_hold_removed = retracts && claim->point->is_incomplete;
-  subscription.replay = std::make_unique<Replay>(claim->point->from, std::move(claim->point->may_have), removed_since);
+  subscription.replay =
+      std::make_unique<Replay>(claim->point->from, std::move(claim->point->may_have), removed_since);
   return {};
 }
 

@@ -274,12 +274,10 @@ std::optional<SubscriptionManager::Missing> SubscriptionManager::continue_replay
     // The last batch is sent completely: published events follow it.
     const bool is_last = replay.is_last();
     if (!is_last && subscriber.is_congested()) return std::nullopt;
-    const std::size_t had_more = replay.may_have().size();
-    const bool has_batch = replay.has_batch();
     const auto message = replay.next(feed(table_.group(subscription->group).type), subscription->group);
-    const bool covers_unknown = replay.removed_since() && has_batch && !replay.has_batch();
-    if (replay.may_have().size() < had_more || covers_unknown) {
-      subscription->tracked->link().settle(subscription->tracked->slot(), replay.may_have(), covers_unknown);
+    if (replay.take_settled()) {
+      subscription->tracked->link().settle(subscription->tracked->slot(), replay.may_have(),
+                                           replay.removed_since().has_value());
     }
     if (!message) return missing(connection_key, id, *subscription);
     if (message->gap && subscription->tracked != nullptr) {

@@ -315,7 +315,8 @@ class Gateway::Impl {
   eth::Salt salt_{};
   GatewayAccess access_;
   Metrics metrics_;
-  std::optional<SessionSharing> sessions_;  // empty: sessions do not leave this process. The loops end before it
+  std::optional<SessionSharing>
+      sessions_;  // empty: sessions do not leave this process. The loops end before it
   AnswerCounts answer_counts_{metrics_};
   ProcessAnswers answers_;
   CurrentView view_;

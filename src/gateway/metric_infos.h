@@ -316,8 +316,10 @@ inline constexpr std::array<MetricInfo, static_cast<std::size_t>(MetricId::count
     {"fanfare_session_copies_total", "counter", "outcome",
      "Copies of sessions for other instances: written, failed (repeated), too long for the broker."},
     {"fanfare_session_moves_total", "counter", "outcome",
-     "Sessions that changed their instance: handed to another one on request, taken from one that had it, restored from the copy of one "
-     "that had closed it, stale (from the copy of one that is gone), lost to another one, refused because the broker was away."},
+     "Sessions that changed their instance: handed to another one on request, taken from one that had it, "
+     "restored from the copy of one "
+     "that had closed it, stale (from the copy of one that is gone), lost to another one, refused because "
+     "the broker was away."},
     {"fanfare_canvas_users", "gauge", "room", "Users of a room."},
     {"fanfare_canvas_connections", "gauge", "room, protocol", "Open connections to a room."},
     {"fanfare_canvas_pixels_total", "counter", "room", "Pixels drawn since the room exists."},

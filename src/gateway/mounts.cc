@@ -185,12 +185,12 @@ class RpcMount final : public server::Mount {
     accepted.agreed = *std::move(agreed);
     // A reload may replace this mount meanwhile.
     auto decide = [&service, id = connection.id(), policy = upgrades_, accepted = std::move(accepted)](
-                            std::expected<eth::ResumeLease, SharedSessions::Refused> lease) mutable {
+                      std::expected<eth::ResumeLease, SharedSessions::Refused> lease) mutable {
       session::HttpConnection* const waiting = service.server().sessions().find_http(id);
       if (waiting == nullptr) return;
       if (!lease) return waiting->respond(session_refusal(lease.error()));
-      accepted.headers.push_back({.name = std::string(kSessionHeader),
-                                  .value = lease->is_known() ? "resumed" : "new"});
+      accepted.headers.push_back(
+          {.name = std::string(kSessionHeader), .value = lease->is_known() ? "resumed" : "new"});
       static_cast<RpcConnection&>(*accepted.data).continue_session(*std::move(lease));
       waiting->accept_upgrade(std::move(accepted));
     };

@@ -201,17 +201,16 @@ void RpcService::open_session_later(const SessionDigest& token, const access::Pr
   const std::uint64_t number = ++last_opening_;
   opening_.emplace(number, std::move(done));
   // The loop outlives the broker's thread; the service is only used on its own loop.
-  network().shared_sessions()->open(
-      network().session_store(), session_caller(token, principal, peer),
-      [&loop = context_.server.loop(), weak = std::weak_ptr(self_),
-       number](std::expected<eth::ResumeLease, SharedSessions::Refused> result) {
-        loop.post([weak, number, result = std::move(result)]() mutable {
-          const auto self = weak.lock();
-          if (self == nullptr) return;
-          auto waiting = (*self)->opening_.extract(number);
-          waiting.mapped()(std::move(result));
-        });
-      });
+  network().shared_sessions()->open(network().session_store(), session_caller(token, principal, peer),
+                                    [&loop = context_.server.loop(), weak = std::weak_ptr(self_), number](
+                                        std::expected<eth::ResumeLease, SharedSessions::Refused> result) {
+                                      loop.post([weak, number, result = std::move(result)]() mutable {
+                                        const auto self = weak.lock();
+                                        if (self == nullptr) return;
+                                        auto waiting = (*self)->opening_.extract(number);
+                                        waiting.mapped()(std::move(result));
+                                      });
+                                    });
 }
 
 ClientSession* RpcService::client_session_of(session::Session& session) {

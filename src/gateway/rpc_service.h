@@ -135,8 +135,7 @@ class RpcService final : public session::Endpoint {
   // Whether that must be done with open_session_later(), because other instances may have it.
   bool opens_sessions_later() const { return network().shared_sessions() != nullptr; }
   // `done` is called on the loop's thread, not within the call, or destroyed with the service.
-  using SessionOpened =
-      UniqueFunction<void(std::expected<eth::ResumeLease, SharedSessions::Refused> result)>;
+  using SessionOpened = UniqueFunction<void(std::expected<eth::ResumeLease, SharedSessions::Refused> result)>;
   void open_session_later(const SessionDigest& token, const access::PrincipalPtr& principal,
                           std::string_view peer, SessionOpened done);
 

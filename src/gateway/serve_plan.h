@@ -161,7 +161,7 @@ struct WebSocketSettings {
   bool unique_subscription_ids = false;
   MessageCompression compression = {};
   eth::ResumeLimits sessions = {};  // of clients that resume with a token (session_token.h), per network
-  bool relayed_sessions = false;    // they continue at any instance (shared_sessions.h); needs ServePlan::relay
+  bool relayed_sessions = false;  // they continue at any instance (shared_sessions.h); needs ServePlan::relay
 
   bool operator==(const WebSocketSettings&) const = default;
 };

@@ -48,11 +48,10 @@ void SharedSessions::Opening::found(const Stored& stored) {
 }
 
 void SharedSessions::Opening::ask(std::uint64_t instance, std::uint64_t revision, eth::ResumeImage copy) {
-  shared_.broker_.ask(instance, text_of(key()),
-                      [self = shared_from_this(), instance, revision,
-                       copy = std::move(copy)](const std::optional<std::string>& answer) {
-                        self->answered(instance, revision, copy, answer);
-                      });
+  shared_.broker_.ask(
+      instance, text_of(key()),
+      [self = shared_from_this(), instance, revision, copy = std::move(copy)](
+          const std::optional<std::string>& answer) { self->answered(instance, revision, copy, answer); });
 }
 
 void SharedSessions::Opening::answered(std::uint64_t instance, std::uint64_t revision,

@@ -51,10 +51,9 @@ void SharedSessions::add(const std::shared_ptr<eth::MemoryResumeStore>& store) {
 }
 
 void SharedSessions::open(const std::shared_ptr<eth::MemoryResumeStore>& store, Caller caller, Opened done) {
-  broker_.post(
-      [this, opening = std::make_shared<Opening>(*this, store, std::move(caller), std::move(done))] {
-        begin(opening);
-      });
+  broker_.post([this, opening = std::make_shared<Opening>(*this, store, std::move(caller), std::move(done))] {
+    begin(opening);
+  });
 }
 
 void SharedSessions::begin(std::shared_ptr<Opening> opening) {
@@ -78,8 +77,8 @@ void SharedSessions::ended(const eth::ResumeKey& key) {
 
 std::optional<std::string> SharedSessions::encode(bool is_closed, eth::ResumeImage image) {
   const std::size_t bytes_max = std::min(limits_.bytes_max, broker_.bytes_max());
-  auto bytes = eth::encode_session(
-      {.instance = instance_, .is_closed = is_closed, .image = std::move(image)}, bytes_max);
+  auto bytes = eth::encode_session({.instance = instance_, .is_closed = is_closed, .image = std::move(image)},
+                                   bytes_max);
   if (!bytes) {
     counters_.too_long.fetch_add(1, std::memory_order_relaxed);
     static LogLimiter limiter(log::Level::error, "session_too_long");
@@ -217,10 +216,9 @@ void SharedSessions::again(const eth::ResumeKey& key, Entry& entry) {
 }
 
 void SharedSessions::repair(const eth::ResumeKey& key, std::uint64_t number) {
-  broker_.get(text_of(key),
-              [this, key, number](const std::expected<std::optional<Stored>, Failure>& got) {
-                repaired(key, number, got);
-              });
+  broker_.get(text_of(key), [this, key, number](const std::expected<std::optional<Stored>, Failure>& got) {
+    repaired(key, number, got);
+  });
 }
 
 void SharedSessions::repaired(const eth::ResumeKey& key, std::uint64_t number,

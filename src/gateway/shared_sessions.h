@@ -41,10 +41,10 @@ namespace fanfare::gateway {
 struct SharedSessionLimits {
   Duration write_interval = std::chrono::seconds(1);         // between two writes of an open session
   Duration urgent_interval = std::chrono::milliseconds(50);  // with a new subscription
-  Duration age_max = std::chrono::hours(1);           // of a copy that is not written again: sessionTimeout
-  std::size_t writes_in_flight_max = 256;             // further ones wait
-  std::size_t openings_max = 10'000;                  // at a time; one more is refused as if the broker were away
-  std::size_t bytes_max = std::size_t{1} << 20;       // of a copy, if the broker takes so much
+  Duration age_max = std::chrono::hours(1);      // of a copy that is not written again: sessionTimeout
+  std::size_t writes_in_flight_max = 256;        // further ones wait
+  std::size_t openings_max = 10'000;             // at a time; one more is refused as if the broker were away
+  std::size_t bytes_max = std::size_t{1} << 20;  // of a copy, if the broker takes so much
 };
 
 // Any thread.
@@ -103,8 +103,8 @@ class SharedSessions final : public relay::RecordUser {
     std::uint64_t revision = 0;  // of the copy that we wrote last; 0: none
     bool is_changed = false;
     bool is_urgent = false;
-    std::uint64_t under_way = 0;        // the number of a write; 0: none is
-    std::optional<Instant> due = {};    // in schedule_
+    std::uint64_t under_way = 0;          // the number of a write; 0: none is
+    std::optional<Instant> due = {};      // in schedule_
     std::optional<Instant> written = {};  // when it was written last
   };
   struct Change {

@@ -36,7 +36,8 @@ std::expected<void, std::string> open_record_stream(Link& link, const NatsOption
     config.MaxMsgsPerSubject = 1;
     config.MaxBytes = static_cast<std::int64_t>(records.bytes_max);
     config.MaxAge = records.age_max.count() * kNanosecondsInMs;
-    config.Duplicates = std::min<std::int64_t>(records.age_max.count(), kDuplicateWindowMs) * kNanosecondsInMs;
+    config.Duplicates =
+        std::min<std::int64_t>(records.age_max.count(), kDuplicateWindowMs) * kNanosecondsInMs;
     config.Discard = js_DiscardNew;
     config.Storage = options.in_memory ? js_MemoryStorage : js_FileStorage;
     config.Replicas = options.replicas;

@@ -230,8 +230,8 @@ void Records::answered(Waiting waiting, const Incoming& message) {
   if (auto* const got = std::get_if<Got>(&waiting.done)) return (*got)(stored_in(message));
   if (auto* const done = std::get_if<Done>(&waiting.done)) return (*done)(revision_in(message));
   const bool is_gone = message.status != 0;
-  std::get<Answered>(waiting.done)(
-      is_gone ? std::nullopt : std::optional(std::string(as_text(message.payload.view()))));
+  std::get<Answered>(waiting.done)(is_gone ? std::nullopt
+                                           : std::optional(std::string(as_text(message.payload.view()))));
 }
 
 std::expected<std::optional<RecordBroker::Stored>, RecordBroker::Failure> Records::stored_in(
@@ -259,7 +259,8 @@ std::expected<std::optional<RecordBroker::Stored>, RecordBroker::Failure> Record
 }
 
 std::expected<std::uint64_t, RecordBroker::Failure> Records::revision_in(const Incoming& message) {
-  const auto answer = message.status == 0 ? acknowledgement_of(as_text(message.payload.view())) : std::nullopt;
+  const auto answer =
+      message.status == 0 ? acknowledgement_of(as_text(message.payload.view())) : std::nullopt;
   if (answer && answer->sequence != 0) return answer->sequence;
   if (answer && answer->error == kOtherRevision) return std::unexpected(Failure::conflict);
   // Without a stream for the subject there is nobody who answers.

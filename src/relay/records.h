@@ -29,8 +29,8 @@
 namespace fanfare::relay {
 
 struct RecordOptions {
-  std::string what;                                // names the stream
-  std::chrono::milliseconds age_max{};             // a record that is not written for so long is gone
+  std::string what;                                  // names the stream
+  std::chrono::milliseconds age_max{};               // a record that is not written for so long is gone
   std::uint64_t bytes_max = std::uint64_t{1} << 30;  // of all records; beyond it nothing is stored
 };
 
@@ -84,7 +84,8 @@ class Records final : public RecordBroker {
   void lose_stream(Instant now);
   void set_up(bool is_up);
   // Sends it, or fails. `headers` as Link::publish().
-  void request(const std::string& subject, Bytes payload, const std::vector<Header>& headers, Waiting waiting);
+  void request(const std::string& subject, Bytes payload, const std::vector<Header>& headers,
+               Waiting waiting);
   static void fail(Waiting waiting);
   void answered(Waiting waiting, const Incoming& message);
   std::expected<std::optional<Stored>, Failure> stored_in(const Incoming& message);
