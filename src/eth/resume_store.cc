@@ -6,11 +6,11 @@
 namespace fanfare::eth {
 
 ResumeLease::~ResumeLease() {
-  if (store_ != nullptr) store_->close(key_, owner_);
+  if (store_ != nullptr) store_->close(key_, *record_, owner_);
 }
 
 bool ResumeLease::watch(std::function<void()> on_taken) {
-  return store_->watch(key_, owner_, std::move(on_taken));
+  return store_->watch(key_, *record_, owner_, std::move(on_taken));
 }
 
 // The key is a digest: any part of it is one, too.
@@ -138,20 +138,20 @@ std::optional<ResumeImage> MemoryResumeStore::release(const ResumeKey& key) {
   return image;
 }
 
-bool MemoryResumeStore::watch(const ResumeKey& key, ResumeRecord::Owner owner,
+bool MemoryResumeStore::watch(const ResumeKey& key, const ResumeRecord& record, ResumeRecord::Owner owner,
                               std::function<void()> on_taken) {
   const std::scoped_lock lock(mutex_);
   const auto found = sessions_.find(key);
-  if (found == sessions_.end() || found->second.owner != owner) return false;
+  if (found == sessions_.end() || !found->second.is_of(record, owner)) return false;
   found->second.on_taken = std::move(on_taken);
   return true;
 }
 
-void MemoryResumeStore::close(const ResumeKey& key, ResumeRecord::Owner owner) {
+void MemoryResumeStore::close(const ResumeKey& key, const ResumeRecord& record, ResumeRecord::Owner owner) {
   const std::scoped_lock lock(mutex_);
   const Instant now = clock_.now();
   const auto found = sessions_.find(key);
-  if (found != sessions_.end() && found->second.owner == owner) {
+  if (found != sessions_.end() && found->second.is_of(record, owner)) {
     Session& session = found->second;
     session.record->take();  // the connection is gone, whatever it still tries
     session.owner = 0;

@@ -82,8 +82,10 @@ class ResumeStore {
 
  protected:
   friend class ResumeLease;
-  virtual bool watch(const ResumeKey& key, ResumeRecord::Owner owner, std::function<void()> on_taken) = 0;
-  virtual void close(const ResumeKey& key, ResumeRecord::Owner owner) = 0;
+  // Nothing happens for a lease that does not have the session any more: owners are numbered within their record.
+  virtual bool watch(const ResumeKey& key, const ResumeRecord& record, ResumeRecord::Owner owner,
+                     std::function<void()> on_taken) = 0;
+  virtual void close(const ResumeKey& key, const ResumeRecord& record, ResumeRecord::Owner owner) = 0;
 };
 
 class MemoryResumeStore final : public ResumeStore, public std::enable_shared_from_this<MemoryResumeStore> {
@@ -131,6 +133,10 @@ class MemoryResumeStore final : public ResumeStore, public std::enable_shared_fr
     bool is_open = true;  // a connection has it
     Instant left{};
     std::list<ResumeKey>::iterator place = {};  // in idle_, unless it is open
+
+    bool is_of(const ResumeRecord& its_record, ResumeRecord::Owner its_owner) const {
+      return record.get() == &its_record && owner == its_owner;
+    }
   };
   struct Owner {
     std::size_t sessions = 0;
@@ -141,8 +147,9 @@ class MemoryResumeStore final : public ResumeStore, public std::enable_shared_fr
   };
   using Sessions = std::unordered_map<ResumeKey, Session, KeyHash>;
 
-  bool watch(const ResumeKey& key, ResumeRecord::Owner owner, std::function<void()> on_taken) override;
-  void close(const ResumeKey& key, ResumeRecord::Owner owner) override;
+  bool watch(const ResumeKey& key, const ResumeRecord& record, ResumeRecord::Owner owner,
+             std::function<void()> on_taken) override;
+  void close(const ResumeKey& key, const ResumeRecord& record, ResumeRecord::Owner owner) override;
   void note_change(const ResumeKey& key) const;
   std::expected<ByteHold, ResumeRefusal> take_room(const std::string& counts_for);
   std::expected<ResumeLease, ResumeRefusal> make(const ResumeKey& key, const std::string& counts_for,

@@ -20,6 +20,7 @@
 #include "gateway/access_gate.h"
 #include "gateway/defend/cells.h"
 #include "gateway/observe/cells.h"
+#include "gateway/shared_sessions.h"
 #include "relay/counters.h"
 #include "streams/catalog.h"
 

@@ -363,12 +363,30 @@ TEST(SharedSessions, OfTwoThatWantItAtOnceBothAreServedAndOneKeepsIt) {
   world.one.run();
   const auto here = world.one.open_later();
   const auto there = world.two.open_later();
-  for (bool any = true; any;) any = world.one.connection.step() | world.two.connection.step();
+  while (!here->has_value() || !there->has_value()) {
+    world.one.connection.step();
+    world.two.connection.step();
+  }
   ASSERT_TRUE(here->has_value() && there->has_value());
-  const SharedClient one(std::move(**here));
+  eth::ResumeLease one = **std::move(*here);
+  EXPECT_FALSE(one.watch([] {}));
   const SharedClient two(std::move(**there));
-  EXPECT_NE(one.is_watching, two.is_watching);
-  EXPECT_EQ(std::max(one.from(), two.from()), 5U);
+  EXPECT_TRUE(two.is_watching);
+  EXPECT_EQ(two.from(), 5U);
+  EXPECT_EQ(two.taken, 0);
+}
+
+// The end of its former connection is noticed late.
+TEST(SharedSessions, AnOldConnectionDoesNotEndWhatHasComeBack) {
+  SharedWorld world;
+  auto first = std::make_unique<SharedClient>(world.one.open());
+  first->note(5);
+  const auto second = std::make_unique<SharedClient>(world.two.open());
+  SharedClient third(world.one.open());
+  first.reset();
+  EXPECT_TRUE(world.one.store->is_open({1}));
+  third.note(6);
+  EXPECT_TRUE(third.is_sent);
 }
 
 TEST(SharedSessions, OneThatRemembersNothingIsNewElsewhere) {
