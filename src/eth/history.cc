@@ -181,7 +181,6 @@ std::optional<HistoryBatch> History::advance(const Job& job, Instant now) {
   HistoryBatch batch;
   batch.removals = chain_.removals();
   if (append_aside(job, batch, now) == Have::not_yet) return std::nullopt;
-  if (append_unknown(job, batch, now) == Have::not_yet) return std::nullopt;
   std::uint64_t last_told = from.number;
   if (!chain_.contains(from.number, from.hash)) {
     const Have have =
@@ -193,6 +192,7 @@ std::optional<HistoryBatch> History::advance(const Job& job, Instant now) {
     const HistoryEvent rest{.kind = HistoryEvent::Kind::rest, .logs_told = from.logs_told};
     if (append_block(job, chain_.at(from.number), rest, batch, now) == Have::not_yet) return std::nullopt;
   }
+  if (append_unknown(job, batch, now) == Have::not_yet) return std::nullopt;
   return continue_from(job, last_told + 1, std::move(batch), now);
 }
 

@@ -59,8 +59,8 @@ struct HistoryNeeds {
   SubscriptionType of = SubscriptionType::new_heads;  // whose history; the chain's own if the type has none
   // With `logs`: the reader has everything up to its position, and may have what it was sent up to these, on whatever branch.
   std::vector<Position> may_have = {};
-  // With `logs`: it may also have blocks that nobody knows of. All that were removed since this many removals are retracted, from a little
-  // below its position on. Empty: it has none.
+  // It may also have what nobody knows of. It gets what follows the first block, from a little below its position on, that was removed and
+  // has come back. With `logs`, blocks that were removed since this many removals are retracted. Empty: nothing is unknown.
   std::optional<std::uint64_t> removed_since = {};
 };
 

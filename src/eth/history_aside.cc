@@ -11,7 +11,7 @@ namespace {
 bool is_retracted(const HistoryBatch& batch, const HistoryEvent& event) {
   return event.kind == HistoryEvent::Kind::removed &&
          std::ranges::any_of(batch.events, [&](const HistoryEvent& one) {
-           return one.is_aside && one.kind == HistoryEvent::Kind::removed &&
+           return &one != &event && one.kind == HistoryEvent::Kind::removed &&
                   one.header->hash == event.header->hash && one.logs_told >= event.logs_told;
          });
 }
@@ -56,6 +56,7 @@ Have History::append_unknown(const Job& job, HistoryBatch& batch, Instant now) {
   if (!job.needs.logs || !job.needs.removed_since) return Have::yes;
   const std::uint64_t below = std::min<std::uint64_t>(job.from.number, kUnknownBelow);
   Have all = Have::yes;
+  std::vector<HistoryEvent> removed;
   for (const Block* const block : chain_.removed_from(job.from.number - below, *job.needs.removed_since)) {
     HistoryEvent event{.kind = HistoryEvent::Kind::removed,
                        .is_aside = true,
@@ -74,8 +75,9 @@ Have History::append_unknown(const Job& job, HistoryBatch& batch, Instant now) {
                .first = block->header->number,
                .last = block->header->number};
     }
-    if (!is_retracted(batch, event)) batch.events.push_back(std::move(event));
+    if (!is_retracted(batch, event)) removed.push_back(std::move(event));
   }
+  batch.events.insert(batch.events.begin(), removed.begin(), removed.end());
   return all;
 }
 

@@ -54,7 +54,7 @@ std::expected<void, RpcError> SessionSubscriptions::add(Subscription& subscripti
   if (!claim->point) return {};
   if (!retracts) claim->point->may_have.clear();
   std::optional<std::uint64_t> removed_since;
-  if (retracts && claim->point->is_stale) removed_since = 0;
+  if (claim->point->is_stale) removed_since = 0;
   subscription.may_hold_removed = retracts && claim->point->is_incomplete;
   subscription.replay =
       std::make_unique<Replay>(claim->point->from, std::move(claim->point->may_have), removed_since);
