@@ -251,6 +251,7 @@ canvas:
                           "sessionBytesMax",
                           "sessionBytesPerAddressMax",
                           "sessionTimeout",
+                          "relaySessions",
                           "minBytes",
                           "maxBytes",
                           "waitingBytesMax",
