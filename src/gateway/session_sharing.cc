@@ -28,7 +28,7 @@ SessionSharing::SessionSharing(std::uint64_t instance, const NatsOptions& option
       sessions_(records_, instance, {.age_max = limits.idle_max}, system_clock()) {}
 
 void SessionSharing::stop() {
-  if (std::exchange(is_stopped_, true)) return;
+  if (!std::exchange(is_running_, false)) return;
   sessions_.flush(kFlushWait);
   records_.stop();
 }

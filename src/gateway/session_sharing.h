@@ -17,7 +17,10 @@ class SessionSharing {
   ~SessionSharing() { records_.stop(); }
 
   // Once.
-  void start() { records_.start(sessions_); }
+  void start() {
+    is_running_ = true;
+    records_.start(sessions_);
+  }
   // No connection is open any more. What has changed is written first, for kFlushWait at most.
   void stop();
 
@@ -31,7 +34,7 @@ class SessionSharing {
 
   relay::Records records_;
   SharedSessions sessions_;
-  bool is_stopped_ = false;
+  bool is_running_ = false;
 };
 
 }  // namespace fanfare::gateway
