@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { describe, test } from "node:test";
+import { key } from "./support/access.js";
 import { atEnd } from "./support/cleanup.js";
 import { CuttingProxy } from "./support/cutting_proxy.js";
 import { call, metric, startDevChain, startFanfare, writeConfig } from "./support/fanfare.js";
@@ -12,6 +13,8 @@ import { Raw } from "./support/session_client.js";
 import { Held, LIBRARIES } from "./support/stock_clients.js";
 import { until } from "./support/waiting.js";
 
+const ANN = "ann-key-0123456789";
+const BOB = "bob-key-0123456789";
 const REORG_DEPTH = 3;
 const PATH = "/main/evm/1337";
 const quantity = (number) => `0x${number.toString(16)}`;
@@ -168,5 +171,38 @@ describe("sessions of a fleet", { concurrency: 2 }, () => {
     assert.deepEqual(await again.closed, { code: 1008, reason: "this session continues on another connection" });
     assert.equal((await moved.ask("fanfare_session")).result, "resumed");
     assert.ok(![one, two, broker].some(({ program }) => program.text.includes(secret)), "a log has the token");
+  });
+
+  test("a session of an identity moves with it, also with a first message; a limit applies where it comes", async (t) => {
+    const node = await startDevChain(t, ["--dev-block-time", "100ms"]);
+    const broker = await new Broker(t).start();
+    const more = `access:
+  checkFilesEvery: 0s
+  firstMessageWithin: 10s
+  roles: [{ id: reader, projects: [main], methods: ["eth_*"], topics: [newHeads] }]
+  keys: [{ id: ann, roles: [reader], key: ${ANN} }, { id: bob, roles: [reader], key: ${BOB} }]
+`;
+    const [one, two, full] = await Promise.all(["", "", ", sessionsPerAddressMax: 1"].map((websocket) => startInstance(t, node, broker, { more, websocket })));
+    const secret = token();
+    const first = await Raw.open(t, `${one.ws}?session=${secret}`, { headers: key(ANN) });
+    assert.equal(await first.upgraded, "new");
+    await first.ask("eth_subscribe", ["newHeads"]);
+    await first.messages.take("a head", ({ params }) => params !== undefined);
+    // The same token of somebody else is another session.
+    assert.equal(await (await Raw.open(t, `${two.ws}?session=${secret}`, { headers: key(BOB) })).upgraded, "new");
+    const late = await Raw.open(t, `${two.ws}?session=${secret}`);
+    await late.upgraded;
+    // The rest of a batch cannot wait; the next message does.
+    late.socket.send(JSON.stringify([["fanfare_authenticate", [ANN]], ["eth_subscribe", ["newHeads"]]].map(([method, params], id) => ({ jsonrpc: "2.0", id: `b${id}`, method, params }))));
+    assert.equal((await late.ask("fanfare_session")).result, "resumed");
+    const answers = await late.messages.take("the batch", (message) => Array.isArray(message));
+    assert.deepEqual([answers[0].result, answers[1].error.code], [true, -32000]);
+    assert.deepEqual(await first.closed, { code: 1008, reason: "this session continues on another connection" });
+    await late.ask("eth_subscribe", ["newHeads"]);
+    await late.messages.take("a head", ({ params }) => params !== undefined);
+    assert.equal(await (await Raw.open(t, `${full.ws}?session=${token()}`, { headers: key(ANN) })).upgraded, "new");
+    assert.equal((await (await Raw.open(t, `${full.ws}?session=${secret}`, { headers: key(ANN) })).refused).status, 429);
+    const again = await Raw.open(t, `${one.ws}?session=${secret}`, { headers: key(ANN) });
+    assert.equal(await again.upgraded, "resumed");
   });
 });
