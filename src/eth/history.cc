@@ -157,8 +157,11 @@ std::uint64_t History::receipts_late() const {
 // Empty: data is still missing. Evaluates everything again at each call, so that changes of the chain between
 // two calls do not matter.
 std::optional<HistoryBatch> History::advance(const Job& job, Instant now) {
-  const Position& from = job.from;
   if (chain_.is_empty() || job.waits_for_head) return std::nullopt;
+  // A block that was removed and has come back may have been retracted by messages that nobody remembers.
+  const bool is_unsure = job.needs.removed_since == 0U;
+  const auto below = is_unsure ? chain_.below_what_came_back(job.from, kUnknownBelow) : std::nullopt;
+  const Position& from = below ? *below : job.from;
   if (options_.waits_ahead && chain_.may_be_below(from)) {
     return HistoryBatch{.from = {}, .events = {}, .reached = from, .live = false};
   }
@@ -176,6 +179,7 @@ std::optional<HistoryBatch> History::advance(const Job& job, Instant now) {
     }
   }
   HistoryBatch batch;
+  batch.removals = chain_.removals();
   if (append_aside(job, batch, now) == Have::not_yet) return std::nullopt;
   std::uint64_t last_told = from.number;
   if (!chain_.contains(from.number, from.hash)) {
@@ -188,6 +192,7 @@ std::optional<HistoryBatch> History::advance(const Job& job, Instant now) {
     const HistoryEvent rest{.kind = HistoryEvent::Kind::rest, .logs_told = from.logs_told};
     if (append_block(job, chain_.at(from.number), rest, batch, now) == Have::not_yet) return std::nullopt;
   }
+  if (append_unknown(job, batch, now) == Have::not_yet) return std::nullopt;
   return continue_from(job, last_told + 1, std::move(batch), now);
 }
 

@@ -59,6 +59,9 @@ struct HistoryNeeds {
   SubscriptionType of = SubscriptionType::new_heads;  // whose history; the chain's own if the type has none
   // With `logs`: the reader has everything up to its position, and may have what it was sent up to these, on whatever branch.
   std::vector<Position> may_have = {};
+  // It may also have what nobody knows of. It gets what follows the first block, from a little below its position on, that was removed and
+  // has come back. With `logs`, blocks that were removed since this many removals are retracted. Empty: nothing is unknown.
+  std::optional<std::uint64_t> removed_since = {};
 };
 
 // Why something is missing, as reported to clients.
@@ -89,6 +92,7 @@ struct HistoryBatch {
   std::vector<HistoryEvent> events;
   Position reached;             // the position of a reader after all events
   std::vector<Position> ahead;  // of HistoryNeeds::may_have: part of the chain, above `reached`
+  std::uint64_t removals = 0;   // for HistoryNeeds::removed_since of the next one
   bool live = false;
 };
 using HistoryBatchPtr = std::shared_ptr<const HistoryBatch>;
@@ -161,6 +165,8 @@ class History {
 
  private:
   using Block = KnownChain::Block;
+  // As deep as reorgs are looked for below the position of a reader of whom something is unknown.
+  static constexpr std::uint64_t kUnknownBelow = Position::kAncestorsMax;
   struct Job {
     JobId id = 0;
     Position from;
@@ -175,6 +181,7 @@ class History {
   bool must_wait_for_head(const Job& job, Instant now) const;
   Have append_removed(const Job& job, std::uint64_t& fork, HistoryBatch& batch, Instant now);
   Have append_aside(const Job& job, HistoryBatch& batch, Instant now);
+  Have append_unknown(const Job& job, HistoryBatch& batch, Instant now);
   std::optional<HistoryBatch> continue_from(const Job& job, std::uint64_t next, HistoryBatch batch,
                                             Instant now);
   Have append_block(const Job& job, const Block& block, HistoryEvent event, HistoryBatch& batch, Instant now);

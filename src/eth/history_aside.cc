@@ -11,7 +11,7 @@ namespace {
 bool is_retracted(const HistoryBatch& batch, const HistoryEvent& event) {
   return event.kind == HistoryEvent::Kind::removed &&
          std::ranges::any_of(batch.events, [&](const HistoryEvent& one) {
-           return one.is_aside && one.kind == HistoryEvent::Kind::removed &&
+           return &one != &event && one.kind == HistoryEvent::Kind::removed &&
                   one.header->hash == event.header->hash && one.logs_told >= event.logs_told;
          });
 }
@@ -48,6 +48,37 @@ Have History::append_aside(const Job& job, HistoryBatch& batch, Instant now) {
     }
   }
   return Have::yes;
+}
+
+// Removed blocks of which the reader may have been sent something that nobody remembers. Also a little below its position: what it was
+// sent last may have begun there, after a reorg.
+Have History::append_unknown(const Job& job, HistoryBatch& batch, Instant now) {
+  if (!job.needs.logs || !job.needs.removed_since) return Have::yes;
+  const std::uint64_t below = std::min<std::uint64_t>(job.from.number, kUnknownBelow);
+  Have all = Have::yes;
+  std::vector<HistoryEvent> removed;
+  for (const Block* const block : chain_.removed_from(job.from.number - below, *job.needs.removed_since)) {
+    HistoryEvent event{.kind = HistoryEvent::Kind::removed,
+                       .is_aside = true,
+                       .header = block->header,
+                       .logs = block->logs,
+                       .logs_told = Position::kAll};
+    if (block->logs == nullptr) {
+      const Have have = fetches_.want({.what = BlockPart::What::logs, .hash = block->header->hash},
+                                      options_.branch_attempts_max, now);
+      if (have != Have::never) {
+        all = Have::not_yet;
+        continue;
+      }
+      event = {.kind = HistoryEvent::Kind::reorged,
+               .is_aside = true,
+               .first = block->header->number,
+               .last = block->header->number};
+    }
+    if (!is_retracted(batch, event)) removed.push_back(std::move(event));
+  }
+  batch.events.insert(batch.events.begin(), removed.begin(), removed.end());
+  return all;
 }
 
 void retract_once(HistoryBatch& batch) {

@@ -1,6 +1,7 @@
 #include "eth/known_chain.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 namespace fanfare::eth {
@@ -34,6 +35,7 @@ KnownChain::Block KnownChain::with_what_is_known(Block block) {
   std::erase(removed_by_age_, gone.key());
   if (block.logs == nullptr) block.logs = gone.mapped().logs;
   block.receipts = gone.mapped().receipts;
+  block.has_come_back = true;
   return block;
 }
 
@@ -64,11 +66,13 @@ void KnownChain::link_older() {
 
 void KnownChain::remember_removed(Block block) {
   const Hash256 hash = block.header->hash;
+  block.removal = removals_;
   const auto [place, is_new] = removed_.try_emplace(hash, block);
   if (!is_new) {
     if (block.logs != nullptr) place->second.logs = std::move(block.logs);
     return;
   }
+  ++removals_;
   removed_by_age_.push_back(hash);
   if (removed_by_age_.size() <= removed_max_) return;
   removed_.erase(removed_by_age_.front());
@@ -78,6 +82,25 @@ void KnownChain::remember_removed(Block block) {
 const KnownChain::Block* KnownChain::find_removed(const Hash256& hash) const {
   const auto found = removed_.find(hash);
   return found == removed_.end() ? nullptr : &found->second;
+}
+
+std::optional<Position> KnownChain::below_what_came_back(const Position& from, std::uint64_t depth) const {
+  if (!contains(from.number, from.hash)) return std::nullopt;
+  const std::uint64_t lowest = from.number - std::min(from.number, depth);
+  for (std::uint64_t number = std::max(first() + 1, lowest); number <= from.number; ++number) {
+    if (at(number).has_come_back) return position_at(number - 1);
+  }
+  return std::nullopt;
+}
+
+std::vector<const KnownChain::Block*> KnownChain::removed_from(std::uint64_t number,
+                                                               std::uint64_t since) const {
+  std::vector<const Block*> found;
+  for (const auto& [hash, block] : removed_) {
+    if (block.header->number >= number && block.removal >= since) found.push_back(&block);
+  }
+  std::ranges::stable_sort(found, std::greater(), [](const Block* one) { return one->header->number; });
+  return found;
 }
 
 KnownChain::Block* KnownChain::find(const Hash256& hash) {

@@ -7,6 +7,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <vector>
 
 #include "eth/block_logs.h"
 #include "eth/block_receipts.h"
@@ -22,6 +23,8 @@ class KnownChain {
     HeaderPtr header;
     BlockLogsPtr logs;  // null: unknown
     BlockReceiptsPtr receipts = {};
+    std::uint64_t removal = 0;   // of a removed block: how many had been removed before
+    bool has_come_back = false;  // it was removed once
   };
 
   // At most this many blocks of each kind are kept.
@@ -66,6 +69,14 @@ class KnownChain {
   // Null: unknown. Valid until the next change.
   const Block* find_removed(const Hash256& hash) const;
 
+  // Where a reader at `from` would be without the blocks of the last `depth` up to it that were removed once, and are part of the chain
+  // again. Empty: there are none, or `from` is not part of the chain.
+  std::optional<Position> below_what_came_back(const Position& from, std::uint64_t depth) const;
+  // How many blocks were removed so far.
+  std::uint64_t removals() const { return removals_; }
+  // Those with at least this number that were removed since then, the highest first. Valid until the next change.
+  std::vector<const Block*> removed_from(std::uint64_t number, std::uint64_t since) const;
+
   // In either. Null: unknown. Valid until the next change.
   Block* find(const Hash256& hash);
 
@@ -78,6 +89,7 @@ class KnownChain {
   std::map<std::uint64_t, HeaderPtr> older_;  // that do not link yet
   std::map<Hash256, Block> removed_;
   std::deque<Hash256> removed_by_age_;
+  std::uint64_t removals_ = 0;
 };
 
 }  // namespace fanfare::eth

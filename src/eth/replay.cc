@@ -52,7 +52,9 @@ std::optional<Replay::Message> Replay::next(Feed& feed, GroupIndex group) {
     if (event.kind == HistoryEvent::Kind::removed && moves) trail_.move_to_parent_of(*event.header);
   }
   position_ = batch_->reached;
+  has_settled_ = batch_->ahead.size() < may_have_.size() || removed_since_;
   may_have_ = batch_->ahead;
+  if (removed_since_) removed_since_ = batch_->removals;
   trail_ = Trail(position_);
   if (std::exchange(batch_, nullptr)->live) {
     return Message{.is_notice = true, .json = live_notice(position_.number), .after = position_};

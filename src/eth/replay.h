@@ -39,13 +39,17 @@ class Replay {
     std::optional<Gap> gap = {};  // the notice says that
   };
 
-  // `may_have`: HistoryNeeds::may_have.
-  explicit Replay(const Position& from, std::vector<Position> may_have = {})
-      : position_(from), may_have_(std::move(may_have)), trail_(from) {}
+  // As the members of HistoryNeeds.
+  explicit Replay(const Position& from, std::vector<Position> may_have = {},
+                  std::optional<std::uint64_t> removed_since = {})
+      : position_(from), may_have_(std::move(may_have)), removed_since_(removed_since), trail_(from) {}
 
   // The position to request from History once next() returns nothing more.
   const Position& position() const { return position_; }
   const std::vector<Position>& may_have() const { return may_have_; }
+  std::optional<std::uint64_t> removed_since() const { return removed_since_; }
+  // Whether a batch has covered some of these since the last call: what was retracted, or sent again.
+  bool take_settled() { return std::exchange(has_settled_, false); }
 
   // Call only between batches.
   void start(HistoryBatchPtr batch);
@@ -64,6 +68,8 @@ class Replay {
 
   Position position_;
   std::vector<Position> may_have_;
+  std::optional<std::uint64_t> removed_since_;
+  bool has_settled_ = false;
   Trail trail_;
   HistoryBatchPtr batch_;
   std::size_t event_ = 0;

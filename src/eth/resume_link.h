@@ -27,8 +27,8 @@ class ResumeLink {
   }
   void forget(ResumeRecord::Slot slot) { record_.forget(owner_, slot); }
   void give_back(ResumeRecord::Slot slot) { record_.give_back(owner_, slot); }
-  void settle(ResumeRecord::Slot slot, const std::vector<Position>& rest) {
-    record_.settle(owner_, slot, rest);
+  void settle(ResumeRecord::Slot slot, const std::vector<Position>& rest, bool covers_unknown) {
+    record_.settle(owner_, slot, rest, covers_unknown);
     on_noted();
   }
   void note_gap(ResumeRecord::Slot slot, const Mark& position) { record_.note_gap(owner_, slot, position); }

@@ -55,6 +55,7 @@ ResumeRecord::Owner ResumeRecord::take() {
   for (Kept& one : kept_) {
     if (one.is_claimed) one.left = owner_;
     one.is_claimed = false;
+    one.is_stale_pinged = false;
     one.pinged = one.after_gap = {};
   }
   return ++owner_;
@@ -127,12 +128,13 @@ std::optional<ResumeRecord::Point> ResumeRecord::begin(Kept& one) {
   one.latest = one.confirmed;
   for (Turn& turn : one.turns) turn = {.at = turn.at, .is_held = true};
   one.is_retracting = false;
+  one.is_stale_held = one.is_stale;
   const auto from = one.confirmed ? parse_cursor(*one.confirmed.cursor) : std::nullopt;
   if (!from) {
     one.turns.clear();
     return std::nullopt;
   }
-  Point point{.from = *from, .may_have = {}, .is_incomplete = one.is_incomplete};
+  Point point{.from = *from, .may_have = {}, .is_incomplete = one.is_incomplete, .is_stale = one.is_stale};
   for (const Turn& turn : std::views::reverse(one.turns)) {
     if (auto position = parse_cursor(*turn.at.cursor)) point.may_have.push_back(*std::move(position));
   }
@@ -141,7 +143,10 @@ std::optional<ResumeRecord::Point> ResumeRecord::begin(Kept& one) {
 
 void ResumeRecord::forget(Owner owner, Slot slot) {
   const std::scoped_lock lock(mutex_);
-  if (Kept* const one = find(owner, slot)) *one = Kept{};
+  if (Kept* const one = find(owner, slot)) {
+    *one = Kept{};
+    note_change();
+  }
   give_back_memory();
 }
 
@@ -183,7 +188,9 @@ bool ResumeRecord::note(Owner owner, Slot slot, const Mark& position, bool retra
   }
   one->is_retracting = retracts;
   one->before = std::exchange(one->latest, position);
-  if (!one->confirmed) one->confirmed = position;
+  const bool begins = !one->confirmed;
+  if (begins) one->confirmed = position;
+  note_change(begins);
   return true;
 }
 
@@ -216,12 +223,14 @@ void ResumeRecord::take_back(Owner owner, Slot slot) {
     one->is_retracting = false;
     give_back_memory();
   }
+  note_change();
 }
 
-void ResumeRecord::settle(Owner owner, Slot slot, const std::vector<Position>& rest) {
+void ResumeRecord::settle(Owner owner, Slot slot, const std::vector<Position>& rest, bool covers_unknown) {
   const std::scoped_lock lock(mutex_);
   Kept* const one = find(owner, slot);
   if (one == nullptr) return;
+  if (covers_unknown) one->is_stale_held = false;
   for (Turn& turn : one->turns) {
     if (!turn.is_held) continue;
     const auto position = parse_cursor(*turn.at.cursor);
@@ -240,7 +249,8 @@ bool ResumeRecord::ping(Owner owner) {
   bool any = false;
   for (Kept& one : kept_) {
     if (!one.is_claimed) continue;
-    bool has_turns = false;
+    one.is_stale_pinged = one.is_stale && !one.is_stale_held;
+    bool has_turns = one.is_stale_pinged;
     for (Turn& turn : one.turns) {
       turn.is_pinged = !turn.is_held;
       has_turns = has_turns || turn.is_pinged;
@@ -261,6 +271,7 @@ void ResumeRecord::pong(Owner owner) {
     Mark lowest = one.lowest_pinged;
     confirm(one, Mark(one.pinged));
     one.lowest = std::move(lowest);
+    note_change();
   }
   give_back_memory();
 }
@@ -269,6 +280,7 @@ void ResumeRecord::confirm(Kept& one, const Mark& position) {
   one.confirmed = position;
   one.pinged = one.lowest = one.lowest_pinged = {};
   std::erase_if(one.turns, [](const Turn& turn) { return turn.is_pinged; });
+  if (std::exchange(one.is_stale_pinged, false)) one.is_stale = false;
   if (!one.turns.empty()) return;
   one.is_incomplete = false;
   std::vector<Turn>().swap(one.turns);
@@ -282,7 +294,9 @@ void ResumeRecord::confirm_all(Owner owner) {
     if (!one.is_claimed || !one.latest) continue;
     if (has_gap) one.latest = std::exchange(one.after_gap, {});
     for (Turn& turn : one.turns) turn.is_pinged = has_gap || !turn.is_held;
+    one.is_stale_pinged = one.is_stale && (has_gap || !one.is_stale_held);
     confirm(one, one.latest);
+    note_change();
   }
   give_back_memory();
 }

@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -25,6 +26,7 @@
 
 #include "base/byte_budget.h"
 #include "eth/cursor.h"
+#include "eth/resume_image.h"
 #include "eth/resume_limits.h"
 #include "eth/subscription_id.h"
 
@@ -43,8 +45,6 @@ struct Mark {
 // Of the text of a valid cursor.
 Mark mark_of(std::string_view cursor);
 
-// Identifies a type with its canonical parameters, on every instance.
-using TopicHash = pubsub::TopicKey;
 TopicHash hash_of_topic(std::string_view topic);
 
 class ResumeRecord {
@@ -68,6 +68,7 @@ class ResumeRecord {
     std::vector<Position>
         may_have;                // it may have everything up to here, on whatever branch; the last one first
     bool is_incomplete = false;  // there were more of these
+    bool is_stale = false;       // it may have more that nobody knows (ResumeImage)
   };
   struct Claim {
     Slot slot = 0;
@@ -93,8 +94,8 @@ class ResumeRecord {
   // What was noted last for the slot could not be sent.
   void take_back(Owner owner, Slot slot);
   // What the client may have had beyond its point, when the slot was claimed, is retracted or sent again, except up to these
-  // positions: the next confirmation covers that.
-  void settle(Owner owner, Slot slot, const std::vector<Position>& rest);
+  // positions: the next confirmation covers that. `covers_unknown`: also what nobody knows (Point::is_stale).
+  void settle(Owner owner, Slot slot, const std::vector<Position>& rest, bool covers_unknown);
   // The client is being notified that it has missed what comes before `position`, by the end of the connection.
   void note_gap(Owner owner, Slot slot, const Mark& position);
 
@@ -104,6 +105,16 @@ class ResumeRecord {
   void pong(Owner owner);
   // The client has received everything.
   void confirm_all(Owner owner);
+
+  // --- a copy elsewhere ---
+  // What the next connection would find. Changes from now on are notified once, until the next call.
+  ResumeImage image();
+  // Before anybody owns it: continues from there. `is_stale`: the image may be older than what the client was sent. False: there
+  // is no room for all of it.
+  bool restore(const ResumeImage& image, bool is_stale);
+  // `changed` runs with the record locked, on the thread of the change. `is_urgent`: a subscription has begun, of which no image knows;
+  // notified each time. Before anybody owns it.
+  void watch(std::function<void(bool is_urgent)> changed) { changed_ = std::move(changed); }
 
  private:
   // A position from which a reorg went back.
@@ -118,6 +129,9 @@ class ResumeRecord {
     bool is_claimed = false;
     bool is_retracting = false;
     bool is_incomplete = false;
+    bool is_stale = false;         // as a turn without a position:
+    bool is_stale_held = false;    // no confirmation covers it
+    bool is_stale_pinged = false;  // that of the last ping does
     TopicHash topic{};
     SubscriptionId id{};
     Mark confirmed = {};
@@ -138,6 +152,8 @@ class ResumeRecord {
   bool add_turn(Kept& one, const Mark& at);
   static void confirm(Kept& one, const Mark& position);
   void give_back_memory();
+  static ResumeImage::Subscription image_of(const Kept& one);
+  void note_change(bool is_urgent = false);
 
   const ResumeRecordLimits limits_;
   const std::size_t base_bytes_;
@@ -146,6 +162,8 @@ class ResumeRecord {
   std::uint64_t made_ = 0;
   std::vector<Kept> kept_;
   ByteHold memory_;
+  std::function<void(bool is_urgent)> changed_;
+  bool is_change_noted_ = false;
 };
 
 }  // namespace fanfare::eth

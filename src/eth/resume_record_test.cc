@@ -114,11 +114,11 @@ TEST(ResumeRecord, KeepsWhereEveryReorgBegan) {
   last = world.again("logs");
   world.note(last.slot, 10, 4);
   EXPECT_TRUE(world.record.ping(world.owner));
-  world.record.settle(world.owner, last.slot, {});  // by what follows this ping
+  world.record.settle(world.owner, last.slot, {}, false);  // by what follows this ping
   world.record.pong(world.owner);
   EXPECT_EQ(world.again("logs").point->may_have.size(), 3U);
   last = world.again("logs");
-  world.record.settle(world.owner, last.slot, {});
+  world.record.settle(world.owner, last.slot, {}, false);
   world.confirm();
   EXPECT_TRUE(world.again("logs").point->may_have.empty());
 }

@@ -6,11 +6,11 @@
 namespace fanfare::eth {
 
 ResumeLease::~ResumeLease() {
-  if (store_ != nullptr) store_->close(key_, owner_);
+  if (store_ != nullptr) store_->close(key_, *record_, owner_);
 }
 
 bool ResumeLease::watch(std::function<void()> on_taken) {
-  return store_->watch(key_, owner_, std::move(on_taken));
+  return store_->watch(key_, *record_, owner_, std::move(on_taken));
 }
 
 // The key is a digest: any part of it is one, too.
@@ -28,7 +28,7 @@ std::expected<ResumeLease, ResumeRefusal> MemoryResumeStore::open(const ResumeKe
   std::unique_lock lock(mutex_);
   expire(now);
   const auto found = sessions_.find(key);
-  if (found == sessions_.end()) return make(key, counts_for, std::move(identity));
+  if (found == sessions_.end()) return make(key, counts_for, std::move(identity), nullptr, false);
   Session& session = found->second;
   const bool was_open = std::exchange(session.is_open, true);
   if (!was_open) idle_.erase(session.place);
@@ -66,36 +66,92 @@ std::expected<ByteHold, ResumeRefusal> MemoryResumeStore::take_room(const std::s
 
 std::expected<ResumeLease, ResumeRefusal> MemoryResumeStore::make(const ResumeKey& key,
                                                                   const std::string& counts_for,
-                                                                  std::shared_ptr<const void> identity) {
+                                                                  std::shared_ptr<const void> identity,
+                                                                  const ResumeImage* image, bool is_stale) {
   auto room = take_room(counts_for);
   if (!room) {
     report({.refused = 1});
     return std::unexpected(room.error());
   }
-  ++owners_[counts_for].sessions;
   auto record = std::make_shared<ResumeRecord>(limits_.record, *std::move(room));
+  if (image != nullptr && !record->restore(*image, is_stale)) {
+    if (owners_[counts_for].sessions == 0) owners_.erase(counts_for);
+    report({.refused = 1});
+    return std::unexpected(counts_for.empty() ? ResumeRefusal::total : ResumeRefusal::per_owner);
+  }
+  ++owners_[counts_for].sessions;
+  if (changed_) record->watch([this, key](bool is_urgent) { changed_(key, is_urgent); });
   const ResumeRecord::Owner owner = record->take();
   sessions_.emplace(
       key,
       Session{.record = record, .counts_for = counts_for, .identity = std::move(identity), .owner = owner});
-  report({.created = 1});
-  return ResumeLease(shared_from_this(), key, std::move(record), owner, false);
+  const bool is_known = image != nullptr && !image->subscriptions.empty();
+  report({.created = is_known ? 0U : 1U, .resumed = is_known ? 1U : 0U});
+  return ResumeLease(shared_from_this(), key, std::move(record), owner, is_known);
 }
 
-bool MemoryResumeStore::watch(const ResumeKey& key, ResumeRecord::Owner owner,
+void MemoryResumeStore::note_change(const ResumeKey& key) const {
+  if (changed_) changed_(key, false);
+}
+
+std::optional<MemoryResumeStore::Copy> MemoryResumeStore::copy(const ResumeKey& key) {
+  const std::scoped_lock lock(mutex_);
+  const auto found = sessions_.find(key);
+  if (found == sessions_.end()) return std::nullopt;
+  return Copy{.image = found->second.record->image(), .is_open = found->second.is_open};
+}
+
+bool MemoryResumeStore::has(const ResumeKey& key) const {
+  const std::scoped_lock lock(mutex_);
+  return sessions_.contains(key);
+}
+
+bool MemoryResumeStore::is_open(const ResumeKey& key) const {
+  const std::scoped_lock lock(mutex_);
+  const auto found = sessions_.find(key);
+  return found != sessions_.end() && found->second.is_open;
+}
+
+std::expected<ResumeLease, ResumeRefusal> MemoryResumeStore::adopt(const ResumeKey& key,
+                                                                   const std::string& counts_for,
+                                                                   std::shared_ptr<const void> identity,
+                                                                   const ResumeImage& image, bool is_stale,
+                                                                   Instant now) {
+  release(key);
+  const std::scoped_lock lock(mutex_);
+  expire(now);
+  return make(key, counts_for, std::move(identity), &image, is_stale);
+}
+
+std::optional<ResumeImage> MemoryResumeStore::release(const ResumeKey& key) {
+  std::function<void()> on_taken;
+  std::unique_lock lock(mutex_);
+  const auto found = sessions_.find(key);
+  if (found == sessions_.end()) return std::nullopt;
+  found->second.record->take();  // what the connection still tries to send is refused
+  ResumeImage image = found->second.record->image();
+  on_taken = std::exchange(found->second.on_taken, nullptr);
+  erase(found);
+  report({});
+  lock.unlock();
+  if (on_taken) on_taken();
+  return image;
+}
+
+bool MemoryResumeStore::watch(const ResumeKey& key, const ResumeRecord& record, ResumeRecord::Owner owner,
                               std::function<void()> on_taken) {
   const std::scoped_lock lock(mutex_);
   const auto found = sessions_.find(key);
-  if (found == sessions_.end() || found->second.owner != owner) return false;
+  if (found == sessions_.end() || !found->second.is_of(record, owner)) return false;
   found->second.on_taken = std::move(on_taken);
   return true;
 }
 
-void MemoryResumeStore::close(const ResumeKey& key, ResumeRecord::Owner owner) {
+void MemoryResumeStore::close(const ResumeKey& key, const ResumeRecord& record, ResumeRecord::Owner owner) {
   const std::scoped_lock lock(mutex_);
   const Instant now = clock_.now();
   const auto found = sessions_.find(key);
-  if (found != sessions_.end() && found->second.owner == owner) {
+  if (found != sessions_.end() && found->second.is_of(record, owner)) {
     Session& session = found->second;
     session.record->take();  // the connection is gone, whatever it still tries
     session.owner = 0;
@@ -104,6 +160,7 @@ void MemoryResumeStore::close(const ResumeKey& key, ResumeRecord::Owner owner) {
     session.left = now;
     session.place = idle_.insert(idle_.end(), key);
     if (session.record->size() == 0) erase(found);  // there is nothing to resume
+    note_change(key);
   }
   expire(now);
   report({});
@@ -118,6 +175,7 @@ void MemoryResumeStore::drop_if(const std::function<bool(const void* identity)>&
       continue;
     }
     one->second.record->take();
+    note_change(one->first);
     one = erase(one);
     ++dropped;
   }
@@ -140,6 +198,7 @@ void MemoryResumeStore::expire(Instant now) {
   while (!idle_.empty()) {
     const auto oldest = sessions_.find(idle_.front());
     if (now - oldest->second.left < limits_.idle_max) break;
+    note_change(oldest->first);
     erase(oldest);
     ++expired;
   }

@@ -2,9 +2,7 @@
 // The sessions of one network: which connection has each, and what it remembers (resume_record.h). A session is found by a
 // key that its caller derives from the network, the identity and the token, so that nobody finds another's.
 //
-// MemoryResumeStore keeps them in the process. A store that a fleet shares implements ResumeStore over a key-value store:
-// open() is only called while an upgrade, or a message that authenticates, is being answered; a record is a few hundred bytes
-// for each subscription; and its positions are valid on every instance.
+// MemoryResumeStore keeps them in the process. For a fleet, src/gateway/shared_sessions.h moves them between the memories of instances.
 
 #include <array>
 #include <cstddef>
@@ -14,6 +12,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -83,8 +82,10 @@ class ResumeStore {
 
  protected:
   friend class ResumeLease;
-  virtual bool watch(const ResumeKey& key, ResumeRecord::Owner owner, std::function<void()> on_taken) = 0;
-  virtual void close(const ResumeKey& key, ResumeRecord::Owner owner) = 0;
+  // Nothing happens for a lease that does not have the session any more: owners are numbered within their record.
+  virtual bool watch(const ResumeKey& key, const ResumeRecord& record, ResumeRecord::Owner owner,
+                     std::function<void()> on_taken) = 0;
+  virtual void close(const ResumeKey& key, const ResumeRecord& record, ResumeRecord::Owner owner) = 0;
 };
 
 class MemoryResumeStore final : public ResumeStore, public std::enable_shared_from_this<MemoryResumeStore> {
@@ -101,6 +102,27 @@ class MemoryResumeStore final : public ResumeStore, public std::enable_shared_fr
   std::size_t size() const override;
   void set_limits(const ResumeLimits& limits) override;
 
+  // --- for a fleet, any thread ---
+  // `changed` is called when copy() of the session would be another one, on the thread of the change and with locks held; once until
+  // copy() is called. `is_urgent`: as ResumeRecord::watch(). Before the first session.
+  using Changed = std::function<void(const ResumeKey& key, bool is_urgent)>;
+  void watch(Changed changed) { changed_ = std::move(changed); }
+  struct Copy {
+    ResumeImage image;
+    bool is_open = false;  // a connection has it
+  };
+  // Empty: there is no such session.
+  std::optional<Copy> copy(const ResumeKey& key);
+  bool has(const ResumeKey& key) const;
+  // Whether a connection has it.
+  bool is_open(const ResumeKey& key) const;
+  // As open(), for a session that continues from there; one of this key ends here. `is_stale`: as ResumeRecord::restore().
+  std::expected<ResumeLease, ResumeRefusal> adopt(const ResumeKey& key, const std::string& counts_for,
+                                                  std::shared_ptr<const void> identity,
+                                                  const ResumeImage& image, bool is_stale, Instant now);
+  // The session is not here any more; its connection is notified. Empty: it was not here.
+  std::optional<ResumeImage> release(const ResumeKey& key);
+
  private:
   struct Session {
     std::shared_ptr<ResumeRecord> record;
@@ -111,6 +133,10 @@ class MemoryResumeStore final : public ResumeStore, public std::enable_shared_fr
     bool is_open = true;  // a connection has it
     Instant left{};
     std::list<ResumeKey>::iterator place = {};  // in idle_, unless it is open
+
+    bool is_of(const ResumeRecord& its_record, ResumeRecord::Owner its_owner) const {
+      return record.get() == &its_record && owner == its_owner;
+    }
   };
   struct Owner {
     std::size_t sessions = 0;
@@ -121,17 +147,21 @@ class MemoryResumeStore final : public ResumeStore, public std::enable_shared_fr
   };
   using Sessions = std::unordered_map<ResumeKey, Session, KeyHash>;
 
-  bool watch(const ResumeKey& key, ResumeRecord::Owner owner, std::function<void()> on_taken) override;
-  void close(const ResumeKey& key, ResumeRecord::Owner owner) override;
+  bool watch(const ResumeKey& key, const ResumeRecord& record, ResumeRecord::Owner owner,
+             std::function<void()> on_taken) override;
+  void close(const ResumeKey& key, const ResumeRecord& record, ResumeRecord::Owner owner) override;
+  void note_change(const ResumeKey& key) const;
   std::expected<ByteHold, ResumeRefusal> take_room(const std::string& counts_for);
   std::expected<ResumeLease, ResumeRefusal> make(const ResumeKey& key, const std::string& counts_for,
-                                                 std::shared_ptr<const void> identity);
+                                                 std::shared_ptr<const void> identity,
+                                                 const ResumeImage* image, bool is_stale);
   void expire(Instant now);
   Sessions::iterator erase(Sessions::iterator session);
   void report(ResumeCounters since) const;
 
   Clock& clock_;
   const Count count_;
+  Changed changed_;
   ByteBudget memory_;
   mutable std::mutex mutex_;  // guards all below
   ResumeLimits limits_;

@@ -223,5 +223,83 @@ TEST(ResumeStore, ConnectionsOfSeveralThreadsTakeItInTurn) {
   EXPECT_EQ(world.counted.resumed, 800U);
 }
 
+// --- for a fleet -----------------------------------------------------------------------------------
+
+ResumeImage image_at(std::uint64_t number) {
+  const Position position{.number = number, .hash = {}, .logs_told = Position::kAll, .ancestors = {}};
+  return {{{.topic = hash_of_topic("newHeads"), .from = to_cursor(position), .may_have = {}}}};
+}
+
+TEST(ResumeStore, ASessionFromElsewhereReplacesTheOneThatIsHere) {
+  StoreWorld world;
+  ResumeLease first = world.subscribed(1);
+  int taken = 0;
+  first.watch([&] { ++taken; });
+  const auto second = world.store->adopt(key_of(1), "", nullptr, image_at(5), false, world.clock.now());
+  ASSERT_TRUE(second);
+  EXPECT_EQ(taken, 1);
+  EXPECT_TRUE(second->is_known());
+  EXPECT_EQ(world.store->copy(key_of(1))->image, image_at(5));
+  EXPECT_EQ(world.live, 1U);
+  EXPECT_FALSE(world.store->adopt(key_of(2), "", nullptr, {}, false, world.clock.now())->is_known());
+}
+
+TEST(ResumeStore, OneThatGoesElsewhereIsGoneHereAndSendsNothingMore) {
+  StoreWorld world;
+  const ResumeLease lease = *world.store->adopt(key_of(1), "", nullptr, image_at(5), false, {});
+  EXPECT_EQ(world.store->release(key_of(1)), image_at(5));
+  EXPECT_FALSE(lease.record().is_owner(lease.owner()));
+  EXPECT_EQ(world.live, 0U);
+  EXPECT_FALSE(world.store->release(key_of(1)));
+  EXPECT_FALSE(world.store->copy(key_of(1)));
+}
+
+TEST(ResumeStore, ALeaseOfBeforeDoesNotEndTheSessionThatCameBack) {
+  StoreWorld world;
+  auto before = std::make_unique<ResumeLease>(
+      *world.store->adopt(key_of(1), "", nullptr, image_at(5), false, world.clock.now()));
+  world.store->release(key_of(1));
+  const auto now = world.store->adopt(key_of(1), "", nullptr, image_at(6), false, world.clock.now());
+  ASSERT_EQ(now->owner(), before->owner());
+  EXPECT_FALSE(before->watch([] {}));
+  before.reset();
+  EXPECT_TRUE(world.store->is_open(key_of(1)));
+}
+
+TEST(ResumeStore, WhatMovesHereCountsAndMayBeRefused) {
+  StoreWorld world({.sessions_per_owner_max = 1});
+  const auto first = world.store->adopt(key_of(1), "ann", nullptr, image_at(5), false, {});
+  EXPECT_TRUE(first);
+  EXPECT_EQ(world.store->adopt(key_of(2), "ann", nullptr, image_at(5), false, {}).error(),
+            ResumeRefusal::per_owner);
+  StoreWorld small({.bytes_per_owner_max = kResumeSessionBytes + 1});
+  EXPECT_EQ(small.store->adopt(key_of(1), "ann", nullptr, image_at(5), false, {}).error(),
+            ResumeRefusal::per_owner);
+  EXPECT_EQ(small.live, 0U);
+}
+
+TEST(ResumeStore, TellsOfEachChange) {
+  StoreWorld world;
+  std::vector<bool> changes;
+  world.store->watch([&](const ResumeKey& key, bool is_urgent) {
+    EXPECT_EQ(key, key_of(1));
+    changes.push_back(is_urgent);
+  });
+  {
+    const ResumeLease lease = world.subscribed(1);
+    EXPECT_TRUE(world.store->is_open(key_of(1)));
+    EXPECT_TRUE(world.store->copy(key_of(1))->is_open);
+    EXPECT_TRUE(changes.empty());
+    lease.record().note(lease.owner(), 0, mark_of(image_at(5).subscriptions[0].from), false);
+    EXPECT_EQ(changes, std::vector<bool>{true});
+  }
+  EXPECT_FALSE(world.store->is_open(key_of(1)));
+  EXPECT_FALSE(world.store->copy(key_of(1))->is_open);
+  EXPECT_EQ(changes.size(), 2U);
+  world.clock.advance(1h);
+  EXPECT_TRUE(world.open(1));  // it has expired
+  EXPECT_GE(changes.size(), 3U);
+}
+
 }  // namespace
 }  // namespace fanfare::eth

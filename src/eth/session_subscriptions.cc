@@ -53,8 +53,11 @@ std::expected<void, RpcError> SessionSubscriptions::add(Subscription& subscripti
   subscription.tracked = std::make_unique<TrackedSubscriber>(connection, *session, claim->slot, step_);
   if (!claim->point) return {};
   if (!retracts) claim->point->may_have.clear();
+  std::optional<std::uint64_t> removed_since;
+  if (claim->point->is_stale) removed_since = 0;
   subscription.may_hold_removed = retracts && claim->point->is_incomplete;
-  subscription.replay = std::make_unique<Replay>(claim->point->from, std::move(claim->point->may_have));
+  subscription.replay =
+      std::make_unique<Replay>(claim->point->from, std::move(claim->point->may_have), removed_since);
   return {};
 }
 

@@ -12,6 +12,13 @@ namespace {
 
 using Fits = FeedLoop::Fits;
 
+// A batch has covered what the client may have had. Where something is unknown, the batch may have begun below its position.
+void settle(const TrackedSubscriber& tracked, const Replay& replay) {
+  const bool covers_unknown = replay.removed_since().has_value();
+  if (covers_unknown) tracked.link().note(tracked.slot(), mark_of(to_cursor(replay.position())), false);
+  tracked.link().settle(tracked.slot(), replay.may_have(), covers_unknown);
+}
+
 std::vector<ConnectionKey> connections_with(SubscriptionTable& table, const Fits& fits) {
   std::vector<ConnectionKey> found;
   for (const auto& [key, connection] : table.connections()) {
@@ -255,6 +262,7 @@ SubscriptionManager::Missing SubscriptionManager::missing(ConnectionKey connecti
                                                           const Subscription& subscription) const {
   HistoryNeeds needs = feed(table_.group(subscription.group).type).history_needs();
   needs.may_have = subscription.replay->may_have();
+  needs.removed_since = subscription.replay->removed_since();
   return {.connection = connection,
           .id = to_text(id),
           .from = subscription.replay->position(),
@@ -273,11 +281,8 @@ std::optional<SubscriptionManager::Missing> SubscriptionManager::continue_replay
     // The last batch is sent completely: published events follow it.
     const bool is_last = replay.is_last();
     if (!is_last && subscriber.is_congested()) return std::nullopt;
-    const std::size_t had_more = replay.may_have().size();
     const auto message = replay.next(feed(table_.group(subscription->group).type), subscription->group);
-    if (replay.may_have().size() < had_more) {
-      subscription->tracked->link().settle(subscription->tracked->slot(), replay.may_have());
-    }
+    if (replay.take_settled()) settle(*subscription->tracked, replay);
     if (!message) return missing(connection_key, id, *subscription);
     if (message->gap && subscription->tracked != nullptr) {
       sessions_.halt(connection_key, *subscription, *message->gap, message->after);

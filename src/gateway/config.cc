@@ -136,6 +136,8 @@ void read_root(const ReadContext& context, const YamlNode& node, Config& out) {
   }
   if (const YamlNode* admin = fields.find("admin")) read_admin(context, *admin, out.admin);
   read_relay(context, fields, out.streams, out.relay);
+  if (!context.diagnostics.first())
+    check_relayed_sessions(context, fields, out.server.websocket, out.relay.has_value());
   if (out.canvas && !context.diagnostics.first())
     check_relayed_rooms(context, *fields.find("canvas"), *out.canvas, out.relay.has_value());
   check_certificates(context, fields, out);

@@ -145,4 +145,19 @@ void read_relay(const ReadContext& context, const MapFields& file,
   }
 }
 
+void check_relayed_sessions(const ReadContext& context, const MapFields& file,
+                            const WebSocketSettings& websocket, bool has_relay) {
+  if (!websocket.relayed_sessions) return;
+  const YamlNode* const server = file.find("server");
+  const auto report = [&](std::string_view text) {
+    context.diagnostics.report(server->location, "server.websocket" + std::string(text));
+  };
+  if (!has_relay) report(".relaySessions has no broker, expected relay.nats.servers in this file");
+  if (websocket.subscriptions_per_connection_max > kRelayedSubscriptionsMax) {
+    report(".maxSubscriptionsPerConnection is \"" +
+           std::to_string(websocket.subscriptions_per_connection_max) + "\", expected at most " +
+           std::to_string(kRelayedSubscriptionsMax) + " with relaySessions");
+  }
+}
+
 }  // namespace fanfare::gateway

@@ -165,5 +165,24 @@ TEST(RelayConfig, TheEndsOfTheRangesAreAccepted) {
   check("inFlightBytesMax", "1024", "1023");
 }
 
+TEST(RelayConfig, SessionsAreRelayedWithABroker) {
+  const auto file = [](std::string_view websocket, std::string_view relay) {
+    return "server: { websocket: { " + std::string(websocket) + " } }\nprojects:\n" +
+           "  - id: main\n    networks: [{ architecture: evm, evm: { chainId: 1 } }]\n" +
+           "    upstreams: [{ id: node, endpoint: \"http://127.0.0.1:1\" }]\n" + std::string(relay);
+  };
+  const std::string broker = "relay: { nats: { " + std::string(kRelayServer) + " } }\n";
+  const auto config =
+      parse_relay_file(file("relaySessions: true, maxSubscriptionsPerConnection: 1000", broker));
+  ASSERT_TRUE(config) << config.error().message();
+  EXPECT_TRUE(plan_from(*config).websocket.relayed_sessions);
+  EXPECT_FALSE(plan_from(*parse_relay_file(file("enabled: true", broker))).websocket.relayed_sessions);
+  EXPECT_THAT(relay_error(file("relaySessions: true", "")),
+              HasSubstr("server.websocket.relaySessions has no broker, expected relay.nats.servers"));
+  EXPECT_THAT(
+      relay_error(file("relaySessions: true, maxSubscriptionsPerConnection: 1001", broker)),
+      HasSubstr("maxSubscriptionsPerConnection is \"1001\", expected at most 1000 with relaySessions"));
+}
+
 }  // namespace
 }  // namespace fanfare::gateway

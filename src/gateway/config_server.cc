@@ -62,7 +62,8 @@ void read_websocket(const ReadContext& context, const YamlNode& node, WebSocketS
                           "sessionsPerAddressMax",
                           "sessionBytesMax",
                           "sessionBytesPerAddressMax",
-                          "sessionTimeout"});
+                          "sessionTimeout",
+                          "relaySessions"});
   fields.read("enabled", out.enabled);
   fields.read("maxConnectionsPerNetwork", out.connections_per_network_max, 1, 10'000'000);
   fields.read("maxSubscriptionsPerConnection", out.subscriptions_per_connection_max, 1, 1'000'000);
@@ -84,6 +85,7 @@ void read_websocket(const ReadContext& context, const YamlNode& node, WebSocketS
   fields.read("sessionBytesMax", out.sessions.bytes_max, 65'536, 64 * kBytesMax);
   fields.read("sessionBytesPerAddressMax", out.sessions.bytes_per_owner_max, 65'536, kBytesMax);
   fields.read("sessionTimeout", out.sessions.idle_max, seconds(1), hours(24));
+  fields.read("relaySessions", out.relayed_sessions);
   static constexpr std::array<std::string_view, 2> kSubscriptionIds{"shared", "unique"};
   if (const auto word = fields.read_word("subscriptionIds", kSubscriptionIds)) {
     out.unique_subscription_ids = *word == 1;

@@ -150,7 +150,8 @@ std::string relay_line(const ServePlan& plan) {
   if (!plan.relay) return "";
   std::string line = "relay     NATS as \"" + plan.relay->name + "\" over";
   for (const std::string& server : plan.relay->servers) line += " " + relay::without_secret(server);
-  const bool is_used = plan.streams && std::ranges::any_of(plan.streams->streams, &StreamPlan::relayed);
+  const bool is_used = plan.websocket.relayed_sessions ||
+                       (plan.streams && std::ranges::any_of(plan.streams->streams, &StreamPlan::relayed));
   const bool has_room =
       plan.canvas && std::ranges::any_of(plan.canvas->rooms, &canvasserver::RoomPlan::relayed);
   return line + (is_used || has_room ? "\n" : ", for no stream\n");

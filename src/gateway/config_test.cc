@@ -253,6 +253,7 @@ canvas:
                           "sessionBytesMax",
                           "sessionBytesPerAddressMax",
                           "sessionTimeout",
+                          "relaySessions",
                           "minBytes",
                           "maxBytes",
                           "waitingBytesMax",

@@ -27,6 +27,7 @@
 #include "gateway/reload/network_closing.h"
 #include "gateway/server_settings.h"
 #include "gateway/service_manager.h"
+#include "gateway/session_sharing.h"
 #include "gateway/stopping.h"
 #include "gateway/stream_runtime.h"
 #include "gateway/upgrade/listening_servers.h"
@@ -60,6 +61,11 @@ class Gateway::Impl {
     metrics_.watch(streams_->catalog());
     if (const StreamSharing* const sharing = streams_->sharing())
       metrics_.watch(sharing->relay().counters(), sharing->leases().counters());
+    if (plan_.relay && plan_.websocket.relayed_sessions) {
+      sessions_.emplace(*plan_.relay, plan_.websocket.sessions);
+      metrics_.watch(sessions_->counters());
+      networks_.share_sessions(sessions_->sessions());
+    }
     canvas_ = std::make_unique<CanvasRuntime>(server_, plan_.relay);
     metrics_.watch(canvas_->rooms());
     metrics_.watch(server_.gate());
@@ -95,6 +101,7 @@ class Gateway::Impl {
     if (auto opened = canvas_->open(plan_.canvas); !opened)
       return fail(Error::Kind::system, "cannot open the canvas: " + opened.error());
     if (access_.gate() != nullptr) metrics_.watch(*access_.gate());
+    if (sessions_) sessions_->start();
     view_.set(make_view(plan_, networks_.make(plan_), listeners_.indices()));
     admin_ = std::make_unique<AdminRuntime>(plan_.admin, admin_parts(), access_.gate(),
                                             [this] { return metrics_text(); });
@@ -227,6 +234,7 @@ class Gateway::Impl {
       dropped = stopping_.close_connections(server_, times, [this] { defence_.stop(); });
     }
     defence_.stop();
+    if (sessions_) sessions_->stop();
     // In parallel: each of them may take its whole stop_limit.
     networks_.begin_stop();
     streams_->begin_stop();
@@ -307,6 +315,8 @@ class Gateway::Impl {
   eth::Salt salt_{};
   GatewayAccess access_;
   Metrics metrics_;
+  std::optional<SessionSharing>
+      sessions_;  // empty: sessions do not leave this process. The loops end before it
   AnswerCounts answer_counts_{metrics_};
   ProcessAnswers answers_;
   CurrentView view_;

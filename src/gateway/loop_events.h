@@ -44,6 +44,9 @@ class EventSubscriber final : public pubsub::Subscriber {
   // The session that its connection continues; null: none. It must outlive its subscriptions.
   void continue_session(ClientSession* client_session) { client_session_ = client_session; }
   const ClientSession* client_session() const { return client_session_; }
+  // Meanwhile nothing can be subscribed to: the session would not know of it.
+  void await_session(bool awaits) { awaits_session_ = awaits; }
+  bool awaits_session() const { return awaits_session_; }
   // An event was missed, and its connection was closed for that.
   bool has_missed() const { return has_missed_; }
 
@@ -53,6 +56,7 @@ class EventSubscriber final : public pubsub::Subscriber {
   rpc::Connection& connection_;
   eth::IdScope ids_;
   ClientSession* client_session_ = nullptr;
+  bool awaits_session_ = false;
   bool behind_ = false;  // an event made it congested, and it has not drained since
   bool has_missed_ = false;
 };

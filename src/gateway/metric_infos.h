@@ -111,6 +111,9 @@ enum class MetricId : std::uint8_t {
   relay_leases_held,
   relay_leases_taken,
   relay_leases_expired,
+  session_broker_up,
+  session_copies,
+  session_moves,
   canvas_users,
   canvas_connections,
   canvas_pixels,
@@ -309,6 +312,14 @@ inline constexpr std::array<MetricInfo, static_cast<std::size_t>(MetricId::count
     {"fanfare_relay_leases_taken_total", "counter", "",
      "Times this instance began to poll a stream for all."},
     {"fanfare_relay_leases_expired_total", "counter", "", "Leases that could not be renewed in time."},
+    {"fanfare_session_broker_up", "gauge", "", "1 while the broker keeps the sessions of clients."},
+    {"fanfare_session_copies_total", "counter", "outcome",
+     "Copies of sessions for other instances: written, failed (repeated), too long for the broker."},
+    {"fanfare_session_moves_total", "counter", "outcome",
+     "Sessions that changed their instance: handed to another one on request, taken from one that had it, "
+     "restored from the copy of one "
+     "that had closed it, stale (from the copy of one that is gone), lost to another one, refused because "
+     "the broker was away."},
     {"fanfare_canvas_users", "gauge", "room", "Users of a room."},
     {"fanfare_canvas_connections", "gauge", "room, protocol", "Open connections to a room."},
     {"fanfare_canvas_pixels_total", "counter", "room", "Pixels drawn since the room exists."},

@@ -17,6 +17,7 @@
 #include "gateway/metric_infos.h"
 #include "gateway/observe/cells.h"
 #include "gateway/process_memory.h"
+#include "gateway/shared_sessions.h"
 #include "relay/counters.h"
 #include "streams/catalog.h"
 
@@ -99,6 +100,7 @@ struct Metrics::Sheet {
   void upstream(const UpstreamMetrics& cells);
   void streams(const streams::Catalog& catalog);
   void relay(const relay::RelayCounters& relay, const relay::LeaseCounters& leases);
+  void shared_sessions(const SharedSessionCounters& cells);
   void canvas(const std::string& room, canvasserver::RoomThread& from);
   void count(MetricId id, const Labels& labels, std::uint64_t value) {
     add(id, labels).counter.value = static_cast<double>(value);
@@ -285,6 +287,19 @@ void Metrics::Sheet::streams(const streams::Catalog& catalog) {
   }
 }
 
+void Metrics::Sheet::shared_sessions(const SharedSessionCounters& cells) {
+  gauge(MetricId::session_broker_up, {}, cells.is_up ? 1 : 0);
+  count(MetricId::session_copies, {{"outcome", "written"}}, cells.written);
+  count(MetricId::session_copies, {{"outcome", "failed"}}, cells.failed);
+  count(MetricId::session_copies, {{"outcome", "too_long"}}, cells.too_long);
+  count(MetricId::session_moves, {{"outcome", "handed"}}, cells.handed);
+  count(MetricId::session_moves, {{"outcome", "taken"}}, cells.taken);
+  count(MetricId::session_moves, {{"outcome", "restored"}}, cells.restored);
+  count(MetricId::session_moves, {{"outcome", "stale"}}, cells.stale);
+  count(MetricId::session_moves, {{"outcome", "lost"}}, cells.lost);
+  count(MetricId::session_moves, {{"outcome", "refused"}}, cells.refused);
+}
+
 void Metrics::Sheet::relay(const relay::RelayCounters& relay, const relay::LeaseCounters& leases) {
   gauge(MetricId::relay_up, {}, relay.is_up ? 1 : 0);
   gauge(MetricId::relay_topics, {}, static_cast<double>(relay.topics));
@@ -402,6 +417,7 @@ void Metrics::fill(Sheet& sheet, Instant now) const {
   }
   if (streams_ != nullptr) sheet.streams(*streams_);
   if (relay_ != nullptr) sheet.relay(*relay_, *leases_);
+  if (shared_sessions_ != nullptr) sheet.shared_sessions(*shared_sessions_);
   if (canvas_ != nullptr) {
     canvas_->for_each(
         [&](const std::string& name, canvasserver::RoomThread& room) { sheet.canvas(name, room); });

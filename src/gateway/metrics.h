@@ -45,6 +45,8 @@ class Rooms;
 
 namespace fanfare::gateway {
 
+struct SharedSessionCounters;
+
 class AccessGate;
 struct DefenceCells;
 struct ObserveCells;
@@ -256,6 +258,8 @@ class Metrics {
     relay_ = &relay;
     leases_ = &leases;
   }
+  // Sessions that move between instances. The same.
+  void watch(const SharedSessionCounters& sessions) { shared_sessions_ = &sessions; }
   // The same for the rooms of the canvas.
   void watch(const canvasserver::Rooms& rooms) { canvas_ = &rooms; }
   // Sets the chain id of the network that had none, and of its upstreams. Any thread.
@@ -289,6 +293,7 @@ class Metrics {
   const streams::Catalog* streams_ = nullptr;
   const relay::RelayCounters* relay_ = nullptr;
   const relay::LeaseCounters* leases_ = nullptr;
+  const SharedSessionCounters* shared_sessions_ = nullptr;
   const canvasserver::Rooms* canvas_ = nullptr;
 
   // Guards the lists; the cells in them need no lock.

@@ -20,6 +20,7 @@
 #include "gateway/access_gate.h"
 #include "gateway/defend/cells.h"
 #include "gateway/observe/cells.h"
+#include "gateway/shared_sessions.h"
 #include "relay/counters.h"
 #include "streams/catalog.h"
 
@@ -258,6 +259,8 @@ TEST(MetricNames, TheListIsWhatIsRendered) {
   const relay::RelayCounters relay;
   const relay::LeaseCounters leases;
   metrics.watch(relay, leases);
+  const SharedSessionCounters sessions;
+  metrics.watch(sessions);
   metrics.add_network("main", "1").head(1, 1, kStart);
   metrics.add_upstream("main", "1", "a").answered("eth_call", milliseconds(1));
   std::istringstream lines(metrics.render(kStart));

@@ -87,7 +87,8 @@ class RpcMount final : public server::Mount {
         services_(context.services),
         rules_(std::move(rules)),
         unique_ids_(context.plan.websocket.unique_subscription_ids),
-        upgrades_(upgrade_policy(context.plan.websocket.compression, context.gate != nullptr)) {}
+        upgrades_(std::make_shared<const ws::UpgradePolicy>(
+            upgrade_policy(context.plan.websocket.compression, context.gate != nullptr))) {}
 
   Offer offer(const Match& match) const override {
     if (is_off_) return {.methods = {}, .missing = "the WebSocket is turned off"};
@@ -126,8 +127,12 @@ class RpcMount final : public server::Mount {
     auto data =
         std::make_unique<RpcConnection>(service, ConnectionSlot(service.network()),
                                         caller_of(connection, target, rpc::Transport::websocket), *ids);
-    session::Acceptance accepted{.endpoint = &service, .policy = &upgrades_, .data = nullptr};
+    session::Acceptance accepted{.endpoint = &service, .policy = upgrades_.get(), .data = nullptr};
     if (token->has_value()) {
+      if (service.opens_sessions_later() && has_identity(target)) {
+        accepted.data = std::move(data);
+        return continue_session_later(service, std::move(accepted), **token, connection, target);
+      }
       auto state = continue_session(service, *data, **token, connection, target);
       if (!state) return std::move(state.error());
       if (!state->empty()) {
@@ -149,24 +154,62 @@ class RpcMount final : public server::Mount {
   }
 
  private:
+  static access::PrincipalPtr principal_of(const Target& target) {
+    const AdmittedCaller* const admitted = AdmittedCaller::of(target.admitted.get());
+    return admitted == nullptr ? nullptr : admitted->principal;
+  }
+  // Or there is no access control. False: it will authenticate by its first message.
+  static bool has_identity(const Target& target) {
+    const access::PrincipalPtr principal = principal_of(target);
+    return principal == nullptr || principal->name != kUnauthenticated;
+  }
+  static session::HttpResponse session_refusal(const SharedSessions::Refused& refused) {
+    session::HttpResponse answer{.status = 503, .body = std::string(words_of(refused)) + "\n", .headers = {}};
+    const bool is_limit = refused.why == SharedSessions::Refusal::limit;
+    if (is_limit && refused.limit == eth::ResumeRefusal::off) answer.status = 400;
+    if (is_limit && refused.limit == eth::ResumeRefusal::per_owner) answer.status = 429;
+    if (answer.status != 400) {
+      answer.headers.push_back(
+          {.name = "Retry-After", .value = refused.why == SharedSessions::Refusal::away ? "2" : "60"});
+    }
+    return answer;
+  }
+
+  // Another instance may have the session. `accepted` has the connection's data.
+  session::UpgradeDecision continue_session_later(RpcService& service, session::Acceptance accepted,
+                                                  const SessionDigest& token,
+                                                  const session::HttpConnection& connection,
+                                                  const Target& target) const {
+    auto agreed = session::check_upgrade(target.request, *upgrades_);
+    if (!agreed) return accepted;  // and the handshake is refused
+    accepted.agreed = *std::move(agreed);
+    // A reload may replace this mount meanwhile.
+    auto decide = [&service, id = connection.id(), policy = upgrades_, accepted = std::move(accepted)](
+                      std::expected<eth::ResumeLease, SharedSessions::Refused> lease) mutable {
+      session::HttpConnection* const waiting = service.server().sessions().find_http(id);
+      if (waiting == nullptr) return;
+      if (!lease) return waiting->respond(session_refusal(lease.error()));
+      accepted.headers.push_back(
+          {.name = std::string(kSessionHeader), .value = lease->is_known() ? "resumed" : "new"});
+      static_cast<RpcConnection&>(*accepted.data).continue_session(*std::move(lease));
+      waiting->accept_upgrade(std::move(accepted));
+    };
+    service.open_session_later(token, principal_of(target), connection.peer(), std::move(decide));
+    return session::DecideLater{};
+  }
+
   // "new" or "resumed"; empty: it is known once the connection has authenticated.
   static std::expected<std::string, session::HttpResponse> continue_session(
       const RpcService& service, RpcConnection& data, const SessionDigest& token,
       const session::HttpConnection& connection, const Target& target) {
-    const AdmittedCaller* const admitted = AdmittedCaller::of(target.admitted.get());
-    const access::PrincipalPtr principal = admitted == nullptr ? nullptr : admitted->principal;
-    if (principal != nullptr && principal->name == kUnauthenticated) {
+    if (!has_identity(target)) {
       data.continue_session_later(token);
       return std::string();
     }
-    auto lease = service.open_session(token, principal, connection.peer());
+    auto lease = service.open_session(token, principal_of(target), connection.peer());
     if (!lease) {
-      session::HttpResponse refusal{
-          .status = 503, .body = std::string(words_of(lease.error())) + "\n", .headers = {}};
-      if (lease.error() == eth::ResumeRefusal::off) refusal.status = 400;
-      if (lease.error() == eth::ResumeRefusal::per_owner) refusal.status = 429;
-      if (refusal.status != 400) refusal.headers.push_back({.name = "Retry-After", .value = "60"});
-      return std::unexpected(std::move(refusal));
+      return std::unexpected(
+          session_refusal({.why = SharedSessions::Refusal::limit, .limit = lease.error()}));
     }
     std::string state = lease->is_known() ? "resumed" : "new";
     data.continue_session(*std::move(lease));
@@ -215,7 +258,7 @@ class RpcMount final : public server::Mount {
   const std::shared_ptr<LoopServices> services_;
   const std::shared_ptr<const NetworkRules> rules_;
   const bool unique_ids_;
-  const ws::UpgradePolicy upgrades_;
+  const std::shared_ptr<const ws::UpgradePolicy> upgrades_;
 };
 
 class PageMount final : public server::Mount {

@@ -9,6 +9,7 @@
 #include "gateway/chain_hooks.h"
 #include "gateway/dev_node.h"
 #include "gateway/pool_options.h"
+#include "gateway/shared_sessions.h"
 #include "gateway/upstream_node.h"
 #include "jsonrpc/response.h"
 #include "jsonrpc/value.h"
@@ -60,6 +61,11 @@ Network::Network(const NetworkPlan& plan, upstream::Worker& worker, NetworkMetri
 
 Network::~Network() {
   if (const auto* hooked = std::get_if<HookBackend>(&plan_.backend)) hooked->hooks->detach();
+}
+
+void Network::share_sessions(SharedSessions& shared) {
+  shared_sessions_ = &shared;
+  shared.add(sessions_);
 }
 
 void Network::prepare() {

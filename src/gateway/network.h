@@ -28,6 +28,8 @@
 
 namespace fanfare::gateway {
 
+class SharedSessions;
+
 class Network {
  public:
   // The events since the last time, in order; immutable from here on, so that all loops may share them.
@@ -74,6 +76,11 @@ class Network {
   FilterCalls& filters() { return *filters_; }
   // The sessions of clients. Any thread.
   eth::ResumeStore& sessions() { return *sessions_; }
+  const std::shared_ptr<eth::MemoryResumeStore>& session_store() const { return sessions_; }
+  // Null: they do not leave this process.
+  SharedSessions* shared_sessions() const { return shared_sessions_; }
+  // Before the first session. `shared` outlives the network.
+  void share_sessions(SharedSessions& shared);
   // Any thread.
   void limit_sessions(const eth::ResumeLimits& limits) { sessions_->set_limits(limits); }
   // Runs `done` once the chain is followed (true), or after a while (false). `done` is destroyed unrun with
@@ -153,7 +160,8 @@ class Network {
   std::uint64_t bodies_lost_ = 0;      // already counted
 
   eth::FilterBudget filter_budget_;
-  std::shared_ptr<eth::ResumeStore> sessions_;
+  std::shared_ptr<eth::MemoryResumeStore> sessions_;
+  SharedSessions* shared_sessions_ = nullptr;
   std::atomic<bool> is_ready_ = false;
   std::atomic<std::uint64_t> head_number_ = 0;
   std::atomic<std::size_t> connections_ = 0;

@@ -212,6 +212,10 @@ rpc::Begun NetworkMethods::begin(const jsonrpc::Request& request, const rpc::Ori
 
 void NetworkMethods::subscribe(const jsonrpc::Request& request, const rpc::Origin& origin,
                                rpc::Message& message, std::string& answer) {
+  if (subscriber_of(*origin.connection).awaits_session()) {
+    return jsonrpc::append_error(answer, request.id, jsonrpc::ErrorCode::server_error,
+                                 "the session is being continued: subscribe in another message");
+  }
   access::Payer* const payer = origin.caller.payer.get();
   if (payer != nullptr) {
     if (const auto refused = payer->take_subscription(context_.server.loop().now())) {

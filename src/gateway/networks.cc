@@ -71,6 +71,7 @@ LiveNetwork& Networks::add(const NetworkPlan& plan, upstream::Worker& worker) {
       received_budgets_.try_emplace(plan.project, received_bytes_per_project_max_).first->second);
   network.set_connections_max(connections_max_);
   network.limit_sessions(session_limits_);
+  if (shared_sessions_ != nullptr) network.share_sessions(*shared_sessions_);
   return live;
 }
 

@@ -61,6 +61,9 @@ class Networks {
   Networks(const Networks&) = delete;
   Networks& operator=(const Networks&) = delete;
 
+  // Before make(): sessions of clients are shared with other instances. It outlives this.
+  void share_sessions(SharedSessions& shared) { shared_sessions_ = &shared; }
+
   // All on the main thread.
   // Starts the threads and makes the networks of the first plan. Nothing is called yet.
   const OfPlan& make(const ServePlan& plan);
@@ -99,6 +102,7 @@ class Networks {
   std::size_t received_bytes_per_project_max_ = 0;
   std::size_t connections_max_ = 0;
   eth::ResumeLimits session_limits_;
+  SharedSessions* shared_sessions_ = nullptr;
   bool has_several_projects_ = false;
   std::map<std::string, ByteBudget, std::less<>> project_budgets_;   // parts of the budget
   std::map<std::string, ByteBudget, std::less<>> received_budgets_;  // received from nodes, by project

@@ -180,13 +180,37 @@ void RpcService::handle_http(session::HttpConnection& session, std::string_view 
 
 std::expected<eth::ResumeLease, eth::ResumeRefusal> RpcService::open_session(
     const SessionDigest& token, const access::PrincipalPtr& principal, std::string_view peer) const {
+  SharedSessions::Caller caller = session_caller(token, principal, peer);
+  return network().sessions().open(caller.key, caller.counts_for, std::move(caller.identity),
+                                   context_.server.loop().now());
+}
+
+SharedSessions::Caller RpcService::session_caller(const SessionDigest& token,
+                                                  const access::PrincipalPtr& principal,
+                                                  std::string_view peer) const {
   const bool has_identity = principal != nullptr && !principal->is_shared();
   const std::string name = principal == nullptr ? std::string() : principal->name;
-  return network().sessions().open(session_key(network().name(), name, token),
-                                   has_identity ? "identity " + name : FilterCalls::client_of(peer),
-                                   std::make_shared<const SessionIdentity>(
-                                       SessionIdentity{.principal = principal, .peer = std::string(peer)}),
-                                   context_.server.loop().now());
+  return {.key = session_key(network().name(), name, token),
+          .counts_for = has_identity ? "identity " + name : FilterCalls::client_of(peer),
+          .identity = std::make_shared<const SessionIdentity>(
+              SessionIdentity{.principal = principal, .peer = std::string(peer)})};
+}
+
+void RpcService::open_session_later(const SessionDigest& token, const access::PrincipalPtr& principal,
+                                    std::string_view peer, SessionOpened done) {
+  const std::uint64_t number = ++last_opening_;
+  opening_.emplace(number, std::move(done));
+  // The loop outlives the broker's thread; the service is only used on its own loop.
+  network().shared_sessions()->open(network().session_store(), session_caller(token, principal, peer),
+                                    [&loop = context_.server.loop(), weak = std::weak_ptr(self_), number](
+                                        std::expected<eth::ResumeLease, SharedSessions::Refused> result) {
+                                      loop.post([weak, number, result = std::move(result)]() mutable {
+                                        const auto self = weak.lock();
+                                        if (self == nullptr) return;
+                                        auto waiting = (*self)->opening_.extract(number);
+                                        waiting.mapped()(std::move(result));
+                                      });
+                                    });
 }
 
 ClientSession* RpcService::client_session_of(session::Session& session) {
@@ -198,12 +222,34 @@ void RpcService::continue_session(session::Session& session) {
   auto& data = session.data<RpcConnection>();
   const auto token = std::exchange(data.session_token_, std::nullopt);
   if (!token) return;
+  if (opens_sessions_later()) return continue_session_later(session, *token);
   auto lease = open_session(*token, data.connection_.caller().principal, session.peer());
   if (!lease) {
     return session.start_closing(ws::close_code::try_again_later, words_of(lease.error()));
   }
   data.continue_session(*std::move(lease));
   data.client_session_->on_open(session);
+}
+
+// What it sends meanwhile waits.
+void RpcService::continue_session_later(session::Session& session, const SessionDigest& token) {
+  auto& data = session.data<RpcConnection>();
+  data.subscriber_.await_session(true);
+  service_.hold(data.connection_, true);
+  open_session_later(
+      token, data.connection_.caller().principal, session.peer(),
+      [this, id = session.id()](std::expected<eth::ResumeLease, SharedSessions::Refused> lease) {
+        session::Session* const found = context_.server.sessions().find(id);
+        if (found == nullptr || !found->is_open()) return;
+        auto& waiting = found->data<RpcConnection>();
+        waiting.subscriber_.await_session(false);
+        if (!lease) {
+          return found->start_closing(ws::close_code::try_again_later, words_of(lease.error()));
+        }
+        waiting.continue_session(*std::move(lease));
+        waiting.client_session_->on_open(*found);
+        service_.hold(waiting.connection_, false);
+      });
 }
 
 void RpcService::on_pong(session::Session& session, Bytes payload) {

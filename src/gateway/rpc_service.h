@@ -2,6 +2,9 @@
 // JSON-RPC of one network on one loop: the service of rpc/ with the network's methods and events, as an endpoint
 // for WebSockets and for POST requests.
 
+#include <cstdint>
+#include <expected>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -18,6 +21,7 @@
 #include "gateway/network.h"
 #include "gateway/network_methods.h"
 #include "gateway/session_token.h"
+#include "gateway/shared_sessions.h"
 #include "http/accept_encoding.h"
 #include "rpc/service.h"
 #include "session/http_connection.h"
@@ -128,6 +132,14 @@ class RpcService final : public session::Endpoint {
                                                                    const access::PrincipalPtr& principal,
                                                                    std::string_view peer) const;
 
+  // Whether that must be done with open_session_later(), because other instances may have it.
+  bool opens_sessions_later() const { return network().shared_sessions() != nullptr; }
+  // `done` is called on the loop's thread, not within the call, or destroyed with the service.
+  using SessionOpened = UniqueFunction<void(std::expected<eth::ResumeLease, SharedSessions::Refused> result)>;
+  void open_session_later(const SessionDigest& token, const access::PrincipalPtr& principal,
+                          std::string_view peer, SessionOpened done);
+
+  session::LoopServer& server() const { return context_.server; }
   Network& network() const { return context_.network; }
   NetworkMetrics& metrics() const { return context_.metrics; }
   // Set: its upstream thread, or its loop with long batches, has too much to do for this.
@@ -158,6 +170,9 @@ class RpcService final : public session::Endpoint {
   void start_term(session::Session& session);
   void record_from_now_on(session::Session& session);
   void continue_session(session::Session& session);
+  void continue_session_later(session::Session& session, const SessionDigest& token);
+  SharedSessions::Caller session_caller(const SessionDigest& token, const access::PrincipalPtr& principal,
+                                        std::string_view peer) const;
   static ClientSession* client_session_of(session::Session& session);
   static CloseReason reason_of(session::Session& session, const session::CloseInfo& info);
 
@@ -166,6 +181,9 @@ class RpcService final : public session::Endpoint {
   LoopEvents events_;
   NetworkMethods methods_;
   rpc::Service service_;
+  std::map<std::uint64_t, SessionOpened> opening_;  // sessions
+  std::uint64_t last_opening_ = 0;
+  std::shared_ptr<RpcService*> self_ = std::make_shared<RpcService*>(this);  // for tasks that may outlive it
 };
 
 }  // namespace fanfare::gateway

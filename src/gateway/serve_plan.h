@@ -133,6 +133,9 @@ struct AnswerCompression {
   bool operator==(const AnswerCompression&) const = default;
 };
 
+// Of a connection, with WebSocketSettings::relayed_sessions: a session's copy must fit into one message of the broker.
+inline constexpr std::size_t kRelayedSubscriptionsMax = 1000;
+
 // All limits and intervals of the WebSocket side. These defaults are the documented ones.
 struct WebSocketSettings {
   bool enabled = true;
@@ -158,6 +161,7 @@ struct WebSocketSettings {
   bool unique_subscription_ids = false;
   MessageCompression compression = {};
   eth::ResumeLimits sessions = {};  // of clients that resume with a token (session_token.h), per network
+  bool relayed_sessions = false;  // they continue at any instance (shared_sessions.h); needs ServePlan::relay
 
   bool operator==(const WebSocketSettings&) const = default;
 };

@@ -62,6 +62,18 @@ std::string_view words_of(eth::ResumeRefusal refusal) {
   return "";
 }
 
+std::string_view words_of(const SharedSessions::Refused& refused) {
+  switch (refused.why) {
+    case SharedSessions::Refusal::limit:
+      return words_of(refused.limit);
+    case SharedSessions::Refusal::away:
+      return "the sessions of other instances cannot be reached now";
+    case SharedSessions::Refusal::unreadable:
+      return "this session was stored by a newer version, or is damaged";
+  }
+  return "";
+}
+
 eth::ResumeKey session_key(std::string_view network, std::string_view identity, const SessionDigest& token) {
   const auto text_of = [](std::string_view text) {
     const access::Digest digest = access::sha256(text);

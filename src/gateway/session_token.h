@@ -10,6 +10,7 @@
 
 #include "access/authenticator.h"
 #include "eth/resume_store.h"
+#include "gateway/shared_sessions.h"
 #include "http/request_parser.h"
 
 namespace fanfare::gateway {
@@ -36,5 +37,6 @@ struct SessionIdentity {
 };
 
 std::string_view words_of(eth::ResumeRefusal refusal);
+std::string_view words_of(const SharedSessions::Refused& refused);
 
 }  // namespace fanfare::gateway

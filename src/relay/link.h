@@ -1,6 +1,6 @@
 #pragma once
 // The connection to the broker: messages out, and everything that comes to its inbox. The only files that
-// know the NATS library are link.cc, jet_stream.cc, bucket.cc and presence/nats_broker.cc.
+// know the NATS library are link.cc, jet_stream.cc, record_stream.cc, bucket.cc and presence/nats_broker.cc.
 
 #include <cstdint>
 #include <expected>

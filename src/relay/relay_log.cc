@@ -24,9 +24,9 @@ void RelayLog::problem(const LinkProblem& problem, Instant now) {
   if (may_say(sentence, now)) log::error("relay_unusable", {{"reason", sentence}});
 }
 
-void RelayLog::refusal(const std::string& reason, Instant now) {
+void RelayLog::refusal(const std::string& reason, Instant now, std::string_view what) {
   if (!may_say(reason, now)) return;
-  log::error("relay_unusable", {{"reason", joined({"the broker refuses to store who polls (", reason,
+  log::error("relay_unusable", {{"reason", joined({"the broker refuses to store ", what, " (", reason,
                                                    "): check its storage limits and its disk"})}});
 }
 

@@ -22,7 +22,7 @@ class RelayLog {
   void connected();
   void problem(const LinkProblem& problem, Instant now);
   // The broker refuses to store what others of this process need.
-  void refusal(const std::string& reason, Instant now);
+  void refusal(const std::string& reason, Instant now, std::string_view what = "who polls");
   void event_refused(const std::string& topic, std::string_view reason, Instant now);
   void event_too_big(const std::string& topic, std::size_t bytes, std::size_t bytes_max, Instant now);
 

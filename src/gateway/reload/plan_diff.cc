@@ -164,6 +164,7 @@ void Differ::compare_websocket() {
   live(name("sessionBytesMax"), SETTING(websocket.sessions.bytes_max));
   live(name("sessionBytesPerAddressMax"), SETTING(websocket.sessions.bytes_per_owner_max));
   live(name("sessionTimeout"), SETTING(websocket.sessions.idle_max));
+  fixed(name("relaySessions"), SETTING(websocket.relayed_sessions));
   live(name("compression.enabled"), SETTING(websocket.compression.enabled));
   live(name("compression.minBytes"), SETTING(websocket.compression.bytes_min));
   live(name("compression.maxBytes"), SETTING(websocket.compression.bytes_max));

@@ -1,0 +1,480 @@
+// Several instances and one broker without threads: each case is a sequence of steps.
+
+#include "gateway/shared_sessions.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "eth/cursor.h"
+
+namespace fanfare::gateway {
+namespace {
+
+using Failure = relay::RecordBroker::Failure;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+eth::Mark mark(std::uint64_t number) {
+  return eth::mark_of(
+      eth::to_cursor({.number = number, .hash = {}, .logs_told = eth::Position::kAll, .ancestors = {}}));
+}
+
+// What all instances see.
+struct FakeBroker {
+  std::map<std::string, relay::RecordBroker::Stored> records;
+  std::uint64_t last = 0;
+  bool is_up = true;
+  bool loses_acknowledgements = false;
+  int puts = 0;
+  std::set<std::uint64_t> hanging;  // instances
+  std::map<std::uint64_t, relay::RecordUser*> users;
+};
+
+// One instance's connection to it. Answers come when they are asked for.
+class FakeConnection final : public relay::RecordBroker {
+ public:
+  explicit FakeConnection(FakeBroker& broker) : broker_(broker) {}
+
+  bool is_up() const override { return broker_.is_up; }
+  void get(const std::string& key, Got done) override {
+    tasks_.emplace_back([this, key, done = std::move(done)]() mutable {
+      if (!broker_.is_up) return done(std::unexpected(Failure::away));
+      const auto found = broker_.records.find(key);
+      if (found == broker_.records.end()) return done(std::nullopt);
+      done(found->second);
+    });
+  }
+  void put(const std::string& key, std::string value, std::uint64_t after, Done done) override {
+    tasks_.emplace_back([this, key, value = std::move(value), after, done = std::move(done)]() mutable {
+      if (!broker_.is_up) return done(std::unexpected(Failure::away));
+      const auto found = broker_.records.find(key);
+      const std::uint64_t now = found == broker_.records.end() ? 0 : found->second.revision;
+      if (now != after) return done(std::unexpected(Failure::conflict));
+      ++broker_.puts;
+      broker_.records[key] = {.value = std::move(value), .revision = ++broker_.last};
+      if (broker_.loses_acknowledgements) return done(std::unexpected(Failure::away));
+      done(broker_.last);
+    });
+  }
+  void ask(std::uint64_t instance, std::string question, Answered done) override {
+    tasks_.emplace_back([this, instance, question = std::move(question), done = std::move(done)]() mutable {
+      const auto user = broker_.users.find(instance);
+      const bool answers =
+          broker_.is_up && user != broker_.users.end() && !broker_.hanging.contains(instance);
+      done(answers ? std::optional(user->second->on_asked(question)) : std::nullopt);
+    });
+  }
+  void post(UniqueFunction<void()> task) override { tasks_.push_back(std::move(task)); }
+  std::size_t bytes_max() const override { return 100'000; }
+
+  // False: there is nothing to do.
+  bool step() {
+    if (tasks_.empty()) return false;
+    auto task = std::move(tasks_.front());
+    tasks_.pop_front();
+    task();
+    return true;
+  }
+
+ private:
+  FakeBroker& broker_;
+  std::deque<UniqueFunction<void()>> tasks_;
+};
+
+struct SharedInstance {
+  SharedInstance(FakeBroker& its_broker, ManualClock& its_clock, std::uint64_t its_id,
+                 const SharedSessionLimits& limits = {}, const eth::ResumeLimits& store_limits = {})
+      : broker(its_broker),
+        clock(its_clock),
+        id(its_id),
+        connection(broker),
+        shared(connection, id, limits, clock),
+        store(std::make_shared<eth::MemoryResumeStore>(store_limits, clock, nullptr)) {
+    broker.users[id] = &shared;
+    shared.add(store);
+  }
+  ~SharedInstance() { broker.users.erase(id); }
+  SharedInstance(const SharedInstance&) = delete;
+  SharedInstance& operator=(const SharedInstance&) = delete;
+
+  void run() {
+    while (connection.step()) {
+    }
+    shared.on_tick(clock.now());
+    while (connection.step()) {
+    }
+  }
+  using Result = std::expected<eth::ResumeLease, SharedSessions::Refused>;
+  std::shared_ptr<std::optional<Result>> open_later() {
+    auto result = std::make_shared<std::optional<Result>>();
+    shared.open(store, {.key = {1}, .counts_for = "ann", .identity = nullptr},
+                [result](Result got) { result->emplace(std::move(got)); });
+    return result;
+  }
+  Result open() {
+    auto result = open_later();
+    run();
+    EXPECT_TRUE(result->has_value());
+    return std::move(**result);
+  }
+
+  FakeBroker& broker;
+  ManualClock& clock;
+  const std::uint64_t id;
+  FakeConnection connection;
+  SharedSessions shared;
+  std::shared_ptr<eth::MemoryResumeStore> store;
+};
+
+// A client's connection with one subscription.
+struct SharedClient {
+  explicit SharedClient(SharedInstance::Result result) : lease(*std::move(result)) {
+    is_watching = lease.watch([this] { ++taken; });
+    claim = *lease.record().claim(lease.owner(), eth::hash_of_topic("newHeads"), {.high = 0, .low = 1});
+  }
+  void note(std::uint64_t number) {
+    is_sent = lease.record().note(lease.owner(), claim.slot, mark(number), false);
+  }
+  void confirm() {
+    lease.record().ping(lease.owner());
+    lease.record().pong(lease.owner());
+  }
+  std::uint64_t from() const { return claim.point ? claim.point->from.number : 0; }
+
+  eth::ResumeLease lease;
+  eth::ResumeRecord::Claim claim;
+  int taken = 0;
+  bool is_watching = false;
+  bool is_sent = false;
+};
+
+struct SharedWorld {
+  FakeBroker broker;
+  ManualClock clock;
+  SharedInstance one{broker, clock, 1};
+  SharedInstance two{broker, clock, 2};
+
+  std::string key() const { return broker.records.begin()->first; }
+  eth::SharedSession stored() const { return *eth::decode_session(broker.records.begin()->second.value); }
+};
+
+TEST(SharedSessions, AnotherInstanceContinuesExactlyWhereTheOneThatHasItIs) {
+  SharedWorld world;
+  SharedClient first(world.one.open());
+  EXPECT_FALSE(first.lease.is_known());
+  first.note(5);
+  first.confirm();
+  first.note(6);
+  // Nothing of this is written yet.
+  auto opened = world.two.open_later();
+  while (world.two.connection.step()) {
+  }
+  ASSERT_TRUE(opened->has_value());
+  SharedClient second(std::move(**opened));
+  EXPECT_TRUE(second.lease.is_known());
+  EXPECT_EQ(second.from(), 5U);
+  ASSERT_EQ(second.claim.point->may_have.size(), 1U);
+  EXPECT_EQ(second.claim.point->may_have[0].number, 6U);
+  EXPECT_FALSE(second.claim.point->is_stale);
+  EXPECT_EQ(first.taken, 1);
+  first.note(7);
+  EXPECT_FALSE(first.is_sent);
+  EXPECT_FALSE(world.one.store->has({1}));
+  EXPECT_EQ(world.one.shared.counters().handed, 1U);
+  EXPECT_EQ(world.two.shared.counters().taken, 1U);
+}
+
+TEST(SharedSessions, TheCopyOfOneThatIsGoneIsStale) {
+  SharedWorld world;
+  SharedClient first(world.one.open());
+  first.note(5);
+  world.clock.advance(milliseconds(50));
+  world.one.run();
+  first.note(6);
+  first.confirm();
+  world.one.run();  // not written: the last write is too young
+  world.broker.hanging.insert(1);
+  const SharedClient second(world.two.open());
+  EXPECT_EQ(second.from(), 5U);
+  EXPECT_TRUE(second.claim.point->is_stale);
+  EXPECT_EQ(world.two.shared.counters().stale, 1U);
+  // It goes on: its next write finds out.
+  EXPECT_EQ(first.taken, 0);
+  world.clock.advance(seconds(1));
+  world.one.run();
+  EXPECT_EQ(first.taken, 1);
+  EXPECT_EQ(world.one.shared.counters().lost, 1U);
+  EXPECT_EQ(world.stored().instance, 2U);
+}
+
+TEST(SharedSessions, OneThatWasClosedInOrderIsExactAndNobodyIsAsked) {
+  SharedWorld world;
+  {
+    SharedClient first(world.one.open());
+    first.note(5);
+    first.note(6);
+    first.confirm();
+  }
+  world.one.run();
+  EXPECT_TRUE(world.stored().is_closed);
+  world.broker.hanging.insert(1);
+  const SharedClient second(world.two.open());
+  EXPECT_EQ(second.from(), 6U);
+  EXPECT_FALSE(second.claim.point->is_stale);
+  EXPECT_EQ(world.two.shared.counters().restored, 1U);
+}
+
+// What it has in memory is old, and must not be continued.
+TEST(SharedSessions, AnInstanceThatGetsItBackContinuesWhatTheOtherHad) {
+  SharedWorld world;
+  {
+    SharedClient first(world.one.open());
+    first.note(5);
+  }
+  world.one.run();
+  {
+    SharedClient second(world.two.open());
+    second.note(9);
+    second.confirm();
+  }
+  world.two.run();
+  const SharedClient third(world.one.open());
+  EXPECT_EQ(third.from(), 9U);
+}
+
+TEST(SharedSessions, ANewSubscriptionIsWrittenAtOnceAndThenChangesOnceASecond) {
+  SharedWorld world;
+  SharedClient client(world.one.open());
+  EXPECT_EQ(world.broker.puts, 1);
+  client.note(5);
+  world.clock.advance(milliseconds(50));
+  world.one.run();
+  EXPECT_EQ(world.broker.puts, 2);
+  for (std::uint64_t number = 6; number < 16; ++number) {
+    client.note(number);
+    world.clock.advance(milliseconds(99));
+    world.one.run();
+  }
+  EXPECT_EQ(world.broker.puts, 2);
+  world.clock.advance(milliseconds(10));
+  world.one.run();
+  EXPECT_EQ(world.broker.puts, 3);
+  EXPECT_EQ(eth::parse_cursor(world.stored().image.subscriptions[0].may_have.back())->number, 15U);
+}
+
+TEST(SharedSessions, AnOpenSessionIsWrittenAgainBeforeTheBrokerForgetsIt) {
+  SharedWorld world;
+  const SharedClient client(world.one.open());
+  const int before = world.broker.puts;
+  world.clock.advance(std::chrono::minutes(15));
+  world.one.run();
+  EXPECT_EQ(world.broker.puts, before + 1);
+  // It has forgotten it all the same.
+  world.broker.records.clear();
+  world.clock.advance(std::chrono::minutes(15));
+  for (int i = 0; i < 3; ++i) world.one.run();
+  EXPECT_EQ(world.stored().instance, 1U);
+  EXPECT_EQ(client.taken, 0);
+}
+
+TEST(SharedSessions, WithoutTheBrokerOnlyWhatIsHereContinues) {
+  SharedWorld world;
+  auto first = std::make_unique<SharedClient>(world.one.open());
+  first->note(5);
+  world.one.run();
+  world.broker.is_up = false;
+  const auto refused = world.two.open();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().why, SharedSessions::Refusal::away);
+  EXPECT_EQ(world.two.store->size(), 0U);
+  SharedClient second(world.one.open());
+  EXPECT_EQ(second.from(), 5U);
+  EXPECT_EQ(first->taken, 1);
+  second.note(6);
+  second.confirm();
+  world.one.run();
+  world.broker.is_up = true;
+  world.one.run();
+  EXPECT_EQ(eth::parse_cursor(world.stored().image.subscriptions[0].from)->number, 6U);
+}
+
+// Closed, and open again while the broker is away: the copy must not stay "closed".
+TEST(SharedSessions, OneThatIsOpenedAgainIsNotClosedAtTheBroker) {
+  SharedWorld world;
+  {
+    SharedClient first(world.one.open());
+    first.note(5);
+  }
+  world.one.run();
+  EXPECT_TRUE(world.stored().is_closed);
+  const SharedClient again(world.one.open());
+  EXPECT_FALSE(world.stored().is_closed);
+}
+
+TEST(SharedSessions, ALostAcknowledgementIsFoundByTheNextWrite) {
+  SharedWorld world;
+  SharedClient client(world.one.open());
+  world.broker.loses_acknowledgements = true;
+  client.note(5);
+  world.clock.advance(seconds(1));
+  world.one.run();
+  world.broker.loses_acknowledgements = false;
+  client.note(6);
+  for (int i = 0; i < 4; ++i) {
+    world.clock.advance(seconds(1));
+    world.one.run();
+  }
+  EXPECT_EQ(client.taken, 0);
+  EXPECT_EQ(eth::parse_cursor(world.stored().image.subscriptions[0].may_have.back())->number, 6U);
+}
+
+TEST(SharedSessions, ALostAcknowledgementOfAnOpeningLosesNothing) {
+  SharedWorld world;
+  {
+    SharedClient first(world.one.open());
+    first.note(5);
+  }
+  world.one.run();
+  world.broker.loses_acknowledgements = true;
+  EXPECT_FALSE(world.two.open());
+  world.broker.loses_acknowledgements = false;
+  const SharedClient second(world.two.open());
+  EXPECT_EQ(second.from(), 5U);
+  const SharedClient third(world.one.open());
+  EXPECT_EQ(third.from(), 5U);
+}
+
+TEST(SharedSessions, OfTwoThatWantItAtOnceBothAreServedAndOneKeepsIt) {
+  SharedWorld world;
+  {
+    SharedClient first(world.one.open());
+    first.note(5);
+  }
+  world.one.run();
+  const auto here = world.one.open_later();
+  const auto there = world.two.open_later();
+  while (!here->has_value() || !there->has_value()) {
+    world.one.connection.step();
+    world.two.connection.step();
+  }
+  ASSERT_TRUE(here->has_value() && there->has_value());
+  eth::ResumeLease one = **std::move(*here);
+  EXPECT_FALSE(one.watch([] {}));
+  const SharedClient two(std::move(**there));
+  EXPECT_TRUE(two.is_watching);
+  EXPECT_EQ(two.from(), 5U);
+  EXPECT_EQ(two.taken, 0);
+}
+
+// The end of its former connection is noticed late.
+TEST(SharedSessions, AnOldConnectionDoesNotEndWhatHasComeBack) {
+  SharedWorld world;
+  auto first = std::make_unique<SharedClient>(world.one.open());
+  first->note(5);
+  const auto second = std::make_unique<SharedClient>(world.two.open());
+  SharedClient third(world.one.open());
+  first.reset();
+  EXPECT_TRUE(world.one.store->is_open({1}));
+  third.note(6);
+  EXPECT_TRUE(third.is_sent);
+}
+
+TEST(SharedSessions, OneThatRemembersNothingIsNewElsewhere) {
+  SharedWorld world;
+  {
+    SharedClient first(world.one.open());
+    first.note(5);
+    first.lease.record().forget(first.lease.owner(), first.claim.slot);
+  }
+  world.one.run();
+  EXPECT_TRUE(world.stored().image.subscriptions.empty());
+  EXPECT_FALSE(world.two.open()->is_known());
+}
+
+TEST(SharedSessions, RevokedCredentialsEndItAtEveryInstance) {
+  SharedWorld world;
+  {
+    SharedClient first(world.one.open());
+    first.note(5);
+  }
+  world.one.run();
+  world.one.store->drop_if([](const void*) { return true; });
+  world.one.run();
+  EXPECT_FALSE(world.two.open()->is_known());
+}
+
+TEST(SharedSessions, ACopyOfANewerVersionIsRefusedAndKept) {
+  SharedWorld world;
+  {
+    SharedClient first(world.one.open());
+    first.note(5);
+  }
+  world.one.run();
+  world.broker.records.begin()->second.value[0] = 2;
+  const auto refused = world.two.open();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().why, SharedSessions::Refusal::unreadable);
+  EXPECT_EQ(world.broker.records.begin()->second.value[0], 2);
+}
+
+TEST(SharedSessions, LimitsOfTheInstanceApplyToWhatMovesThere) {
+  SharedWorld world;
+  SharedInstance full(world.broker, world.clock, 3, {}, {.sessions_max = 0});
+  SharedClient first(world.one.open());
+  first.note(5);
+  const auto refused = full.open();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().why, SharedSessions::Refusal::limit);
+  EXPECT_EQ(refused.error().limit, eth::ResumeRefusal::off);
+}
+
+TEST(SharedSessions, OpeningsAreLimited) {
+  SharedWorld world;
+  SharedInstance small(world.broker, world.clock, 3, {.openings_max = 2});
+  const auto one = small.open_later();
+  const auto two = small.open_later();
+  const auto three = small.open_later();
+  small.run();
+  EXPECT_TRUE((*one)->has_value());
+  EXPECT_TRUE((*two)->has_value());
+  ASSERT_FALSE((*three)->has_value());
+  EXPECT_EQ((*three)->error().why, SharedSessions::Refusal::away);
+}
+
+TEST(SharedSessions, WritesInFlightAreLimited) {
+  SharedWorld world;
+  SharedInstance small(world.broker, world.clock, 3, {.writes_in_flight_max = 2});
+  std::vector<SharedInstance::Result> results;
+  for (std::uint8_t number = 1; number <= 5; ++number) {
+    small.shared.open(small.store, {.key = {number}, .counts_for = "", .identity = nullptr},
+                      [&](SharedInstance::Result got) { results.push_back(std::move(got)); });
+  }
+  small.run();
+  ASSERT_EQ(results.size(), 5U);
+  for (auto& result : results) {
+    const auto slot = result->record().claim(result->owner(), eth::hash_of_topic("logs"), {})->slot;
+    result->record().note(result->owner(), slot, mark(5), false);
+  }
+  world.clock.advance(seconds(1));
+  const int before = world.broker.puts;
+  small.shared.on_tick(world.clock.now());
+  while (small.connection.step()) {
+  }
+  EXPECT_EQ(world.broker.puts, before + 2);
+  small.run();
+  small.run();
+  EXPECT_EQ(world.broker.puts, before + 5);
+}
+
+}  // namespace
+}  // namespace fanfare::gateway

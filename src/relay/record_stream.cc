@@ -1,0 +1,55 @@
+#include "relay/record_stream.h"
+
+#include <nats/nats.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "relay/nats_parts.h"
+#include "relay/records.h"
+
+namespace fanfare::relay {
+namespace {
+
+using StreamInfoHandle = Handle<jsStreamInfo, jsStreamInfo_Destroy>;
+
+constexpr std::int64_t kNanosecondsInMs = 1'000'000;
+constexpr std::int64_t kDuplicateWindowMs = 1000;  // not used: records have no ids
+
+}  // namespace
+
+std::expected<void, std::string> open_record_stream(Link& link, const NatsOptions& options,
+                                                    const std::string& stream, const RecordOptions& records) {
+  const auto session = link.parts().session();
+  if (session == nullptr) return std::unexpected(std::string("no connection"));
+  jsStreamInfo* raw_info = nullptr;
+  jsErrCode code{};
+  natsStatus status = js_GetStreamInfo(&raw_info, session->context, stream.c_str(), nullptr, &code);
+  if (code == JSStreamNotFoundErr) {
+    const std::string subject = joined({stream, ".k.*"});
+    const char* subjects = subject.c_str();
+    jsStreamConfig config;
+    jsStreamConfig_Init(&config);
+    config.Name = stream.c_str();
+    config.Subjects = &subjects;
+    config.SubjectsLen = 1;
+    config.MaxMsgsPerSubject = 1;
+    config.MaxBytes = static_cast<std::int64_t>(records.bytes_max);
+    config.MaxAge = records.age_max.count() * kNanosecondsInMs;
+    config.Duplicates =
+        std::min<std::int64_t>(records.age_max.count(), kDuplicateWindowMs) * kNanosecondsInMs;
+    config.Discard = js_DiscardNew;
+    config.Storage = options.in_memory ? js_MemoryStorage : js_FileStorage;
+    config.Replicas = options.replicas;
+    code = {};
+    status = js_AddStream(&raw_info, session->context, &config, nullptr, &code);
+    // Another instance creates it at this moment, with other limits.
+    if (status != NATS_OK)
+      status = js_GetStreamInfo(&raw_info, session->context, stream.c_str(), nullptr, &code);
+  }
+  const StreamInfoHandle info(raw_info);
+  if (status == NATS_OK) return {};
+  return std::unexpected(joined({"the stream ", stream, ": ", words_for(status)}));
+}
+
+}  // namespace fanfare::relay
