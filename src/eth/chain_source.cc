@@ -212,8 +212,8 @@ std::optional<Instant> ChainSource::next_timer() const {
   const auto consider = [&earliest](std::optional<Instant> timer) {
     if (timer && (!earliest || *timer < *earliest)) earliest = timer;
   };
-  for (const auto& timer :
-       {warm_until_, heads_.next_timer(), chain_.next_timer(), pending_.next_timer(), history_.next_timer()}) {
+  for (const auto& timer : {warm_until_, heads_.next_timer(), chain_.next_timer(), pending_.next_timer(),
+                            history_.next_timer()}) {
     consider(timer);
   }
   for (const auto& feed : feeds_) {

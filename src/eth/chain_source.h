@@ -104,7 +104,7 @@ class ChainSource {
   const Duration logs_warm_up_;
   bool is_warming_up_;
   std::optional<Instant> warm_until_;  // empty: no head has come yet, or it is over
-  Instant now_{};                                                      // of the last call into the source
+  Instant now_{};                      // of the last call into the source
 };
 
 }  // namespace fanfare::eth

@@ -14,7 +14,8 @@ namespace {
 using namespace std::chrono_literals;
 
 std::string resumed_from(const Header& block) {
-  const Position position{.number = block.number, .hash = block.hash, .logs_told = Position::kAll, .ancestors = {}};
+  const Position position{
+      .number = block.number, .hash = block.hash, .logs_told = Position::kAll, .ancestors = {}};
   return R"(["logs",{},{"cursor":")" + to_cursor(position) + R"("}])";
 }
 

@@ -37,6 +37,9 @@ struct Position {
   static constexpr std::uint32_t kAll = 0xffffffff;
   static constexpr std::size_t kAncestorsMax = 12;
 
+  // As deep as reorgs are looked for below the position of a reader of whom something is unknown.
+  static constexpr std::uint64_t kUnknownBelow = kAncestorsMax;
+
   std::uint64_t number = 0;
   Hash256 hash;
   std::uint32_t logs_told = 0;

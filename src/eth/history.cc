@@ -160,7 +160,8 @@ std::optional<HistoryBatch> History::advance(const Job& job, Instant now) {
   if (chain_.is_empty() || job.waits_for_head) return std::nullopt;
   // A block that was removed and has come back may have been retracted by messages that nobody remembers.
   const bool is_unsure = job.needs.removed_since == 0U;
-  const auto below = is_unsure ? chain_.below_what_came_back(job.from, kUnknownBelow) : std::nullopt;
+  const auto below =
+      is_unsure ? chain_.below_what_came_back(job.from, Position::kUnknownBelow) : std::nullopt;
   const Position& from = below ? *below : job.from;
   if (options_.waits_ahead && chain_.may_be_below(from)) {
     return HistoryBatch{.from = {}, .events = {}, .reached = from, .live = false};

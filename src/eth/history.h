@@ -165,8 +165,6 @@ class History {
 
  private:
   using Block = KnownChain::Block;
-  // As deep as reorgs are looked for below the position of a reader of whom something is unknown.
-  static constexpr std::uint64_t kUnknownBelow = Position::kAncestorsMax;
   struct Job {
     JobId id = 0;
     Position from;

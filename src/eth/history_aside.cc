@@ -54,7 +54,7 @@ Have History::append_aside(const Job& job, HistoryBatch& batch, Instant now) {
 // sent last may have begun there, after a reorg.
 Have History::append_unknown(const Job& job, HistoryBatch& batch, Instant now) {
   if (!job.needs.logs || !job.needs.removed_since) return Have::yes;
-  const std::uint64_t below = std::min<std::uint64_t>(job.from.number, kUnknownBelow);
+  const std::uint64_t below = std::min<std::uint64_t>(job.from.number, Position::kUnknownBelow);
   Have all = Have::yes;
   std::vector<HistoryEvent> removed;
   for (const Block* const block : chain_.removed_from(job.from.number - below, *job.needs.removed_since)) {

@@ -93,7 +93,8 @@ void write_settings(Json& json, const ServePlan& plan) {
     json.member("shutdown_timeout_s", in_seconds(plan.shutdown_timeout));
     if (plan.shutdown_spread) json.member("shutdown_spread_s", in_seconds(*plan.shutdown_spread));
     json.member("shutdown_closes_per_second", plan.shutdown_closes_per_second);
-    if (plan.shutdown_retry_after) json.member("shutdown_retry_after_s", in_seconds(*plan.shutdown_retry_after));
+    if (plan.shutdown_retry_after)
+      json.member("shutdown_retry_after_s", in_seconds(*plan.shutdown_retry_after));
     json.member("upgrade_timeout_s", in_seconds(plan.upgrade_timeout));
     json.list("hosts", plan.browsers.hosts).list("origins", plan.browsers.origins);
     json.member("access_control", plan.access != nullptr);

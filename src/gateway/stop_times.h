@@ -17,7 +17,7 @@ inline constexpr std::chrono::seconds kComebackMax{30};
 struct StopTimes {
   Duration deadline{};
   Duration spread{};
-  bool is_replaced = false;  // another process has taken over, and accepts connections
+  bool is_replaced = false;                      // another process has taken over, and accepts connections
   std::chrono::seconds comeback = kComebackMin;  // comeback_after()
 };
 
