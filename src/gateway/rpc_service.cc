@@ -235,7 +235,7 @@ void RpcService::continue_session(session::Session& session) {
 void RpcService::continue_session_later(session::Session& session, const SessionDigest& token) {
   auto& data = session.data<RpcConnection>();
   data.subscriber_.await_session(true);
-  session.pause();
+  service_.hold(data.connection_, true);
   open_session_later(
       token, data.connection_.caller().principal, session.peer(),
       [this, id = session.id()](std::expected<eth::ResumeLease, SharedSessions::Refused> lease) {
@@ -248,7 +248,7 @@ void RpcService::continue_session_later(session::Session& session, const Session
         }
         waiting.continue_session(*std::move(lease));
         waiting.client_session_->on_open(*found);
-        found->resume();
+        service_.hold(waiting.connection_, false);
       });
 }
 

@@ -73,6 +73,7 @@ class Connection {
   std::vector<ByteHold> unsent_;      // for answers in its outbox
   std::deque<Reply> waiting_;         // answers, until the client reads
   std::uint32_t in_flight_ = 0;       // calls
+  bool is_held_ = false;              // Service::hold()
   std::uint32_t in_slices_ = 0;       // long messages, and long answers, that are not done
   bool rests_ = false;                // nothing is read from it: much of what it sent was refused
   std::uint32_t notifications_behind_ = 0;

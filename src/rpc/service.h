@@ -74,6 +74,8 @@ class Service {
   // Answers a message with this refusal, unread.
   void refuse_message(Connection& connection, std::string_view text, const Refusal& refusal);
   void on_drained(Connection& connection);
+  // While it is held, its further messages are not read.
+  void hold(Connection& connection, bool holds);
   void on_close(Connection& connection);
 
   const Limits& limits() const { return limits_; }

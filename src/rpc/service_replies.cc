@@ -111,12 +111,17 @@ void Service::send_waiting(Connection& connection) {
 
 void Service::update_reading(Connection& connection) const {
   const bool has_room = connection.in_flight_ < limits_.requests_in_flight_max;
-  const bool is_busy = connection.in_slices_ > 0 || connection.rests_;
+  const bool is_busy = connection.in_slices_ > 0 || connection.rests_ || connection.is_held_;
   if (has_room && !is_busy && connection.waiting_.empty()) {
     connection.session().resume();
   } else {
     connection.session().pause();
   }
+}
+
+void Service::hold(Connection& connection, bool holds) {
+  connection.is_held_ = holds;
+  update_reading(connection);
 }
 
 void Service::on_drained(Connection& connection) {
