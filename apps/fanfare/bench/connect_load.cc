@@ -26,8 +26,6 @@
 namespace fanfare::app {
 namespace {
 
-using std::chrono::seconds;
-
 // The server's ends of closed connections stay in TIME_WAIT for a minute. With several addresses of this host a port does
 // not come back while one of them is left from its last use.
 constexpr std::size_t kHandshakesPerAddress = 4000;
@@ -80,14 +78,14 @@ class ConnectRun {
  private:
   void turn_until(Instant start, const ShowProgress& progress) {
     const Instant end = start + load_.duration;
-    Instant tick = start + seconds(1);
+    Instant tick = start + std::chrono::seconds(1);
     for (Instant now = start; now < end && result_.lost < kFailuresMax; now = clock_.now()) {
       if (now >= tick) {
         progress({.elapsed = now - start,
                   .messages = result_.messages,
                   .latency = result_.latency,
                   .unit = kUnit});
-        tick += seconds(1);
+        tick += std::chrono::seconds(1);
       }
       turn(std::min(end, tick) - now);
     }
@@ -95,7 +93,7 @@ class ConnectRun {
 
   void turn(Duration wait) {
     if (!again_.empty()) wait = Duration::zero();
-    const auto whole = std::chrono::duration_cast<seconds>(wait);
+    const auto whole = std::chrono::duration_cast<std::chrono::seconds>(wait);
     const timespec time{.tv_sec = whole.count(), .tv_nsec = (wait - whole).count()};
     const int count =
         ::epoll_pwait2(epoll_.get(), events_.data(), static_cast<int>(events_.size()), &time, nullptr);
