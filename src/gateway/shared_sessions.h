@@ -66,7 +66,7 @@ class SharedSessions final : public relay::RecordUser {
   // `instance` is unique. The broker outlives this, and has stopped before its end.
   SharedSessions(relay::RecordBroker& broker, std::uint64_t instance, const SharedSessionLimits& limits,
                  Clock& clock);
-  ~SharedSessions();
+  ~SharedSessions() override;
 
   enum class Refusal : std::uint8_t {
     limit,       // the store's, in `limit`

@@ -19,13 +19,15 @@ namespace fanfare::relay {
 
 class RecordUser {
  public:
+  RecordUser() = default;
+  RecordUser(const RecordUser&) = delete;
+  RecordUser& operator=(const RecordUser&) = delete;
+  virtual ~RecordUser() = default;
+
   // Another instance asks this one.
   virtual std::string on_asked(std::string_view question) = 0;
   // Several times a second, and soon after post().
   virtual void on_tick(Instant now) = 0;
-
- protected:
-  ~RecordUser() = default;
 };
 
 class RecordBroker {
