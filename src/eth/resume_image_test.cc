@@ -165,7 +165,7 @@ TEST(ResumeImage, AStaleOneStaysStaleUntilWhatCoversItIsConfirmed) {
   ResumeRecord::Owner owner = other.take();
   auto claim = *other.claim(owner, hash_of_topic("logs"), {});
   EXPECT_TRUE(claim.point->is_stale);
-  // A confirmation of what came before the replay is none.
+  // A pong for what was sent before the replay does not confirm the replay.
   other.note(owner, claim.slot, mark_of(cursor(6)), false);
   other.ping(owner);
   other.settle(owner, claim.slot, {}, true);

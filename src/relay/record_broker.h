@@ -3,7 +3,7 @@
 // writer knows. And questions from one instance to another.
 //
 // The broker has a thread of its own. It calls everything that is passed here, and all functions are for it alone unless stated
-// otherwise. What waits for an answer is destroyed uncalled at the stop.
+// otherwise. At the stop, callbacks that still wait for an answer are destroyed without a call.
 
 #include <cstddef>
 #include <cstdint>
@@ -53,7 +53,7 @@ class RecordBroker {
   virtual bool is_up() const = 0;
   // `key`: as a part of a subject, A-Z a-z 0-9.
   virtual void get(const std::string& key, Got done) = 0;
-  // `after`: the revision that it replaces; zero: there is none.
+  // `after`: the revision that the new record replaces; zero: the key has no record yet.
   virtual void put(const std::string& key, std::string value, std::uint64_t after, Done done) = 0;
   // Empty: that instance is gone, or it has not answered within a second.
   virtual void ask(std::uint64_t instance, std::string question, Answered done) = 0;

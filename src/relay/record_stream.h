@@ -11,7 +11,7 @@ namespace fanfare::relay {
 
 struct RecordOptions;
 
-// Creates it, if there is none. One that is there keeps its limits. The error is for people.
+// Creates the stream if it does not exist. An existing stream keeps its limits. The error is for people.
 std::expected<void, std::string> open_record_stream(Link& link, const NatsOptions& options,
                                                     const std::string& stream, const RecordOptions& records);
 
