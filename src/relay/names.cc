@@ -10,6 +10,8 @@
 namespace fanfare::relay {
 namespace {
 
+constexpr int kNoMajority = 10008;  // the broker's err_code
+
 bool is_plain(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
 }
@@ -96,6 +98,13 @@ std::optional<Acknowledgement> acknowledgement_of(std::string_view json) {
   const auto value = sequence ? jsonrpc::uint_value(*sequence) : std::nullopt;
   if (!value || *value == 0) return std::nullopt;
   return Acknowledgement{.sequence = *value};
+}
+
+bool says_it_stores(std::string_view json) {
+  if (const auto answer = acknowledgement_of(json)) return answer->error != kNoMajority;
+  const auto cluster = jsonrpc::member(json, "cluster");
+  if (!cluster) return true;
+  return !jsonrpc::string_copy(jsonrpc::member(*cluster, "leader").value_or("")).value_or("").empty();
 }
 
 std::string without_secret(std::string_view url) {

@@ -47,6 +47,10 @@ struct Acknowledgement {
 // Empty: it is none.
 std::optional<Acknowledgement> acknowledgement_of(std::string_view json);
 
+// The broker's answer to a question about a stream's state: whether something can be stored there. A broker that has the stream and
+// no leader for it answers with what it has.
+bool says_it_stores(std::string_view json);
+
 // A server's URL without user, password or token, for the log.
 std::string without_secret(std::string_view url);
 

@@ -57,6 +57,20 @@ TEST(RelayNames, AcknowledgementsAreReadOrRefused) {
   }
 }
 
+TEST(RelayNames, AStreamWithoutALeaderStoresNothing) {
+  for (const char* stores :
+       {R"({"config":{},"state":{}})", R"({"config":{},"cluster":{"name":"c","leader":"s1","replicas":[]}})",
+        R"({"error":{"code":404,"err_code":10059,"description":"stream not found"}})"}) {
+    EXPECT_TRUE(says_it_stores(stores)) << stores;
+  }
+  for (
+      const char* does_not :
+      {R"({"config":{},"cluster":{"name":"c","replicas":[]}})", R"({"cluster":{"leader":""}})",
+       R"({"error":{"code":503,"err_code":10008,"description":"JetStream system temporarily unavailable"}})"}) {
+    EXPECT_FALSE(says_it_stores(does_not)) << does_not;
+  }
+}
+
 TEST(RelayNames, NoSecretOfAUrlIsLogged) {
   EXPECT_EQ(without_secret("nats://user:pa@ss@host:4222"), "nats://host:4222");
   EXPECT_EQ(without_secret("token@host:4222"), "host:4222");

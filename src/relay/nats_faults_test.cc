@@ -259,7 +259,7 @@ TEST(NatsFaults, AnEventThatIsTooBigIsNamedInTheLogOnce) {
     for (int i = 0; i < 3; ++i) a.publish("t", std::string(4000, 'x'));
     a.publish("t", std::string(3584, 'x'));
     EXPECT_TRUE(eventually([&] { return a.receipts.all().size() == 4; }));
-    EXPECT_TRUE(a.sink.has("t", 1));
+    EXPECT_TRUE(eventually([&] { return a.sink.has("t", 1); }));
     EXPECT_EQ(a.relay->counters().given_up, 3U);
   }
   const std::string log = testing::internal::GetCapturedStderr();

@@ -15,6 +15,8 @@ namespace {
 
 constexpr std::string_view kInfo = "a.info";
 constexpr std::string_view kInfoSubject = "$JS.API.INFO";
+constexpr std::string_view kStreamState = "a.state";
+constexpr std::string_view kStreamInfoSubject = "$JS.API.STREAM.INFO.";
 // The broker's err_code.
 constexpr int kNotEnabledForAccount = 10039;
 constexpr int kNotEnabled = 10076;
@@ -27,7 +29,12 @@ NatsRelay::NatsRelay(NatsOptions options)
                   .options = options_,
                   .counters = counters_,
                   .log = log_,
-                  .feed_of = [this](std::string_view topic) { return feed_of(topic); }}) {}
+                  .feed_of = [this](std::string_view topic) { return feed_of(topic); }}),
+      majority_(static_cast<std::uint32_t>(options_.replicas), saturating_duration(options_.heartbeat),
+                [this](const std::string& stream) {
+                  link_.publish(joined({kStreamInfoSubject, stream}), joined({link_.inbox(), kStreamState}),
+                                {}, {});
+                }) {}
 
 NatsRelay::~NatsRelay() {
   if (thread_.joinable()) NatsRelay::stop();
@@ -199,6 +206,7 @@ void NatsRelay::handle(Connection task) {
   is_connected_ = task.is_up;
   publisher_.connection_changed(is_connected_);
   past_reads_.forget_asked();
+  majority_.restart();
   for (const auto& [topic, feed] : feeds_) feed->restart();
   if (is_connected_) note_connected();
   tick();
@@ -218,6 +226,11 @@ void NatsRelay::handle_info(const Incoming& message) {
     handle(LinkProblem{.kind = LinkProblem::Kind::no_jet_stream,
                        .words = is_off ? answer->description : "no JetStream"});
   }
+}
+
+void NatsRelay::handle_stream_state(const Incoming& message) {
+  majority_.answered(message.status != kNoResponders && says_it_stores(as_text(message.payload.view())));
+  note_health();
 }
 
 void NatsRelay::handle(const LinkProblem& problem) {
@@ -243,6 +256,7 @@ void NatsRelay::handle(OutgoingEvent event) {
 void NatsRelay::handle(const Incoming& message) {
   if (message.to.empty()) return handle_delivery(message);
   if (message.to == kInfo) return handle_info(message);
+  if (message.to == kStreamState) return handle_stream_state(message);
   if (message.to.starts_with(Publisher::kAnswer)) {
     std::uint64_t number = 0;
     std::from_chars(message.to.data() + Publisher::kAnswer.size(), message.to.data() + message.to.size(),
@@ -271,6 +285,7 @@ void NatsRelay::tick() {
   const Instant now = system_clock().now();
   tick_link(now);
   tick_topics(now);
+  if (is_connected_) majority_.tick(now, [this](std::string_view stream) { return stream_after(stream); });
   note_health();
   publisher_.tick(now);
   past_reads_.tick(now);
@@ -289,9 +304,15 @@ void NatsRelay::tick_topics(Instant now) {
   }
 }
 
-// Up: the broker delivers every topic, and what was missed has been delivered.
+std::string NatsRelay::stream_after(std::string_view stream) const {
+  if (by_stream_.empty()) return {};
+  const auto next = by_stream_.upper_bound(stream);
+  return next == by_stream_.end() ? by_stream_.begin()->first : next->first;
+}
+
+// Up: the broker stores and delivers every topic, and what was missed has been delivered.
 void NatsRelay::note_health() {
-  bool is_up = is_connected_ && refusal_.empty();
+  bool is_up = is_connected_ && refusal_.empty() && !majority_.is_lost();
   for (const auto& [topic, feed] : feeds_)
     is_up = is_up && (counters_.is_up ? feed->is_ready() : feed->is_current());
   if (counters_.is_up.exchange(is_up) == is_up) return;
@@ -300,7 +321,7 @@ void NatsRelay::note_health() {
     return sink_->on_back();
   }
   counters_.times_down.fetch_add(1, std::memory_order_relaxed);
-  log::warn("relay_down", {{"connected", is_connected_}});
+  log::warn("relay_down", {{"connected", is_connected_}, {"majority_lost", majority_.is_lost()}});
   sink_->on_down();
 }
 

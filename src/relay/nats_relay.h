@@ -30,6 +30,7 @@
 #include "relay/counters.h"
 #include "relay/direct_get.h"
 #include "relay/link.h"
+#include "relay/majority_watch.h"
 #include "relay/outgoing.h"
 #include "relay/past_reads.h"
 #include "relay/publisher.h"
@@ -114,9 +115,11 @@ class NatsRelay : public pubsub::Relay {
   void handle_delivery(const Incoming& message);
   void note_connected();
   void handle_info(const Incoming& message);
+  void handle_stream_state(const Incoming& message);
   void tick();
   void tick_link(Instant now);
   void tick_topics(Instant now);
+  std::string stream_after(std::string_view stream) const;
   void note_health();
   TopicFeed* feed_of(std::string_view topic);
   // Makes it, if there is none. Null: the topic's name is too long.
@@ -147,6 +150,7 @@ class NatsRelay : public pubsub::Relay {
   PastReads past_reads_{direct_get_.broker()};
   bool is_connected_ = false;
   std::string refusal_;  // of set_refusal()
+  MajorityWatch majority_;
   ConnectPlan connects_{saturating_duration(options_.reconnect_wait)};
   std::thread thread_;
 };
