@@ -203,8 +203,9 @@ MutableBytes Loop::room_to_decrypt() {
 void Loop::delivered_end(Stream& stream) {
   if (stream.has(Stream::kClosed) || stream.has(Stream::kEnded)) return;
   stream.set(Stream::kEnded);
-  update_reading(stream);
   stream.handler_->on_end();
+  // Most handlers close it: then the system need not be told.
+  update_reading(stream);
 }
 
 void Loop::end_is_unread(Stream& stream) {
