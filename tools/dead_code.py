@@ -237,12 +237,14 @@ def unused_enumerators(sources):
     used = set(re.findall(r"(?=\b(\w+::\w+)\b)", uses))
     plain = collections.Counter(TOKEN.findall(uses))
     opened = set(re.findall(r"\busing\s+enum\s+(?:\w+::)*(\w+)", everything))
+    # Values that come from numbers, or are walked through.
+    opened.update(re.findall(r"\bstatic_cast<(?:\w+::)*(\w+)>", everything))
+    opened.update(re.findall(r"\bEnumMap<\s*(?:\w+::)*(\w+)\b", everything))
     for name, source in sources.items():
         if name.split("/")[0] not in OWN:
             continue
         for scoped, enum, body in ENUM.findall(source.clean):
-            # Values that come from numbers, or are walked through.
-            if enum in opened or re.search(rf"\bstatic_cast<(?:\w+::)*{enum}>|\bEnumMap<\s*(?:\w+::)*{enum}\b", everything):
+            if enum in opened:
                 continue
             for item in body.split(","):
                 match = re.match(r"\s*(\w+)", item)
@@ -271,7 +273,8 @@ def check(root, build):
     missing = [path for _, path, only_tests in objects if not only_tests and not path.is_file()]
     if missing:
         raise SystemExit(f"dead code: {missing[0]} is not built; build {build} first")
-    symbols = read_symbols([path for _, path, only_tests in objects if not only_tests])
+    # Files that are compiled as one share an object.
+    symbols = read_symbols(sorted({path for _, path, only_tests in objects if not only_tests}))
     found = [*unused_functions(sources, symbols, objects, public, overridden), *unused_names(sources, public),
              *undefined_declarations(sources, public), *unused_enumerators(sources)]
     exceptions = read_exceptions(root)
