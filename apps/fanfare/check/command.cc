@@ -8,18 +8,18 @@
 #include "gateway/config_yaml.h"
 #include "gateway/defend/system_limits.h"
 #include "gateway/places.h"
-#include "serve/page.h"
 
 namespace fanfare::app {
 
 int run_check(const std::string& file, const gateway::EnvironmentLookup& environment, std::ostream& out,
-              std::ostream& complaints, bool system, const std::optional<std::string>& own_page) {
+              std::ostream& complaints, bool system, const std::optional<std::string>& own_page,
+              const PageFlags& flags) {
   const auto config = gateway::load_config(file, environment);
   if (!config) {
     complaints << config.error().messages() << "\n";
     return 2;
   }
-  const auto with_page = plan_with_page(*config, file, own_page);
+  const auto with_page = plan_with_page(*config, file, own_page, flags);
   if (!with_page) {
     complaints << file << ": " << with_page.error() << "\n";
     return 2;
@@ -30,7 +30,7 @@ int run_check(const std::string& file, const gateway::EnvironmentLookup& environ
     complaints << file << (problem.is_warning ? ": warning: " : ": ") << problem.text << "\n";
   }
   if (!std::ranges::all_of(places, &gateway::PlaceProblem::is_warning)) return 2;
-  out << file << " is good\n" << gateway::summary_of(plan, config->web);
+  out << file << " is good\n" << gateway::summary_of(plan, page_wanted(config->web, flags));
   if (!system) return 0;
   const auto limits = gateway::system_limits(gateway::needs_of(plan), gateway::descriptor_limit_max());
   out << "limits of this system:\n" << gateway::describe(limits);
