@@ -115,11 +115,12 @@ run_ctest_without_aslr() {
 }
 
 fast_checks() {
+  begin_beside tools-test python3 -m unittest discover -s tools -p '*_test.py'
   check "floors" floors python3 tools/floor_check.py || true
   check "style" style python3 tools/style_check.py || true
   check "format" format bash tools/dev/fmt.sh --check || true
-  suite "checks of the checks" tools-test count_unittest python3 -m unittest discover -s tools -p '*_test.py'
   if [[ -f tools/rfc.py ]]; then check "rfc: every clause has a test" rfc python3 tools/rfc.py || true; fi
+  suite "checks of the checks" tools-test count_unittest end_beside tools-test
 }
 
 unit_tests_asan() {
