@@ -259,6 +259,18 @@ TEST_F(SharedStreamTest, WhoeverSubscribesWhileTheBrokerIsAwayIsAnsweredAndGetsT
   const std::string late = waits.take();
   EXPECT_NE(late.find("\"missed\""), std::string::npos) << late;
   EXPECT_EQ(data_of(late), R"({"n":1} {"n":2} {"n":3} )");
+  // Whoever asked for positions learns the one it is at before anything follows.
+  Side d(broker, spec, true);
+  d.relay.set_connected(false);
+  const std::string without = d.say(R"({"type":"subscribe","stream":"s","position":true,"id":7})");
+  EXPECT_EQ(without.find("position"), std::string::npos) << without;
+  d.relay.set_connected(true);
+  d.settle();
+  const std::string then = d.client.take();
+  const std::size_t position =
+      then.find(R"({"type":"subscribed","stream":"s","position":{"epoch":5,"offset":2}})");
+  EXPECT_LT(position, then.find(R"({"type":"s")")) << then;
+  EXPECT_EQ(data_of(then), R"({"n":3} )") << then;
   // And it can unsubscribe while it waits.
   Side c(broker, spec, true);
   c.say(R"({"type":"subscribe","stream":"s"})");

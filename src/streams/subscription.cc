@@ -115,6 +115,9 @@ void Subscription::on_current() {
     answer(*asked);
   } else if (now.missing) {
     on_missed(*now.missing);
+  } else if (now.position && !asked->answer.position) {
+    // Without the epoch it could not ask for what follows on its next connection.
+    client_.port_.send(subscribed_message(stream().name(), {.position = now.position}));
   }
 }
 

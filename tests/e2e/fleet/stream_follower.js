@@ -40,7 +40,8 @@ export class StreamFollower extends Follower {
     } else if (recovered && (position.epoch !== state.position.epoch || position.offset !== state.position.offset)) {
       this.ledger.fault(`${stream} recovered at ${JSON.stringify(position)} for ${JSON.stringify(state.position)}`);
     }
-    state.position = position;
+    // None while the broker is away: the next `subscribed` has it.
+    state.position = position ?? null;
     state.answered = true;
     if ([...this.streams.values()].every(({ answered }) => answered)) this.ready();
   }

@@ -114,6 +114,8 @@ export class WireStream {
   }
 
   subscribed(answer: SubscribedAnswer): void {
+    // The broker of a relayed stream was away when the server answered.
+    if (this.phase === "live" && !this.position && answer.position) this.position = answer.position;
     if (this.phase !== "asked") return;
     this.phase = "live";
     this.conflicts = 0;

@@ -17,6 +17,33 @@ test("a lost connection: every message, once, in order", async () => {
   expect(requests("subscribe")[1]).toMatchObject({ since: { epoch: core.epoch, offset: 3 }, delta: "merge" });
 });
 
+test("a position that the server could not say at first: the next connection goes on from there", async () => {
+  record("b");
+  await settle();
+  const socket = FakeSocket.last;
+  const hear = socket.hear.bind(socket);
+  const late: object[] = [];
+  // The broker of the stream is away.
+  socket.hear = (text) => {
+    const { position, id, ...rest } = JSON.parse(String(text));
+    if (!position) return hear(text);
+    late.push({ ...rest, position });
+    hear({ ...rest, id });
+  };
+  const log = record();
+  await settle();
+  socket.hear = hear;
+  for (const message of late) hear(message);
+  publish(1, 2);
+  FakeSocket.last.end();
+  publish(3, 4);
+  await settle(1_000);
+  expect(late.length).toBe(1);
+  expect(log.numbers).toEqual([1, 2, 3, 4]);
+  expect(log.gaps).toEqual([]);
+  expect(log.answers).toEqual([undefined, true]);
+});
+
 test("what the server no longer has is a gap with its exact range, and the rest follows", async () => {
   serve({ history: 3 });
   start();
