@@ -24,7 +24,8 @@ const token = () => randomBytes(16).toString("hex");
 function start(t, proxy, names) {
   return names.map(([library, hasSession]) => {
     const held = new Held();
-    const url = hasSession ? `${proxy.url}?session=${token()}` : proxy.url;
+    // viem gives all clients of one URL one connection.
+    const url = `${proxy.url}?${hasSession ? "session" : "client"}=${token()}`;
     const stop = LIBRARIES[library](url, held);
     atEnd(t, stop);
     return { name: `${library} ${hasSession ? "with" : "without"} a session`, hasSession, held };
