@@ -35,6 +35,8 @@ inline constexpr std::size_t kSharedEntriesPerTick = 256;
 // Signs of life of an instance that has users, and how long others wait for one.
 inline constexpr Duration kAliveInterval = std::chrono::seconds(1);
 inline constexpr Duration kAliveWait = std::chrono::seconds(3);
+// An instance that does not hear its own signs for so long hears nobody.
+inline constexpr Duration kDeafAfter = std::chrono::milliseconds(1500);
 // An instance without a state leaves the beginning of an epoch to others for so long.
 inline constexpr Duration kBlankWait = std::chrono::seconds(1);
 // What the broker did not take, or does not have yet, is tried again.
@@ -194,6 +196,7 @@ class SharedRoom final : private SharedLogReader {
   std::optional<Instant> stored_at_;  // for others
   Instant alive_at_{};
   Instant looked_at_{};
+  bool has_others_users_ = false;
   Instant due_ = Instant::max();
 };
 

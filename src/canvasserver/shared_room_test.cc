@@ -369,6 +369,33 @@ TEST_F(SharedRoomTest, UsersOfAnInstanceOfWhichNothingIsHeardLeaveAndReturnIfItW
   EXPECT_THAT(a.closed + b.closed, 0);
 }
 
+// The connection does not end when the broker is stopped.
+TEST_F(SharedRoomTest, WhileTheBrokerHangsNobodyIsTakenForGone) {
+  TestInstance& a = begin();
+  TestInstance& b = begin();
+  TestInstance& without_users = begin();
+  run_until([&] { return all_ready(); });
+  join(a, "s:anna");
+  join(b, "s:ben");
+  pass(std::chrono::seconds(5));
+  const auto hang = [&](bool hangs) {
+    for (const auto& one : instances_) one->log().is_deaf = hangs;
+  };
+  hang(true);
+  pass(std::chrono::seconds(8));
+  hang(false);
+  pass(std::chrono::seconds(8));
+  for (const auto& one : instances_) EXPECT_EQ(one->shared().counters().gone, 0U);
+  EXPECT_EQ(without_users.room().presence().count(), 2U);
+  // Who has no users notices when one is really gone.
+  a.log().is_deaf = b.log().is_deaf = true;
+  std::erase(broker_.logs, &a.log());
+  std::erase(broker_.logs, &b.log());
+  for (Duration passed{}; passed < std::chrono::seconds(5); passed += milliseconds(20))
+    without_users.step(now_ += milliseconds(20));
+  EXPECT_EQ(without_users.room().presence().count(), 0U);
+}
+
 // Puts so many entries into the log that a snapshot is due.
 TEST_F(SharedRoomTest, ANewInstanceBeginsWithASnapshotWhenTheLogHasForgotten) {
   TestInstance& a = begin();

@@ -52,7 +52,7 @@ void SharedRoom::poll(Instant now, std::int64_t wall_ms) {
   if (!is_based_) return propose(now);
   send_parts();
   send(now, wall_ms);
-  if (users_.count() > 0 && now - alive_at_ >= kAliveInterval) {
+  if ((users_.count() > 0 || has_others_users_) && now - alive_at_ >= kAliveInterval) {
     alive_at_ = now;
     log_->tell(told_by(instance_, Told::alive));
   }
@@ -61,11 +61,17 @@ void SharedRoom::poll(Instant now, std::int64_t wall_ms) {
 
 void SharedRoom::look_after_others(Instant now) {
   if (!is_current_ || now - looked_at_ < kLookInterval) return;
-  // A process that was stopped has not heard what was said meanwhile.
-  if (now - looked_at_ > kAliveInterval) heard_.clear();
+  // A process that was stopped, or whose broker was, has not heard what was said meanwhile.
+  const auto own = heard_.find(instance_);
+  const bool is_deaf =
+      now - looked_at_ > kAliveInterval || own == heard_.end() || now - own->second > kDeafAfter;
+  if (is_deaf) std::erase_if(heard_, [&](const auto& one) { return one.first != instance_; });
   looked_at_ = now;
+  has_others_users_ = false;
   copy_->for_each_with_users([&](canvas::InstanceId other) {
     if (other == instance_) return;
+    has_others_users_ = true;
+    if (is_deaf) return;
     const auto [heard, is_new] = heard_.try_emplace(other, now);
     if (is_new || now - heard->second < kAliveWait) return;
     heard->second = now;  // and again later, if it was alive after all
