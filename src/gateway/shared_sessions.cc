@@ -110,6 +110,14 @@ void SharedSessions::on_tick(Instant now) {
   note_idle();
 }
 
+// Whoever has a session is the only one who can say what was in it.
+void SharedSessions::on_forgotten() {
+  for (auto& [key, entry] : entries_) {
+    entry.is_changed = true;
+    schedule(key, entry, clock_.now());
+  }
+}
+
 void SharedSessions::take_changes() {
   std::vector<Change> changes;
   {

@@ -93,6 +93,7 @@ class SharedSessions final : public relay::RecordUser {
   const SharedSessionCounters& counters() const { return counters_; }
 
   std::string on_asked(std::string_view question) override;
+  void on_forgotten() override;
   void on_tick(Instant now) override;
 
  private:

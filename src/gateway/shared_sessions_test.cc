@@ -287,6 +287,35 @@ TEST(SharedSessions, AnOpenSessionIsWrittenAgainBeforeTheBrokerForgetsIt) {
   EXPECT_EQ(client.taken, 0);
 }
 
+TEST(SharedSessions, WhatTheBrokerHasForgottenIsWrittenAgain) {
+  SharedWorld world;
+  SharedClient first(world.one.open());
+  first.note(5);
+  first.confirm();
+  {
+    std::optional<SharedInstance::Result> left;
+    world.one.shared.open(world.one.store, {.key = {2}, .counts_for = "ben", .identity = nullptr},
+                          [&](SharedInstance::Result got) { left.emplace(std::move(got)); });
+    world.one.run();
+    SharedClient second(*std::move(left));
+    second.note(6);
+  }
+  world.clock.advance(seconds(2));
+  world.one.run();
+  ASSERT_EQ(world.broker.records.size(), 2U);
+  const auto before = world.broker.records;
+  world.broker.records.clear();
+  world.broker.last = 0;
+  world.one.shared.on_forgotten();
+  world.one.run();  // it learns that there is none
+  world.one.run();
+  ASSERT_EQ(world.broker.records.size(), 2U);
+  for (const auto& [key, stored] : world.broker.records) EXPECT_EQ(stored.value, before.at(key).value);
+  // Only one that lost everything is new elsewhere.
+  world.broker.hanging.insert(1);
+  EXPECT_EQ(SharedClient(world.two.open()).from(), 5U);
+}
+
 TEST(SharedSessions, WithoutTheBrokerOnlyWhatIsHereContinues) {
   SharedWorld world;
   auto first = std::make_unique<SharedClient>(world.one.open());

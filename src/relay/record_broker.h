@@ -26,6 +26,8 @@ class RecordUser {
 
   // Another instance asks this one.
   virtual std::string on_asked(std::string_view question) = 0;
+  // The broker may have lost records that it had stored.
+  virtual void on_forgotten() = 0;
   // Several times a second, and soon after post().
   virtual void on_tick(Instant now) = 0;
 };

@@ -18,8 +18,9 @@ constexpr std::int64_t kDuplicateWindowMs = 1000;  // not used: records have no 
 
 }  // namespace
 
-std::expected<void, std::string> open_record_stream(Link& link, const NatsOptions& options,
-                                                    const std::string& stream, const RecordOptions& records) {
+std::expected<RecordStream, std::string> open_record_stream(Link& link, const NatsOptions& options,
+                                                            const std::string& stream,
+                                                            const RecordOptions& records) {
   const auto session = link.parts().session();
   if (session == nullptr) return std::unexpected(std::string("no connection"));
   jsStreamInfo* raw_info = nullptr;
@@ -48,7 +49,7 @@ std::expected<void, std::string> open_record_stream(Link& link, const NatsOption
       status = js_GetStreamInfo(&raw_info, session->context, stream.c_str(), nullptr, &code);
   }
   const StreamInfoHandle info(raw_info);
-  if (status == NATS_OK) return {};
+  if (status == NATS_OK) return RecordStream{.created = raw_info->Created, .last = raw_info->State.LastSeq};
   return std::unexpected(joined({"the stream ", stream, ": ", words_for(status)}));
 }
 

@@ -155,7 +155,13 @@ void Records::open_stream(Instant now) {
     return lose_stream(now);
   }
   open_at_ = Instant::max();
+  const bool has_forgotten = created_ && (*created_ != opened->created || opened->last < highest_);
+  created_ = opened->created;
+  highest_ = opened->last;
   set_up(asked_ != nullptr);
+  if (!has_forgotten) return;
+  log::warn("records_forgotten", {{"stream", stream_}});
+  user_->on_forgotten();
 }
 
 void Records::lose_stream(Instant now) {
@@ -228,7 +234,11 @@ void Records::handle(const Incoming& message) {
 
 void Records::answered(Waiting waiting, const Incoming& message) {
   if (auto* const got = std::get_if<Got>(&waiting.done)) return (*got)(stored_in(message));
-  if (auto* const done = std::get_if<Done>(&waiting.done)) return (*done)(revision_in(message));
+  if (auto* const done = std::get_if<Done>(&waiting.done)) {
+    const auto revision = revision_in(message);
+    highest_ = std::max(highest_, revision.value_or(0));
+    return (*done)(revision);
+  }
   const bool is_gone = message.status != 0;
   std::get<Answered>(waiting.done)(is_gone ? std::nullopt
                                            : std::optional(std::string(as_text(message.payload.view()))));

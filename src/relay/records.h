@@ -15,6 +15,7 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -115,6 +116,8 @@ class Records final : public RecordBroker {
   std::uint64_t last_request_ = 0;
   bool is_connected_ = false;
   Instant open_at_ = Instant::max();
+  std::optional<std::int64_t> created_;  // the stream that was opened last
+  std::uint64_t highest_ = 0;            // revision of it
   std::thread thread_;
 };
 

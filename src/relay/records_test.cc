@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -35,7 +36,10 @@ class RecordInstance final : public RecordUser {
     hangs_.wait(true);
     return "answer to " + std::string(question);
   }
+  void on_forgotten() override { ++forgotten; }
   void on_tick(Instant /*now*/) override {}
+
+  std::atomic<int> forgotten = 0;
 
   bool is_up() const { return records_.is_up(); }
   void stop() { records_.stop(); }
@@ -144,6 +148,27 @@ TEST(Records, SurviveARestartOfTheBrokerWhichIsAwayMeanwhile) {
   EXPECT_EQ((*one.get("aa"))->value, "kept");
   EXPECT_TRUE(one.put("aa", "next", *first));
   EXPECT_EQ(one.ask(1, "q"), "answer to q");
+  EXPECT_EQ(one.forgotten, 0);
+}
+
+TEST(Records, AnInstanceLearnsThatTheBrokerCameBackWithAnOlderState) {
+  NatsServer server;
+  RecordInstance one(server, 1);
+  ASSERT_TRUE(eventually([&] { return one.is_up(); }));
+  const auto first = one.put("aa", "x", 0);
+  ASSERT_TRUE(first);
+  server.kill();
+  const auto older = server.folder() / "older";
+  std::filesystem::copy(server.data(), older, std::filesystem::copy_options::recursive);
+  server.start();
+  ASSERT_TRUE(eventually([&] { return one.is_up(); }));
+  ASSERT_TRUE(one.put("aa", "y", *first));
+  EXPECT_EQ(one.forgotten, 0);
+  server.kill();
+  std::filesystem::remove_all(server.data());
+  std::filesystem::rename(older, server.data());
+  server.start();
+  EXPECT_TRUE(eventually([&] { return one.forgotten == 1; }));
 }
 
 // In memory: the stream is gone after a restart.
@@ -157,6 +182,7 @@ TEST(Records, AStreamThatIsGoneIsCreatedAgain) {
   std::filesystem::remove_all(server.data());
   server.start();
   ASSERT_TRUE(eventually([&] { return one->is_up(); }));
+  EXPECT_TRUE(eventually([&] { return one->forgotten == 1; }));
   EXPECT_FALSE(*one->get("aa"));
   EXPECT_EQ(one->put("aa", "y", *first), std::unexpected(Failure::conflict));
   EXPECT_TRUE(one->put("aa", "y", 0));
