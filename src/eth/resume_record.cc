@@ -13,9 +13,9 @@ bool is_below(const Mark& one, const Mark& other) {
 
 // Where the client certainly is if it has received nothing since then: after a log was retracted, or before it was added.
 // Other positions come with no logs.
-std::optional<Mark> certain(const Mark& sent, bool retracts) {
-  if (retracts) return sent;
-  if (sent.logs_told == 0 || sent.logs_told == Position::kAll) return std::nullopt;
+std::optional<Mark> certain(const Mark& sent, ResumeRecord::Change change) {
+  if (change == ResumeRecord::Change::retracts) return sent;
+  if (change == ResumeRecord::Change::replaces || sent.logs_told == 0 || sent.logs_told == Position::kAll) return std::nullopt;
   Mark before = sent;
   --before.logs_told;
   return before;
@@ -25,7 +25,7 @@ std::optional<Mark> certain(const Mark& sent, bool retracts) {
 constexpr std::size_t kMarkBytes = 272;
 
 // Sets `lowest` to `to` if that is lower. An empty `lowest` counts as `base`.
-void lower(Mark& lowest, const Mark& base, const Mark& to) {
+void lower_to(Mark& lowest, const Mark& base, const Mark& to) {
   const Mark& now = lowest ? lowest : base;
   if (!now || !is_below(to, now)) return;
   auto position = parse_cursor(*to.cursor);
@@ -126,7 +126,7 @@ std::optional<ResumeRecord::Point> ResumeRecord::begin(Kept& one) {
   }
   one.lowest_pinged = {};
   one.latest = one.confirmed;
-  for (Turn& turn : one.turns) turn = {.at = turn.at, .is_held = true};
+  begin_turns(one);
   one.is_retracting = false;
   one.is_stale_held = one.is_stale;
   const auto from = one.confirmed ? parse_cursor(*one.confirmed.cursor) : std::nullopt;
@@ -139,6 +139,17 @@ std::optional<ResumeRecord::Point> ResumeRecord::begin(Kept& one) {
     if (auto position = parse_cursor(*turn.at.cursor)) point.may_have.push_back(*std::move(position));
   }
   return point;
+}
+
+// None is settled on this connection yet. Two that went down to the same position are one.
+void ResumeRecord::begin_turns(Kept& one) {
+  std::vector<Turn> turns;
+  for (Turn& turn : one.turns) {
+    const bool is_known =
+        std::ranges::any_of(turns, [&](const Turn& other) { return *other.at.cursor == *turn.at.cursor; });
+    if (!is_known) turns.push_back({.at = std::move(turn.at), .is_held = true});
+  }
+  one.turns = std::move(turns);
 }
 
 void ResumeRecord::forget(Owner owner, Slot slot) {
@@ -176,15 +187,19 @@ ResumeRecord::Kept* ResumeRecord::find(Owner owner, Slot slot) {
 
 // --- positions -------------------------------------------------------------------------------------
 
-bool ResumeRecord::note(Owner owner, Slot slot, const Mark& position, bool retracts) {
+bool ResumeRecord::note(Owner owner, Slot slot, const Mark& position, Change change) {
   const std::scoped_lock lock(mutex_);
   Kept* const one = find(owner, slot);
   if (one == nullptr) return false;
-  const bool turns = retracts && !one->is_retracting && one->latest != one->confirmed;
+  const bool retracts = change == Change::retracts;
+  const bool goes_back = change == Change::replaces && position.number <= one->latest.number;
+  const bool turns = ((retracts && !one->is_retracting) || goes_back) && one->latest != one->confirmed;
   one->has_turned = turns && add_turn(*one, one->latest);
-  if (const auto there = certain(position, retracts)) {
-    lower(one->lowest, one->confirmed, *there);
-    if (one->pinged) lower(one->lowest_pinged, one->pinged, *there);
+  one->lowest_before = one->lowest;
+  one->lowest_pinged_before = one->lowest_pinged;
+  if (const auto there = certain(position, change)) {
+    lower_to(one->lowest, one->confirmed, *there);
+    if (one->pinged) lower_to(one->lowest_pinged, one->pinged, *there);
   }
   one->is_retracting = retracts;
   one->before = std::exchange(one->latest, position);
@@ -200,6 +215,7 @@ bool ResumeRecord::add_turn(Kept& one, const Mark& at) {
       std::ranges::find_if(one.turns, [&](const Turn& turn) { return *turn.at.cursor == *at.cursor; });
   if (known != one.turns.end()) {
     known->is_pinged = false;  // the client may have it from what follows that ping
+    known->sent = known->pinged = {};
     std::rotate(known, known + 1, one.turns.end());
     return false;
   }
@@ -218,12 +234,30 @@ void ResumeRecord::take_back(Owner owner, Slot slot) {
   if (one == nullptr) return;
   if (!one->before) one->confirmed = {};  // it had no beginning yet
   one->latest = std::exchange(one->before, {});
+  one->lowest = std::exchange(one->lowest_before, {});
+  one->lowest_pinged = std::exchange(one->lowest_pinged_before, {});
   if (std::exchange(one->has_turned, false)) {
     one->turns.pop_back();
     one->is_retracting = false;
     give_back_memory();
   }
   note_change();
+}
+
+void ResumeRecord::lower(Owner owner, Slot slot, const std::vector<Lowered>& turns) {
+  const std::scoped_lock lock(mutex_);
+  Kept* const one = find(owner, slot);
+  if (one == nullptr) return;
+  std::vector<Turn*> moved;
+  for (const auto& [from, to] : turns) {
+    const std::string text = to_cursor(from);
+    for (Turn& turn : one->turns) {
+      const bool is_meant = turn.is_held && *turn.now().cursor == text && std::ranges::find(moved, &turn) == moved.end();
+      if (!is_meant) continue;
+      turn.sent = mark_of(to_cursor(to));
+      moved.push_back(&turn);
+    }
+  }
 }
 
 void ResumeRecord::settle(Owner owner, Slot slot, const std::vector<Position>& rest, bool covers_unknown) {
@@ -233,7 +267,7 @@ void ResumeRecord::settle(Owner owner, Slot slot, const std::vector<Position>& r
   if (covers_unknown) one->is_stale_held = false;
   for (Turn& turn : one->turns) {
     if (!turn.is_held) continue;
-    const auto position = parse_cursor(*turn.at.cursor);
+    const auto position = parse_cursor(*turn.now().cursor);
     turn.is_held = position && std::ranges::find(rest, *position) != rest.end();
   }
 }
@@ -253,7 +287,8 @@ bool ResumeRecord::ping(Owner owner) {
     bool has_turns = one.is_stale_pinged;
     for (Turn& turn : one.turns) {
       turn.is_pinged = !turn.is_held;
-      has_turns = has_turns || turn.is_pinged;
+      turn.pinged = turn.sent;
+      has_turns = has_turns || turn.is_pinged || turn.pinged;
     }
     if (one.latest == one.confirmed && !has_turns) continue;
     one.pinged = one.latest;
@@ -280,6 +315,11 @@ void ResumeRecord::confirm(Kept& one, const Mark& position) {
   one.confirmed = position;
   one.pinged = one.lowest = one.lowest_pinged = {};
   std::erase_if(one.turns, [](const Turn& turn) { return turn.is_pinged; });
+  for (Turn& turn : one.turns) {
+    if (!turn.pinged) continue;
+    if (turn.sent == turn.pinged) turn.sent = {};
+    turn.at = std::exchange(turn.pinged, {});
+  }
   if (std::exchange(one.is_stale_pinged, false)) one.is_stale = false;
   if (!one.turns.empty()) return;
   one.is_incomplete = false;
@@ -293,7 +333,10 @@ void ResumeRecord::confirm_all(Owner owner) {
     const bool has_gap = static_cast<bool>(one.after_gap);
     if (!one.is_claimed || !one.latest) continue;
     if (has_gap) one.latest = std::exchange(one.after_gap, {});
-    for (Turn& turn : one.turns) turn.is_pinged = has_gap || !turn.is_held;
+    for (Turn& turn : one.turns) {
+      turn.is_pinged = has_gap || !turn.is_held;
+      turn.pinged = turn.sent;
+    }
     one.is_stale_pinged = one.is_stale && (has_gap || !one.is_stale_held);
     confirm(one, one.latest);
     note_change();
@@ -303,8 +346,8 @@ void ResumeRecord::confirm_all(Owner owner) {
 
 // What the session counts for after something of it has gone. Slots stay for the next subscriptions.
 void ResumeRecord::give_back_memory() {
-  static_assert(2 * sizeof(Kept) + 7 * kMarkBytes <= kResumeSubscriptionBytes);
-  static_assert(2 * sizeof(Turn) + kMarkBytes <= kResumeTurnBytes);
+  static_assert(2 * sizeof(Kept) + 9 * kMarkBytes <= kResumeSubscriptionBytes);
+  static_assert(2 * sizeof(Turn) + 3 * kMarkBytes <= kResumeTurnBytes);
   std::size_t bytes = base_bytes_ + kept_.size() * kResumeSubscriptionBytes;
   for (const Kept& one : kept_) bytes += one.turns.size() * kResumeTurnBytes;
   memory_.shrink_to(bytes);

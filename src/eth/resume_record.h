@@ -9,6 +9,9 @@
 // A reorg may have gone back behind `confirmed` since then. The client has everything up to the lowest such position, and may
 // have everything up to `confirmed`.
 //
+// On the next connection, what the client may have on dead branches is retracted, block by block from the top. Each of these turns
+// goes down with that, and a confirmation covers it as far as it had gone down before the ping.
+//
 // A connection owns the session until another one takes it. Any thread.
 
 #include <array>
@@ -87,12 +90,23 @@ class ResumeRecord {
   // Whether a subscription with this id was made on an earlier connection, and not again on this one.
   bool remembers(Owner owner, const SubscriptionId& id) const;
 
+  // How a message changes what the client has.
+  enum class Change : std::uint8_t {
+    adds,
+    retracts,  // a reorg removes what was sent before
+    replaces,  // what the client had of this height and above is void: heads and receipts are not retracted
+  };
   // Call before something is sent after which the client is at `position`. The first call states where the
-  // subscription begins. `retracts`: a reorg removes what was sent before. False: another connection owns the session, and
-  // nothing may be sent.
-  bool note(Owner owner, Slot slot, const Mark& position, bool retracts);
+  // subscription begins. False: another connection owns the session, and nothing may be sent.
+  bool note(Owner owner, Slot slot, const Mark& position, Change change);
   // What was noted last for the slot could not be sent.
   void take_back(Owner owner, Slot slot);
+  // Something was sent after which the client has less of what it may have had beyond its point: up to `to` only. After note().
+  struct Lowered {
+    Position from;
+    Position to;
+  };
+  void lower(Owner owner, Slot slot, const std::vector<Lowered>& turns);
   // What the client may have had beyond its point, when the slot was claimed, is retracted or sent again, except up to these
   // positions: the next confirmation covers that. `covers_unknown`: also what nobody knows (Point::is_stale).
   void settle(Owner owner, Slot slot, const std::vector<Position>& rest, bool covers_unknown);
@@ -120,8 +134,12 @@ class ResumeRecord {
   // A position from which a reorg went back.
   struct Turn {
     Mark at;
+    Mark sent = {};    // to where what was sent on this connection lowers it. Null: it does not
+    Mark pinged = {};  // to where what came before the last ping does
     bool is_held = false;    // it is not settled: no confirmation covers it
     bool is_pinged = false;  // the confirmation of the last ping covers it
+
+    const Mark& now() const { return sent ? sent : at; }
   };
   struct Kept {
     std::uint64_t made = 0;  // when it was made first; 0: free
@@ -140,8 +158,11 @@ class ResumeRecord {
     // To where reorgs have gone back since `confirmed`, and since `pinged`. Null: not behind it.
     Mark lowest = {};
     Mark lowest_pinged = {};
-    Mark before = {};         // `latest` before the last note
-    bool has_turned = false;  // the last note has added a turn
+    // Before the last note:
+    Mark before = {};  // `latest`
+    Mark lowest_before = {};
+    Mark lowest_pinged_before = {};
+    bool has_turned = false;  // it has added a turn
     Mark after_gap = {};
     std::vector<Turn> turns = {};
   };
@@ -149,6 +170,7 @@ class ResumeRecord {
   Kept* find(Owner owner, Slot slot);
   std::optional<Slot> free_slot();
   std::optional<Point> begin(Kept& one);
+  static void begin_turns(Kept& one);
   bool add_turn(Kept& one, const Mark& at);
   static void confirm(Kept& one, const Mark& position);
   void give_back_memory();

@@ -11,6 +11,7 @@ namespace {
 
 using Slot = ResumeRecord::Slot;
 using Owner = ResumeRecord::Owner;
+using Change = ResumeRecord::Change;
 
 Position at(std::uint64_t number, std::uint8_t branch = 0) {
   Position position{.number = number, .hash = {}, .logs_told = Position::kAll, .ancestors = {}};
@@ -34,7 +35,7 @@ struct RecordWorld {
     return *record.claim(owner, hash_of_topic(topic), id(1));
   }
   bool note(Slot slot, std::uint64_t number, std::uint8_t branch = 0, bool retracts = false) {
-    return record.note(owner, slot, text(number, branch), retracts);
+    return record.note(owner, slot, text(number, branch), retracts ? Change::retracts : Change::adds);
   }
   void confirm() {
     EXPECT_TRUE(record.ping(owner));
@@ -145,7 +146,7 @@ TEST(ResumeRecord, GoesBackWithABranchThatReplacesBlocksWithoutLogs) {
   world.note(slot, 10);
   Position first = at(5, 2);
   first.logs_told = 3;
-  world.record.note(world.owner, slot, mark_of(to_cursor(first)), false);
+  world.record.note(world.owner, slot, mark_of(to_cursor(first)), Change::adds);
   const auto claim = world.again("logs");
   EXPECT_EQ(claim.point->from.number, 5U);
   EXPECT_EQ(claim.point->from.logs_told, 2U);
@@ -249,7 +250,7 @@ TEST(ResumeRecord, SubscriptionsTakeMemoryUpToItsLimit) {
   world.record.forget(world.owner, first->slot);
   EXPECT_TRUE(world.subscribe(3).has_value());
   // Nor is one forgotten for another that the next connection has yet to make again.
-  world.record.note(world.owner, 1, text(5), false);
+  world.record.note(world.owner, 1, text(5), Change::adds);
   world.owner = world.record.take();
   EXPECT_FALSE(world.record.claim(world.owner, hash_of_topic("newHeads"), id(4)).has_value());
   EXPECT_TRUE(world.subscribe(2)->point.has_value());
@@ -262,7 +263,7 @@ TEST(ResumeRecord, TurnsTakeMemoryUntilTheyAreConfirmed) {
     MemoryWorld world(kResumeSubscriptionBytes + turns * kResumeTurnBytes);
     Slot slot = world.subscribe(1)->slot;
     const auto note = [&](std::uint64_t number, std::uint8_t branch, bool retracts) {
-      world.record.note(world.owner, slot, text(number, branch), retracts);
+      world.record.note(world.owner, slot, text(number, branch), retracts ? Change::retracts : Change::adds);
     };
     note(5, 0, false);
     for (std::uint8_t branch = 1; branch <= 2; ++branch) {
@@ -373,7 +374,7 @@ TEST(ResumeRecord, AFormerOwnerCanDoNothing) {
   world.note(slot, 5);
   const Owner former = world.owner;
   world.owner = world.record.take();
-  EXPECT_FALSE(world.record.note(former, slot, text(6), false));
+  EXPECT_FALSE(world.record.note(former, slot, text(6), Change::adds));
   EXPECT_FALSE(world.record.ping(former));
   EXPECT_FALSE(world.record.claim(former, hash_of_topic("newHeads"), id(1)).has_value());
   world.record.forget(former, slot);
