@@ -48,6 +48,7 @@ struct Wire final : ResumeLink, pubsub::Subscriber {
   }
   bool is_congested() const override { return congested; }
   void on_noted() override { is_dirty = true; }
+  bool is_of(const ResumeRecord& session) const { return &record() == &session; }
   // The server's side.
   void flush() {
     if (!is_dirty || is_pinged) return;
@@ -110,6 +111,8 @@ struct HistoryClient {
     return {result.substr(0, result.size() - end), is_removed};
   }
   void note_sending(const Wire& on, const std::string& result) {
+    // An instance that hangs goes on; nobody receives that.
+    if (!on.is_of(*record)) return;
     const auto block = jsonrpc::member(result, is_of_heads ? "number" : "blockNumber");
     const std::uint64_t number = parse_quantity(jsonrpc::string_copy(*block).value()).value();
     lowest_sent = std::min(lowest_sent, number);
