@@ -28,6 +28,7 @@ class ResumeLink {
   void forget(ResumeRecord::Slot slot) { record_.forget(owner_, slot); }
   void give_back(ResumeRecord::Slot slot) { record_.give_back(owner_, slot); }
   void settle(ResumeRecord::Slot slot, const std::vector<Position>& rest, bool covers_unknown) {
+    if (is_frozen_) return;
     record_.settle(owner_, slot, rest, covers_unknown);
     on_noted();
   }
