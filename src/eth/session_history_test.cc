@@ -434,7 +434,7 @@ TEST_P(SessionHistory, WhoeverComesToAnotherInstanceHasWhatTheFinalChainSays) {
 // FANFARE_HISTORY_SEEDS=2000 runs the seeds 1 to 2000.
 std::uint64_t seeds() {
   const char* wanted = std::getenv("FANFARE_HISTORY_SEEDS");
-  return wanted == nullptr ? 20 : std::strtoull(wanted, nullptr, 10);
+  return wanted == nullptr ? 40 : std::strtoull(wanted, nullptr, 10);
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, SessionHistory, testing::Range<std::uint64_t>(1, 1 + seeds()));
