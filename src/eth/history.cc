@@ -186,14 +186,17 @@ std::optional<HistoryBatch> History::advance(const Job& job, Instant now) {
   std::uint64_t last_told = from.number;
   Have have = Have::yes;
   if (!chain_.contains(from.number, from.hash)) {
-    have = job.needs.logs ? append_removed(job, last_told, batch, now) : forks_.find_fork(from, last_told, now);
+    have =
+        job.needs.logs ? append_removed(job, last_told, batch, now) : forks_.find_fork(from, last_told, now);
   } else if ((job.needs.logs || job.needs.receipts) && from.logs_told != Position::kAll) {
     const HistoryEvent rest{.kind = HistoryEvent::Kind::rest, .logs_told = from.logs_told};
     if (append_block(job, chain_.at(from.number), rest, batch, now) == Have::not_yet) return std::nullopt;
   }
-  const Have aside = job.needs.logs ? prepend_aside(job, batch, now) : go_back(job, last_told, now);
+  const Have aside = job.needs.logs ? prepend_aside(job, batch, now)
+                                    : forks_.find_lowest(job.needs.may_have, last_told, now);
   if (have == Have::not_yet || aside == Have::not_yet) return std::nullopt;
-  if (have == Have::never || aside == Have::never) return skip_to_tip(from, MissedBecause::unknown_block, now);
+  if (have == Have::never || aside == Have::never)
+    return skip_to_tip(from, MissedBecause::unknown_block, now);
   return continue_from(job, last_told + 1, std::move(batch), now);
 }
 

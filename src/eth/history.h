@@ -85,7 +85,8 @@ struct HistoryEvent {
   BlockReceiptsPtr receipts = {};  // if they were needed
   std::uint32_t logs_told = 0;     // removed: how many to retract; rest: how many were sent
   std::uint32_t logs_kept = 0;     // removed: the first ones of these, which are not retracted
-  std::vector<std::size_t> of = {};  // aside: indices of HistoryNeeds::may_have, of those whose branch has the block
+  std::vector<std::size_t> of =
+      {};  // aside: indices of HistoryNeeds::may_have, of those whose branch has the block
   std::uint64_t first = 0;
   std::uint64_t last = 0;
   MissedBecause because = MissedBecause::window;
@@ -94,7 +95,7 @@ struct HistoryEvent {
 struct HistoryBatch {
   Position from;  // the position in the request
   std::vector<HistoryEvent> events;
-  Position reached;             // the position of a reader after all events
+  Position reached;  // the position of a reader after all events
   // With `logs`: HistoryNeeds::may_have, in that order, where each leaves the reader after the events aside.
   std::vector<Position> lowered;
   std::vector<Position> ahead;  // of these: above `reached`
@@ -182,7 +183,6 @@ class History {
   std::optional<HistoryBatch> advance(const Job& job, Instant now);
   bool must_wait_for_head(const Job& job, Instant now) const;
   Have append_removed(const Job& job, std::uint64_t& fork, HistoryBatch& batch, Instant now);
-  Have go_back(const Job& job, std::uint64_t& last_told, Instant now);
   Have prepend_aside(const Job& job, HistoryBatch& batch, Instant now);
   Have find_aside(const Job& job, std::size_t which, std::vector<HistoryEvent>& aside, HistoryBatch& batch,
                   Instant now);

@@ -14,6 +14,19 @@ bool is_removed_block(const HistoryEvent& event) {
   return event.kind == HistoryEvent::Kind::removed;
 }
 
+HistoryEvent reorged(std::uint64_t first, std::uint64_t last) {
+  return {.kind = HistoryEvent::Kind::reorged, .first = first, .last = last};
+}
+
+// Of all its logs.
+HistoryEvent retraction_of(const KnownChain::Block& block) {
+  if (block.logs == nullptr) return reorged(block.header->number, block.header->number);
+  return {.kind = HistoryEvent::Kind::removed,
+          .header = block.header,
+          .logs = block.logs,
+          .logs_told = Position::kAll};
+}
+
 // Each block once, with as many logs as are to be retracted for any reader's branch.
 void merge(HistoryEvent event, std::vector<HistoryEvent>& aside) {
   event.is_aside = true;
@@ -51,23 +64,13 @@ std::uint64_t order_of(const HistoryEvent& event) {
   return is_removed_block(event) ? event.header->number : UINT64_MAX;
 }
 
-}  // namespace
-
-// Heads and receipts are not retracted: the next ones replace them.
-Have History::go_back(const Job& job, std::uint64_t& last_told, Instant now) {
-  Have all = Have::yes;
-  for (const Position& position : job.needs.may_have) {
-    std::uint64_t fork = position.number;
-    Have have = Have::yes;
-    if (position.number <= chain_.tip()) have = forks_.reach_down(position.number, now);
-    if (have == Have::yes && !chain_.contains(position.number, position.hash))
-      have = forks_.find_fork(position, fork, now);
-    if (have == Have::never) return have;
-    if (have == Have::not_yet) all = have;
-    last_told = std::min(last_told, fork);
-  }
-  return all;
+void put_in_front(std::vector<HistoryEvent> aside, HistoryBatch& batch) {
+  std::ranges::stable_sort(aside, std::greater(), order_of);
+  batch.events.insert(batch.events.begin(), std::make_move_iterator(aside.begin()),
+                      std::make_move_iterator(aside.end()));
 }
+
+}  // namespace
 
 // What the reader may have of removed branches. Evaluated together with what it gets: a reorg between the two would
 // leave it with blocks of which nobody knows.
@@ -80,18 +83,15 @@ Have History::prepend_aside(const Job& job, HistoryBatch& batch, Instant now) {
   if (job.needs.removed_since && find_unknown(job, aside, now) == Have::not_yet) all = Have::not_yet;
   if (all == Have::not_yet) return all;
   leave_out_own_branch(batch, job.from, aside);
-  std::ranges::stable_sort(aside, std::greater(), order_of);
-  batch.events.insert(batch.events.begin(), std::make_move_iterator(aside.begin()),
-                      std::make_move_iterator(aside.end()));
+  put_in_front(std::move(aside), batch);
   return all;
 }
 
 Have History::find_aside(const Job& job, std::size_t which, std::vector<HistoryEvent>& aside,
                          HistoryBatch& batch, Instant now) {
   const Position& position = job.needs.may_have[which];
-  if (position.number <= chain_.tip()) {
-    if (forks_.reach_down(position.number, now) == Have::not_yet) return Have::not_yet;
-  }
+  const bool is_below = position.number <= chain_.tip();
+  if (is_below && forks_.reach_down(position.number, now) == Have::not_yet) return Have::not_yet;
   if (chain_.contains(position.number, position.hash)) {
     batch.lowered.push_back(position);
     return Have::yes;
@@ -104,9 +104,7 @@ Have History::find_aside(const Job& job, std::size_t which, std::vector<HistoryE
   if (have == Have::never) {
     std::uint64_t first = 0;
     if (forks_.find_first_missing(position, first, now) == Have::not_yet) return Have::not_yet;
-    removed.events = {{.kind = HistoryEvent::Kind::reorged,
-                       .first = std::min({position.number, job.from.number + 1, first}),
-                       .last = position.number}};
+    removed.events = {reorged(std::min({position.number, job.from.number + 1, first}), position.number)};
   }
   // It may still have the part of the branch that is part of the chain.
   batch.lowered.push_back(have == Have::never ? job.from : chain_.position_at(fork));
@@ -123,24 +121,13 @@ Have History::find_unknown(const Job& job, std::vector<HistoryEvent>& aside, Ins
   const std::uint64_t below = std::min<std::uint64_t>(job.from.number, Position::kUnknownBelow);
   Have all = Have::yes;
   for (const Block* const block : chain_.removed_from(job.from.number - below, *job.needs.removed_since)) {
-    if (block->logs == nullptr) {
-      const Have have = fetches_.want({.what = BlockPart::What::logs, .hash = block->header->hash},
-                                      options_.branch_attempts_max, now);
-      if (have != Have::never) {
-        all = Have::not_yet;
-        continue;
-      }
-      merge({.kind = HistoryEvent::Kind::reorged,
-             .first = block->header->number,
-             .last = block->header->number},
-            aside);
-      continue;
+    const BlockPart part{.what = BlockPart::What::logs, .hash = block->header->hash};
+    const bool lacks_logs = block->logs == nullptr;
+    if (lacks_logs && fetches_.want(part, options_.branch_attempts_max, now) != Have::never) {
+      all = Have::not_yet;
+    } else {
+      merge(retraction_of(*block), aside);
     }
-    merge({.kind = HistoryEvent::Kind::removed,
-           .header = block->header,
-           .logs = block->logs,
-           .logs_told = Position::kAll},
-          aside);
   }
   return all;
 }

@@ -18,8 +18,8 @@ std::string notice(std::string_view type, std::uint64_t first, std::uint64_t las
 Position lowered_to(const Position& at, const Header& header, std::uint32_t logs_told) {
   Position lower{.number = header.number, .hash = header.hash, .logs_told = logs_told, .ancestors = {}};
   if (at.hash == header.hash) lower.logs_told = std::min(at.logs_told, logs_told);
-  const auto down = static_cast<std::ptrdiff_t>(
-      std::min<std::uint64_t>(at.number - header.number, at.ancestors.size()));
+  const auto down =
+      static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(at.number - header.number, at.ancestors.size()));
   lower.ancestors.assign(at.ancestors.begin() + down, at.ancestors.end());
   if (lower.ancestors.empty()) lower.ancestors = {prefix_of(header.parent_hash)};
   return lower;
@@ -62,7 +62,8 @@ std::optional<Replay::Message> Replay::next(Feed& feed, GroupIndex group) {
     if (!event.is_aside) leave_aside();
     if (!std::exchange(is_begun_, true) && moves) trail_.move_to(*event.header);
     if (auto message = next_of(event, feed, group)) {
-      if (batch_->replaces && !message->gap) has_settled_ = !std::exchange(may_have_, {}).empty() || has_settled_;
+      if (batch_->replaces && !message->gap)
+        has_settled_ = !std::exchange(may_have_, {}).empty() || has_settled_;
       return message;
     }
     is_begun_ = false;

@@ -36,9 +36,9 @@ class Replay {
     std::string json;  // of the member `result` or `notice`
     Position after;
     bool retracts = false;
-    bool is_aside = false;        // the client's position stays where it is
+    bool is_aside = false;                            // the client's position stays where it is
     std::vector<ResumeRecord::Lowered> lowered = {};  // aside: which of may_have() go down with it
-    std::optional<Gap> gap = {};  // the notice says that
+    std::optional<Gap> gap = {};                      // the notice says that
   };
 
   // As the members of HistoryNeeds.
@@ -82,7 +82,7 @@ class Replay {
   std::size_t event_ = 0;
   bool is_begun_ = false;  // the event
   bool is_aside_over_ = false;
-  std::size_t step_ = 0;   // within the event, for the feed
+  std::size_t step_ = 0;  // within the event, for the feed
   bool is_incomplete_ = false;
 };
 

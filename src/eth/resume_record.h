@@ -31,22 +31,10 @@
 #include "eth/cursor.h"
 #include "eth/resume_image.h"
 #include "eth/resume_limits.h"
+#include "eth/resume_turns.h"
 #include "eth/subscription_id.h"
 
 namespace fanfare::eth {
-
-// A position as a cursor (cursor.h). All subscriptions that reach it share the text.
-struct Mark {
-  std::shared_ptr<const std::string> cursor = {};  // null: none
-  std::uint64_t number = 0;                        // of its block
-  std::uint32_t logs_told = 0;
-
-  explicit operator bool() const { return cursor != nullptr; }
-  // The same text, not only an equal one.
-  friend bool operator==(const Mark& one, const Mark& other) { return one.cursor == other.cursor; }
-};
-// Of the text of a valid cursor.
-Mark mark_of(std::string_view cursor);
 
 TopicHash hash_of_topic(std::string_view topic);
 
@@ -102,10 +90,7 @@ class ResumeRecord {
   // What was noted last for the slot could not be sent.
   void take_back(Owner owner, Slot slot);
   // Something was sent after which the client has less of what it may have had beyond its point: up to `to` only. After note().
-  struct Lowered {
-    Position from;
-    Position to;
-  };
+  using Lowered = ResumeTurns::Lowered;
   void lower(Owner owner, Slot slot, const std::vector<Lowered>& turns);
   // What the client may have had beyond its point, when the slot was claimed, is retracted or sent again, except up to these
   // positions: the next confirmation covers that. `covers_unknown`: also what nobody knows (Point::is_stale).
@@ -131,22 +116,11 @@ class ResumeRecord {
   void watch(std::function<void(bool is_urgent)> changed) { changed_ = std::move(changed); }
 
  private:
-  // A position from which a reorg went back.
-  struct Turn {
-    Mark at;
-    Mark sent = {};    // to where what was sent on this connection lowers it. Null: it does not
-    Mark pinged = {};  // to where what came before the last ping does
-    bool is_held = false;    // it is not settled: no confirmation covers it
-    bool is_pinged = false;  // the confirmation of the last ping covers it
-
-    const Mark& now() const { return sent ? sent : at; }
-  };
   struct Kept {
     std::uint64_t made = 0;  // when it was made first; 0: free
     std::uint64_t left = 0;  // the last owner that had it
     bool is_claimed = false;
     bool is_retracting = false;
-    bool is_incomplete = false;
     bool is_stale = false;         // as a turn without a position:
     bool is_stale_held = false;    // no confirmation covers it
     bool is_stale_pinged = false;  // that of the last ping does
@@ -164,14 +138,13 @@ class ResumeRecord {
     Mark lowest_pinged_before = {};
     bool has_turned = false;  // it has added a turn
     Mark after_gap = {};
-    std::vector<Turn> turns = {};
+    ResumeTurns turns = {};
   };
   bool owns(Owner owner) const { return owner == owner_; }
   Kept* find(Owner owner, Slot slot);
   std::optional<Slot> free_slot();
   std::optional<Point> begin(Kept& one);
-  static void begin_turns(Kept& one);
-  bool add_turn(Kept& one, const Mark& at);
+  bool add_turn(Kept& one, const Mark& at) { return one.turns.add(at, limits_.turns_max, memory_); }
   static void confirm(Kept& one, const Mark& position);
   void give_back_memory();
   static ResumeImage::Subscription image_of(const Kept& one);

@@ -204,8 +204,9 @@ struct SessionWorld {
       client.was_stale = true;
       for (auto& [text, state] : client.known) state.is_confirmed = false;
     }
-    auto wire = std::make_unique<Wire>(*client.record,
-                                       [&client](const Wire& on, const std::string& result) { client.note_sending(on, result); });
+    auto wire = std::make_unique<Wire>(*client.record, [&client](const Wire& on, const std::string& result) {
+      client.note_sending(on, result);
+    });
     wire->key = ++last_key;
     wire->id =
         instance->manager.subscribe(wire->key, *wire, client.params, IdScope::shared, wire.get()).value();

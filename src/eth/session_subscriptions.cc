@@ -50,7 +50,8 @@ std::expected<void, RpcError> SessionSubscriptions::add(Subscription& subscripti
   if (!topic) return {};
   auto claim = session->claim(*topic, table_.id_of(subscription));
   if (!claim) return std::unexpected(claim_error(claim.error()));
-  subscription.tracked = std::make_unique<TrackedSubscriber>(connection, *session, claim->slot, step_, retracts);
+  subscription.tracked =
+      std::make_unique<TrackedSubscriber>(connection, *session, claim->slot, step_, retracts);
   if (!claim->point) return {};
   std::optional<std::uint64_t> removed_since;
   if (claim->point->is_stale) removed_since = 0;
