@@ -53,6 +53,21 @@ Have ForkFinder::find_fork(const Position& from, std::uint64_t& fork, Instant no
   }
 }
 
+Have ForkFinder::find_lowest(const std::vector<Position>& readers, std::uint64_t& fork, Instant now) {
+  Have all = Have::yes;
+  for (const Position& position : readers) {
+    std::uint64_t lowest = position.number;
+    Have have = Have::yes;
+    if (position.number <= chain_.tip()) have = reach_down(position.number, now);
+    if (have == Have::yes && !chain_.contains(position.number, position.hash))
+      have = find_fork(position, lowest, now);
+    if (have == Have::never) return have;
+    if (have == Have::not_yet) all = have;
+    fork = std::min(fork, lowest);
+  }
+  return all;
+}
+
 Have ForkFinder::find_first_missing(const Position& from, std::uint64_t& first, Instant now) {
   first = 0;
   std::uint64_t number = from.number;

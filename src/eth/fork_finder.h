@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "base/time.h"
 #include "eth/block_fetches.h"
@@ -26,6 +27,8 @@ class ForkFinder {
   Have reach_down(std::uint64_t number, Instant now);
   // The last common block of the reader's branch and the chain, if it is in the window.
   Have find_fork(const Position& from, std::uint64_t& fork, Instant now);
+  // Lowers `fork` to the lowest of theirs.
+  Have find_lowest(const std::vector<Position>& readers, std::uint64_t& fork, Instant now);
   // The first block of which the reader does not have everything, or has what another block has replaced. For a reader that is
   // not replayed: this looks below the window, too, with two calls at most. 0: the branches may differ from the beginning.
   // Never Have::never.

@@ -1,6 +1,7 @@
 #include "eth/history.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/check.h"
@@ -181,19 +182,21 @@ std::optional<HistoryBatch> History::advance(const Job& job, Instant now) {
   }
   HistoryBatch batch;
   batch.removals = chain_.removals();
-  if (append_aside(job, batch, now) == Have::not_yet) return std::nullopt;
+  batch.replaces = !job.needs.logs;
   std::uint64_t last_told = from.number;
+  Have have = Have::yes;
   if (!chain_.contains(from.number, from.hash)) {
-    const Have have =
+    have =
         job.needs.logs ? append_removed(job, last_told, batch, now) : forks_.find_fork(from, last_told, now);
-    if (have == Have::not_yet) return std::nullopt;
-    retract_once(batch);
-    if (have == Have::never) return skip_to_tip(from, MissedBecause::unknown_block, now);
   } else if ((job.needs.logs || job.needs.receipts) && from.logs_told != Position::kAll) {
     const HistoryEvent rest{.kind = HistoryEvent::Kind::rest, .logs_told = from.logs_told};
     if (append_block(job, chain_.at(from.number), rest, batch, now) == Have::not_yet) return std::nullopt;
   }
-  if (append_unknown(job, batch, now) == Have::not_yet) return std::nullopt;
+  const Have aside = job.needs.logs ? prepend_aside(job, batch, now)
+                                    : forks_.find_lowest(job.needs.may_have, last_told, now);
+  if (have == Have::not_yet || aside == Have::not_yet) return std::nullopt;
+  if (have == Have::never || aside == Have::never)
+    return skip_to_tip(from, MissedBecause::unknown_block, now);
   return continue_from(job, last_told + 1, std::move(batch), now);
 }
 
@@ -250,7 +253,8 @@ std::optional<HistoryBatch> History::continue_from(const Job& job, std::uint64_t
   }
   if (!complete) return std::nullopt;
   batch.reached = chain_.position_at(last);
-  std::erase_if(batch.ahead, [last](const Position& one) { return one.number <= last; });
+  std::ranges::copy_if(batch.lowered, std::back_inserter(batch.ahead),
+                       [last](const Position& one) { return one.number > last; });
   // Live only at the head, with few blocks left to send, and when no earlier logs or receipts are
   // outstanding.
   const bool is_short = last + 1 - next <= options_.live_blocks_max;
@@ -291,7 +295,6 @@ std::optional<HistoryBatch> History::skip_to_tip(const Position& from, MissedBec
                                   .last = chain_.tip(),
                                   .because = because}},
                       .reached = chain_.position_at(chain_.tip()),
-                      .ahead = {},
                       .live = false};
 }
 

@@ -57,7 +57,9 @@ struct HistoryNeeds {
   bool logs = false;
   bool receipts = false;
   SubscriptionType of = SubscriptionType::new_heads;  // whose history; the chain's own if the type has none
-  // With `logs`: the reader has everything up to its position, and may have what it was sent up to these, on whatever branch.
+  // The reader has everything up to its position, and may have what it was sent up to these, on whatever branch. With `logs`, that is
+  // retracted where it is not part of the chain; otherwise the reader gets everything after the last block that all of these share
+  // with the chain.
   std::vector<Position> may_have = {};
   // It may also have what nobody knows of. It gets what follows the first block, from a little below its position on, that was removed and
   // has come back. With `logs`, blocks that were removed since this many removals are retracted. Empty: nothing is unknown.
@@ -82,6 +84,9 @@ struct HistoryEvent {
   BlockLogsPtr logs = {};          // if they were needed
   BlockReceiptsPtr receipts = {};  // if they were needed
   std::uint32_t logs_told = 0;     // removed: how many to retract; rest: how many were sent
+  std::uint32_t logs_kept = 0;     // removed: the first ones of these, which are not retracted
+  std::vector<std::size_t> of =
+      {};  // aside: indices of HistoryNeeds::may_have, of those whose branch has the block
   std::uint64_t first = 0;
   std::uint64_t last = 0;
   MissedBecause because = MissedBecause::window;
@@ -90,8 +95,11 @@ struct HistoryEvent {
 struct HistoryBatch {
   Position from;  // the position in the request
   std::vector<HistoryEvent> events;
-  Position reached;             // the position of a reader after all events
-  std::vector<Position> ahead;  // of HistoryNeeds::may_have: part of the chain, above `reached`
+  Position reached;  // the position of a reader after all events
+  // With `logs`: HistoryNeeds::may_have, in that order, where each leaves the reader after the events aside.
+  std::vector<Position> lowered;
+  std::vector<Position> ahead;  // of these: above `reached`
+  bool replaces = false;        // without `logs`: the first event replaces what the reader may have
   std::uint64_t removals = 0;   // for HistoryNeeds::removed_since of the next one
   bool live = false;
 };
@@ -107,9 +115,6 @@ struct ReceiptsMissing {
   HeaderPtr header;
 };
 using ReceiptsEvent = std::variant<ReceiptsKnown, ReceiptsMissing>;
-
-// A reader still leaves the blocks of its own branch, but logs that events aside retract are not retracted again.
-void retract_once(HistoryBatch& batch);
 
 class History {
  public:
@@ -178,8 +183,10 @@ class History {
   std::optional<HistoryBatch> advance(const Job& job, Instant now);
   bool must_wait_for_head(const Job& job, Instant now) const;
   Have append_removed(const Job& job, std::uint64_t& fork, HistoryBatch& batch, Instant now);
-  Have append_aside(const Job& job, HistoryBatch& batch, Instant now);
-  Have append_unknown(const Job& job, HistoryBatch& batch, Instant now);
+  Have prepend_aside(const Job& job, HistoryBatch& batch, Instant now);
+  Have find_aside(const Job& job, std::size_t which, std::vector<HistoryEvent>& aside, HistoryBatch& batch,
+                  Instant now);
+  Have find_unknown(const Job& job, std::vector<HistoryEvent>& aside, Instant now);
   std::optional<HistoryBatch> continue_from(const Job& job, std::uint64_t next, HistoryBatch batch,
                                             Instant now);
   Have append_block(const Job& job, const Block& block, HistoryEvent event, HistoryBatch& batch, Instant now);

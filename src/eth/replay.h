@@ -12,6 +12,7 @@
 #include "eth/cursor.h"
 #include "eth/feeds/feed.h"
 #include "eth/history.h"
+#include "eth/resume_record.h"
 
 namespace fanfare::eth {
 
@@ -35,8 +36,9 @@ class Replay {
     std::string json;  // of the member `result` or `notice`
     Position after;
     bool retracts = false;
-    bool is_aside = false;        // the client's position stays where it is
-    std::optional<Gap> gap = {};  // the notice says that
+    bool is_aside = false;                            // the client's position stays where it is
+    std::vector<ResumeRecord::Lowered> lowered = {};  // aside: which of may_have() go down with it
+    std::optional<Gap> gap = {};                      // the notice says that
   };
 
   // As the members of HistoryNeeds.
@@ -48,6 +50,8 @@ class Replay {
   const Position& position() const { return position_; }
   const std::vector<Position>& may_have() const { return may_have_; }
   std::optional<std::uint64_t> removed_since() const { return removed_since_; }
+  // Which of these went down without a message since the last call.
+  std::vector<ResumeRecord::Lowered> take_lowered() { return std::exchange(lowered_, {}); }
   // Whether a batch has covered some of these since the last call: what was retracted, or sent again.
   bool take_settled() { return std::exchange(has_settled_, false); }
 
@@ -63,18 +67,22 @@ class Replay {
 
  private:
   std::optional<Message> next_of(const HistoryEvent& event, Feed& feed, GroupIndex group);
+  Message aside_message(const HistoryEvent& event, Feed::Replayed replayed);
+  void leave_aside();
   std::optional<Message> message_of(std::optional<Feed::Replayed> replayed) const;
   Message gap_message(const HistoryEvent& event, const Position& after);
 
   Position position_;
   std::vector<Position> may_have_;
   std::optional<std::uint64_t> removed_since_;
+  std::vector<ResumeRecord::Lowered> lowered_;
   bool has_settled_ = false;
   Trail trail_;
   HistoryBatchPtr batch_;
   std::size_t event_ = 0;
   bool is_begun_ = false;  // the event
-  std::size_t step_ = 0;   // within the event, for the feed
+  bool is_aside_over_ = false;
+  std::size_t step_ = 0;  // within the event, for the feed
   bool is_incomplete_ = false;
 };
 

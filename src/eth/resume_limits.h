@@ -12,8 +12,9 @@ namespace fanfare::eth {
 // What sessions count for in their limits of memory: upper bounds of what they take. Subscriptions of one position share its text,
 // so it is usually less.
 inline constexpr std::size_t kResumeSessionBytes = 768;        // without subscriptions
-inline constexpr std::size_t kResumeSubscriptionBytes = 2560;  // at up to seven positions
-inline constexpr std::size_t kResumeTurnBytes = 384;           // a position from which a reorg went back
+inline constexpr std::size_t kResumeSubscriptionBytes = 3328;  // at up to nine positions
+inline constexpr std::size_t kResumeTurnBytes =
+    1088;  // a position from which a reorg went back, and how far it is retracted
 
 // Of one session.
 struct ResumeRecordLimits {

@@ -28,6 +28,7 @@ class ResumeLink {
   void forget(ResumeRecord::Slot slot) { record_.forget(owner_, slot); }
   void give_back(ResumeRecord::Slot slot) { record_.give_back(owner_, slot); }
   void settle(ResumeRecord::Slot slot, const std::vector<Position>& rest, bool covers_unknown) {
+    if (is_frozen_) return;
     record_.settle(owner_, slot, rest, covers_unknown);
     on_noted();
   }
@@ -36,10 +37,15 @@ class ResumeLink {
 
   // As ResumeRecord::note() and take_back(). After freeze(), or a take_back(), nothing is noted any more: the connection ends,
   // and what follows is not sent.
-  bool note(ResumeRecord::Slot slot, const Mark& position, bool retracts) {
-    if (is_frozen_ || !record_.note(owner_, slot, position, retracts)) return false;
+  bool note(ResumeRecord::Slot slot, const Mark& position, ResumeRecord::Change change) {
+    if (is_frozen_ || !record_.note(owner_, slot, position, change)) return false;
     on_noted();
     return true;
+  }
+  void lower(ResumeRecord::Slot slot, const std::vector<ResumeRecord::Lowered>& turns) {
+    if (is_frozen_ || turns.empty()) return;
+    record_.lower(owner_, slot, turns);
+    on_noted();
   }
   void take_back(ResumeRecord::Slot slot) {
     record_.take_back(owner_, slot);
@@ -69,18 +75,19 @@ struct Step {
 // A frame without bytes moves the position, and is not sent.
 class TrackedSubscriber final : public pubsub::Subscriber {
  public:
-  // `step` is that of the notification being delivered. Everything must outlive it.
+  // `step` is that of the notification being delivered. Everything must outlive it. `retracts`: its type retracts what reorgs
+  // removed.
   TrackedSubscriber(pubsub::Subscriber& connection, ResumeLink& link, ResumeRecord::Slot slot,
-                    const Step& step)
-      : connection_(connection), link_(link), slot_(slot), step_(step) {}
+                    const Step& step, bool retracts)
+      : connection_(connection), link_(link), slot_(slot), step_(step), retracts_(retracts) {}
 
   bool deliver(const SharedBytes& frame) override {
     ResumeLink& link = link_;  // a delivery may end the connection, and this object with it
     const ResumeRecord::Slot slot = slot_;
     const bool moves = static_cast<bool>(step_.position);
-    if (moves ? !link.note(slot, step_.position, step_.retracts) : !link.may_send()) return false;
+    if (moves ? !link.note(slot, step_.position, change()) : !link.may_send()) return false;
     if (frame.empty() || connection_.deliver(frame)) return true;
-    if (moves) link.take_back(slot);
+    moves ? link.take_back(slot) : link.freeze();
     return false;
   }
   bool is_congested() const override { return connection_.is_congested(); }
@@ -89,10 +96,16 @@ class TrackedSubscriber final : public pubsub::Subscriber {
   ResumeRecord::Slot slot() const { return slot_; }
 
  private:
+  ResumeRecord::Change change() const {
+    if (!retracts_) return ResumeRecord::Change::replaces;
+    return step_.retracts ? ResumeRecord::Change::retracts : ResumeRecord::Change::adds;
+  }
+
   pubsub::Subscriber& connection_;
   ResumeLink& link_;
   const ResumeRecord::Slot slot_;
   const Step& step_;
+  const bool retracts_;
 };
 
 }  // namespace fanfare::eth

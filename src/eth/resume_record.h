@@ -9,6 +9,9 @@
 // A reorg may have gone back behind `confirmed` since then. The client has everything up to the lowest such position, and may
 // have everything up to `confirmed`.
 //
+// On the next connection, what the client may have on dead branches is retracted, block by block from the top. Each of these turns
+// goes down with that, and a confirmation covers it as far as it had gone down before the ping.
+//
 // A connection owns the session until another one takes it. Any thread.
 
 #include <array>
@@ -28,22 +31,10 @@
 #include "eth/cursor.h"
 #include "eth/resume_image.h"
 #include "eth/resume_limits.h"
+#include "eth/resume_turns.h"
 #include "eth/subscription_id.h"
 
 namespace fanfare::eth {
-
-// A position as a cursor (cursor.h). All subscriptions that reach it share the text.
-struct Mark {
-  std::shared_ptr<const std::string> cursor = {};  // null: none
-  std::uint64_t number = 0;                        // of its block
-  std::uint32_t logs_told = 0;
-
-  explicit operator bool() const { return cursor != nullptr; }
-  // The same text, not only an equal one.
-  friend bool operator==(const Mark& one, const Mark& other) { return one.cursor == other.cursor; }
-};
-// Of the text of a valid cursor.
-Mark mark_of(std::string_view cursor);
 
 TopicHash hash_of_topic(std::string_view topic);
 
@@ -87,12 +78,20 @@ class ResumeRecord {
   // Whether a subscription with this id was made on an earlier connection, and not again on this one.
   bool remembers(Owner owner, const SubscriptionId& id) const;
 
+  // How a message changes what the client has.
+  enum class Change : std::uint8_t {
+    adds,
+    retracts,  // a reorg removes what was sent before
+    replaces,  // what the client had of this height and above is void: heads and receipts are not retracted
+  };
   // Call before something is sent after which the client is at `position`. The first call states where the
-  // subscription begins. `retracts`: a reorg removes what was sent before. False: another connection owns the session, and
-  // nothing may be sent.
-  bool note(Owner owner, Slot slot, const Mark& position, bool retracts);
+  // subscription begins. False: another connection owns the session, and nothing may be sent.
+  bool note(Owner owner, Slot slot, const Mark& position, Change change);
   // What was noted last for the slot could not be sent.
   void take_back(Owner owner, Slot slot);
+  // Something was sent after which the client has less of what it may have had beyond its point: up to `to` only. After note().
+  using Lowered = ResumeTurns::Lowered;
+  void lower(Owner owner, Slot slot, const std::vector<Lowered>& turns);
   // What the client may have had beyond its point, when the slot was claimed, is retracted or sent again, except up to these
   // positions: the next confirmation covers that. `covers_unknown`: also what nobody knows (Point::is_stale).
   void settle(Owner owner, Slot slot, const std::vector<Position>& rest, bool covers_unknown);
@@ -117,18 +116,11 @@ class ResumeRecord {
   void watch(std::function<void(bool is_urgent)> changed) { changed_ = std::move(changed); }
 
  private:
-  // A position from which a reorg went back.
-  struct Turn {
-    Mark at;
-    bool is_held = false;    // it is not settled: no confirmation covers it
-    bool is_pinged = false;  // the confirmation of the last ping covers it
-  };
   struct Kept {
     std::uint64_t made = 0;  // when it was made first; 0: free
     std::uint64_t left = 0;  // the last owner that had it
     bool is_claimed = false;
     bool is_retracting = false;
-    bool is_incomplete = false;
     bool is_stale = false;         // as a turn without a position:
     bool is_stale_held = false;    // no confirmation covers it
     bool is_stale_pinged = false;  // that of the last ping does
@@ -140,16 +132,19 @@ class ResumeRecord {
     // To where reorgs have gone back since `confirmed`, and since `pinged`. Null: not behind it.
     Mark lowest = {};
     Mark lowest_pinged = {};
-    Mark before = {};         // `latest` before the last note
-    bool has_turned = false;  // the last note has added a turn
+    // Before the last note:
+    Mark before = {};  // `latest`
+    Mark lowest_before = {};
+    Mark lowest_pinged_before = {};
+    bool has_turned = false;  // it has added a turn
     Mark after_gap = {};
-    std::vector<Turn> turns = {};
+    ResumeTurns turns = {};
   };
   bool owns(Owner owner) const { return owner == owner_; }
   Kept* find(Owner owner, Slot slot);
   std::optional<Slot> free_slot();
   std::optional<Point> begin(Kept& one);
-  bool add_turn(Kept& one, const Mark& at);
+  bool add_turn(Kept& one, const Mark& at) { return one.turns.add(at, limits_.turns_max, memory_); }
   static void confirm(Kept& one, const Mark& position);
   void give_back_memory();
   static ResumeImage::Subscription image_of(const Kept& one);

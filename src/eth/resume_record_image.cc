@@ -40,9 +40,9 @@ ResumeImage::Subscription ResumeRecord::image_of(const Kept& one) {
                                  .id = one.id,
                                  .from = *(one.lowest ? one.lowest : one.confirmed).cursor,
                                  .may_have = {},
-                                 .is_incomplete = one.is_incomplete,
+                                 .is_incomplete = one.turns.is_incomplete(),
                                  .is_stale = one.is_stale};
-  for (const Turn& turn : one.turns) made.may_have.push_back(*turn.at.cursor);
+  for (const auto& turn : one.turns.all()) made.may_have.push_back(*turn.at.cursor);
   if (one.lowest && std::ranges::find(made.may_have, *one.confirmed.cursor) == made.may_have.end())
     made.may_have.insert(made.may_have.begin(), *one.confirmed.cursor);
   if (one.latest && one.latest != one.confirmed) move_to_end(made.may_have, *one.latest.cursor);
@@ -69,12 +69,12 @@ bool ResumeRecord::restore(const ResumeImage& image, bool is_stale) {
     if (kept_.size() >= limits_.subscriptions_max || !memory_.grow(kResumeSubscriptionBytes)) return false;
     const Mark from = marks.of(one.from);
     kept_.push_back(Kept{.made = ++made_,
-                         .is_incomplete = one.is_incomplete,
                          .is_stale = one.is_stale || is_stale,
                          .topic = one.topic,
                          .id = one.id,
                          .confirmed = from,
                          .latest = from});
+    kept_.back().turns.set_incomplete(one.is_incomplete);
     for (const std::string& position : one.may_have) add_turn(kept_.back(), marks.of(position));
   }
   return true;

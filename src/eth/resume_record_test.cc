@@ -1,49 +1,20 @@
-#include "eth/resume_record.h"
-
 #include <gtest/gtest.h>
 
 #include <memory>
-#include <string>
 #include <vector>
+
+#include "eth/resume_record_world.h"
 
 namespace fanfare::eth {
 namespace {
 
+using testing::at;
+using testing::id;
+using testing::RecordWorld;
+using testing::text;
 using Slot = ResumeRecord::Slot;
 using Owner = ResumeRecord::Owner;
-
-Position at(std::uint64_t number, std::uint8_t branch = 0) {
-  Position position{.number = number, .hash = {}, .logs_told = Position::kAll, .ancestors = {}};
-  position.hash.bytes[0] = branch;
-  return position;
-}
-Mark text(std::uint64_t number, std::uint8_t branch = 0) {
-  return mark_of(to_cursor(at(number, branch)));
-}
-SubscriptionId id(std::uint64_t number) {
-  return {.high = 0, .low = number};
-}
-
-struct RecordWorld {
-  explicit RecordWorld(const ResumeRecordLimits& limits = {}) : record(limits) { owner = record.take(); }
-  Slot subscribe(std::string_view topic = "newHeads", std::uint64_t number = 1) {
-    return record.claim(owner, hash_of_topic(topic), id(number))->slot;
-  }
-  ResumeRecord::Claim again(std::string_view topic = "newHeads") {
-    owner = record.take();
-    return *record.claim(owner, hash_of_topic(topic), id(1));
-  }
-  bool note(Slot slot, std::uint64_t number, std::uint8_t branch = 0, bool retracts = false) {
-    return record.note(owner, slot, text(number, branch), retracts);
-  }
-  void confirm() {
-    EXPECT_TRUE(record.ping(owner));
-    record.pong(owner);
-  }
-
-  ResumeRecord record;
-  Owner owner = 0;
-};
+using Change = ResumeRecord::Change;
 
 TEST(ResumeRecord, ContinuesAfterWhatWasConfirmed) {
   RecordWorld world;
@@ -88,144 +59,6 @@ TEST(ResumeRecord, ASubscriptionThatSentNothingContinuesAtItsBeginning) {
   EXPECT_TRUE(claim.point->may_have.empty());
 }
 
-TEST(ResumeRecord, KeepsWhereEveryReorgBegan) {
-  RecordWorld world;
-  const Slot slot = world.subscribe("logs");
-  EXPECT_TRUE(world.note(slot, 5));
-  world.note(slot, 6, 1);
-  world.note(slot, 7, 1);
-  world.note(slot, 6, 1, true);
-  world.note(slot, 5, 1, true);
-  world.note(slot, 6, 2);
-  world.note(slot, 5, 2, true);
-  world.note(slot, 6, 3);
-  const auto claim = world.again("logs");
-  EXPECT_EQ(claim.point->from, at(5));
-  EXPECT_EQ(claim.point->may_have, (std::vector{at(6, 3), at(6, 2), at(7, 1)}));
-  EXPECT_FALSE(claim.point->is_incomplete);
-  // What is retracted counts only once something after it was confirmed.
-  world.record.ping(world.owner);
-  world.record.pong(world.owner);
-  EXPECT_EQ(world.again("logs").point->may_have.size(), 3U);
-  auto last = world.again("logs");
-  world.note(last.slot, 9, 4);
-  world.confirm();
-  EXPECT_EQ(world.again("logs").point->may_have.size(), 3U);
-  last = world.again("logs");
-  world.note(last.slot, 10, 4);
-  EXPECT_TRUE(world.record.ping(world.owner));
-  world.record.settle(world.owner, last.slot, {}, false);  // by what follows this ping
-  world.record.pong(world.owner);
-  EXPECT_EQ(world.again("logs").point->may_have.size(), 3U);
-  last = world.again("logs");
-  world.record.settle(world.owner, last.slot, {}, false);
-  world.confirm();
-  EXPECT_TRUE(world.again("logs").point->may_have.empty());
-}
-
-// The client may not have learnt that a part of what it had confirmed was removed.
-TEST(ResumeRecord, GoesBackWithAReorg) {
-  RecordWorld world;
-  const Slot slot = world.subscribe("logs");
-  world.note(slot, 5);
-  world.note(slot, 8);
-  world.confirm();
-  world.note(slot, 7, 0, true);
-  world.note(slot, 6, 0, true);
-  world.note(slot, 7, 2);
-  const auto claim = world.again("logs");
-  EXPECT_EQ(claim.point->from, at(6));
-  EXPECT_EQ(claim.point->may_have, (std::vector{at(7, 2), at(8)}));
-}
-
-// Nothing was retracted, because no log of the removed blocks matched.
-TEST(ResumeRecord, GoesBackWithABranchThatReplacesBlocksWithoutLogs) {
-  RecordWorld world;
-  const Slot slot = world.subscribe("logs");
-  world.note(slot, 10);
-  Position first = at(5, 2);
-  first.logs_told = 3;
-  world.record.note(world.owner, slot, mark_of(to_cursor(first)), false);
-  const auto claim = world.again("logs");
-  EXPECT_EQ(claim.point->from.number, 5U);
-  EXPECT_EQ(claim.point->from.logs_told, 2U);
-  EXPECT_EQ(claim.point->may_have, (std::vector{first, at(10)}));
-}
-
-TEST(ResumeRecord, NothingIsRetractedThatWasConfirmed) {
-  RecordWorld world;
-  const Slot slot = world.subscribe("logs");
-  world.note(slot, 5);
-  world.note(slot, 6, 1);
-  world.confirm();
-  world.note(slot, 5, 1, true);
-  world.confirm();
-  const auto claim = world.again("logs");
-  EXPECT_EQ(claim.point->from, at(5, 1));
-  EXPECT_TRUE(claim.point->may_have.empty());
-}
-
-TEST(ResumeRecord, SaysWhenThereWereTooManyReorgs) {
-  RecordWorld world({.turns_max = 2});
-  const Slot slot = world.subscribe("logs");
-  world.note(slot, 5);
-  for (std::uint8_t branch = 1; branch <= 2; ++branch) {
-    world.note(slot, 6, branch);
-    world.note(slot, 5, branch, true);
-  }
-  EXPECT_TRUE(world.record.is_owner(world.owner));
-  RecordWorld more({.turns_max = 2});
-  const Slot other = more.subscribe("logs");
-  more.note(other, 5);
-  for (std::uint8_t branch = 1; branch <= 3; ++branch) {
-    more.note(other, 6, branch);
-    more.note(other, 5, branch, true);
-  }
-  EXPECT_TRUE(more.again("logs").point->is_incomplete);
-  // At the limit: the last position is one of them.
-  world.confirm();
-  EXPECT_FALSE(world.again("logs").point->is_incomplete);
-}
-
-// A client whose connections end again and again before it confirms anything.
-TEST(ResumeRecord, TurnsAreLimitedOverConnectionsToo) {
-  RecordWorld world({.turns_max = 4});
-  world.note(world.subscribe("logs"), 100);
-  for (std::uint8_t turn = 1; turn <= 20; ++turn) {
-    const auto claim = world.again("logs");
-    EXPECT_LE(claim.point->may_have.size(), 4U);
-    EXPECT_EQ(claim.point->is_incomplete, turn > 3) << int{turn};
-    world.note(claim.slot, 100 - turn, turn, true);
-    world.note(claim.slot, 101 - turn, turn);
-  }
-}
-
-TEST(ResumeRecord, WhatIsSentAgainIsRememberedOnce) {
-  RecordWorld world({.turns_max = 2});
-  world.note(world.subscribe("logs"), 5);
-  for (int connection = 0; connection < 10; ++connection) {
-    const auto claim = world.again("logs");
-    EXPECT_FALSE(claim.point->is_incomplete);
-    EXPECT_EQ(claim.point->may_have, connection == 0 ? std::vector<Position>() : std::vector{at(7)});
-    world.note(claim.slot, 6);
-    world.note(claim.slot, 7);
-  }
-}
-
-// It was under way when a ping was sent, and is sent again after that.
-TEST(ResumeRecord, WhatIsSentAgainAfterAPingIsNotConfirmedByIt) {
-  RecordWorld world;
-  const Slot slot = world.subscribe("logs");
-  world.note(slot, 5);
-  world.note(slot, 6, 1);
-  world.note(slot, 5, 0, true);
-  EXPECT_TRUE(world.record.ping(world.owner));
-  world.note(slot, 6, 1);
-  world.note(slot, 5, 0, true);
-  world.record.pong(world.owner);
-  EXPECT_EQ(world.again("logs").point->may_have, (std::vector{at(5), at(6, 1)}));
-}
-
 struct MemoryWorld {
   explicit MemoryWorld(std::size_t bytes_max)
       : share(std::make_shared<ByteShare>(budget, bytes_max)),
@@ -249,7 +82,7 @@ TEST(ResumeRecord, SubscriptionsTakeMemoryUpToItsLimit) {
   world.record.forget(world.owner, first->slot);
   EXPECT_TRUE(world.subscribe(3).has_value());
   // Nor is one forgotten for another that the next connection has yet to make again.
-  world.record.note(world.owner, 1, text(5), false);
+  world.record.note(world.owner, 1, text(5), Change::adds);
   world.owner = world.record.take();
   EXPECT_FALSE(world.record.claim(world.owner, hash_of_topic("newHeads"), id(4)).has_value());
   EXPECT_TRUE(world.subscribe(2)->point.has_value());
@@ -262,7 +95,7 @@ TEST(ResumeRecord, TurnsTakeMemoryUntilTheyAreConfirmed) {
     MemoryWorld world(kResumeSubscriptionBytes + turns * kResumeTurnBytes);
     Slot slot = world.subscribe(1)->slot;
     const auto note = [&](std::uint64_t number, std::uint8_t branch, bool retracts) {
-      world.record.note(world.owner, slot, text(number, branch), retracts);
+      world.record.note(world.owner, slot, text(number, branch), retracts ? Change::retracts : Change::adds);
     };
     note(5, 0, false);
     for (std::uint8_t branch = 1; branch <= 2; ++branch) {
@@ -373,7 +206,7 @@ TEST(ResumeRecord, AFormerOwnerCanDoNothing) {
   world.note(slot, 5);
   const Owner former = world.owner;
   world.owner = world.record.take();
-  EXPECT_FALSE(world.record.note(former, slot, text(6), false));
+  EXPECT_FALSE(world.record.note(former, slot, text(6), Change::adds));
   EXPECT_FALSE(world.record.ping(former));
   EXPECT_FALSE(world.record.claim(former, hash_of_topic("newHeads"), id(1)).has_value());
   world.record.forget(former, slot);

@@ -213,7 +213,7 @@ TEST(ResumeStore, ConnectionsOfSeveralThreadsTakeItInTurn) {
       for (int turn = 0; turn < 200; ++turn) {
         ResumeLease lease = *world.open(1);
         if (!lease.watch([&told] { ++told; })) ++told;
-        lease.record().note(lease.owner(), 0, Mark{}, false);
+        lease.record().note(lease.owner(), 0, Mark{}, ResumeRecord::Change::adds);
       }
     });
   }
@@ -290,7 +290,8 @@ TEST(ResumeStore, TellsOfEachChange) {
     EXPECT_TRUE(world.store->is_open(key_of(1)));
     EXPECT_TRUE(world.store->copy(key_of(1))->is_open);
     EXPECT_TRUE(changes.empty());
-    lease.record().note(lease.owner(), 0, mark_of(image_at(5).subscriptions[0].from), false);
+    lease.record().note(lease.owner(), 0, mark_of(image_at(5).subscriptions[0].from),
+                        ResumeRecord::Change::adds);
     EXPECT_EQ(changes, std::vector<bool>{true});
   }
   EXPECT_FALSE(world.store->is_open(key_of(1)));

@@ -50,12 +50,12 @@ std::expected<void, RpcError> SessionSubscriptions::add(Subscription& subscripti
   if (!topic) return {};
   auto claim = session->claim(*topic, table_.id_of(subscription));
   if (!claim) return std::unexpected(claim_error(claim.error()));
-  subscription.tracked = std::make_unique<TrackedSubscriber>(connection, *session, claim->slot, step_);
+  subscription.tracked =
+      std::make_unique<TrackedSubscriber>(connection, *session, claim->slot, step_, retracts);
   if (!claim->point) return {};
-  if (!retracts) claim->point->may_have.clear();
   std::optional<std::uint64_t> removed_since;
   if (claim->point->is_stale) removed_since = 0;
-  subscription.may_hold_removed = retracts && claim->point->is_incomplete;
+  subscription.may_hold_removed = claim->point->is_incomplete;
   subscription.replay =
       std::make_unique<Replay>(claim->point->from, std::move(claim->point->may_have), removed_since);
   return {};

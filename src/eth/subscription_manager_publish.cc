@@ -13,10 +13,20 @@ namespace {
 using Fits = FeedLoop::Fits;
 
 // A batch has covered what the client may have had. Where something is unknown, the batch may have begun below its position.
-void settle(const TrackedSubscriber& tracked, const Replay& replay) {
-  const bool covers_unknown = replay.removed_since().has_value();
-  if (covers_unknown) tracked.link().note(tracked.slot(), mark_of(to_cursor(replay.position())), false);
+void settle(const TrackedSubscriber& tracked, Replay& replay) {
+  tracked.link().lower(tracked.slot(), replay.take_lowered());
+  if (!replay.take_settled()) return;
+  const bool covers_unknown = replay.removed_since() && !replay.has_batch();
+  if (covers_unknown) {
+    tracked.link().note(tracked.slot(), mark_of(to_cursor(replay.position())), ResumeRecord::Change::adds);
+  }
   tracked.link().settle(tracked.slot(), replay.may_have(), covers_unknown);
+}
+
+// To be found before a delivery, which may end the subscription.
+std::pair<ResumeLink*, ResumeRecord::Slot> place_of(const TrackedSubscriber* tracked) {
+  if (tracked == nullptr) return {};
+  return {&tracked->link(), tracked->slot()};
 }
 
 std::vector<ConnectionKey> connections_with(SubscriptionTable& table, const Fits& fits) {
@@ -282,7 +292,8 @@ std::optional<SubscriptionManager::Missing> SubscriptionManager::continue_replay
     const bool is_last = replay.is_last();
     if (!is_last && subscriber.is_congested()) return std::nullopt;
     const auto message = replay.next(feed(table_.group(subscription->group).type), subscription->group);
-    if (replay.take_settled()) settle(*subscription->tracked, replay);
+    const auto [link, slot] = place_of(subscription->tracked.get());
+    if (link != nullptr) settle(*subscription->tracked, replay);
     if (!message) return missing(connection_key, id, *subscription);
     if (message->gap && subscription->tracked != nullptr) {
       sessions_.halt(connection_key, *subscription, *message->gap, message->after);
@@ -298,11 +309,13 @@ std::optional<SubscriptionManager::Missing> SubscriptionManager::continue_replay
       go_live(*connection, *subscription);
     }
     ++counters_.replayed;
-    subscriber.deliver(notifier_.encode(id, *subscription,
-                                        {.member = message->is_notice ? "notice" : "result",
-                                         .json = message->json,
-                                         .cursor = cursor,
-                                         .retracts = message->retracts}));
+    const bool is_taken =
+        subscriber.deliver(notifier_.encode(id, *subscription,
+                                            {.member = message->is_notice ? "notice" : "result",
+                                             .json = message->json,
+                                             .cursor = cursor,
+                                             .retracts = message->retracts}));
+    if (is_taken && link != nullptr) link->lower(slot, message->lowered);
   }
 }
 

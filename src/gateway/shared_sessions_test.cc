@@ -143,7 +143,7 @@ struct SharedClient {
     claim = *lease.record().claim(lease.owner(), eth::hash_of_topic("newHeads"), {.high = 0, .low = 1});
   }
   void note(std::uint64_t number) {
-    is_sent = lease.record().note(lease.owner(), claim.slot, mark(number), false);
+    is_sent = lease.record().note(lease.owner(), claim.slot, mark(number), ResumeRecord::Change::adds);
   }
   void confirm() {
     lease.record().ping(lease.owner());

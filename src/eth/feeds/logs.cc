@@ -89,7 +89,7 @@ class LogsFeed final : public Feed {
                                          std::size_t& step) override {
     const std::size_t told =
         event.logs == nullptr ? 0 : std::min<std::size_t>(event.logs_told, event.logs->entries.size());
-    while (step < told) {
+    while (step + event.logs_kept < told) {
       const std::size_t index = told - 1 - step++;
       const BlockLogs::Entry& entry = event.logs->entries[index];
       if (!filters_.filter(group).matches(entry.key)) continue;
