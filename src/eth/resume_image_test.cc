@@ -121,7 +121,8 @@ struct ImageWorld {
   ResumeRecord::Owner owner = record.take();
   ResumeRecord::Slot slot = record.claim(owner, hash_of_topic("logs"), {.high = 0, .low = 7})->slot;
   void note(std::uint64_t number, std::uint8_t branch = 0, bool retracts = false) {
-    record.note(owner, slot, mark_of(cursor(number, branch)), retracts);
+    record.note(owner, slot, mark_of(cursor(number, branch)),
+                retracts ? ResumeRecord::Change::retracts : ResumeRecord::Change::adds);
   }
 };
 
@@ -166,7 +167,7 @@ TEST(ResumeImage, AStaleOneStaysStaleUntilWhatCoversItIsConfirmed) {
   auto claim = *other.claim(owner, hash_of_topic("logs"), {});
   EXPECT_TRUE(claim.point->is_stale);
   // A pong for what was sent before the replay does not confirm the replay.
-  other.note(owner, claim.slot, mark_of(cursor(6)), false);
+  other.note(owner, claim.slot, mark_of(cursor(6)), ResumeRecord::Change::adds);
   other.ping(owner);
   other.settle(owner, claim.slot, {}, true);
   other.pong(owner);
@@ -183,15 +184,15 @@ TEST(ResumeImage, ChangesAreNotifiedOnceUntilTheNextImage) {
   record.watch([&](bool is_urgent) { ++(is_urgent ? begun : changes); });
   const auto owner = record.take();
   const auto slot = record.claim(owner, hash_of_topic("logs"), {})->slot;
-  record.note(owner, slot, mark_of(cursor(5)), false);
+  record.note(owner, slot, mark_of(cursor(5)), ResumeRecord::Change::adds);
   const auto other = record.claim(owner, hash_of_topic("newHeads"), {})->slot;
-  record.note(owner, other, mark_of(cursor(5)), false);
-  record.note(owner, slot, mark_of(cursor(6)), false);
+  record.note(owner, other, mark_of(cursor(5)), ResumeRecord::Change::adds);
+  record.note(owner, slot, mark_of(cursor(6)), ResumeRecord::Change::adds);
   EXPECT_EQ(begun, 2);
   EXPECT_EQ(changes, 0);
   record.image();
-  record.note(owner, slot, mark_of(cursor(7)), false);
-  record.note(owner, slot, mark_of(cursor(8)), false);
+  record.note(owner, slot, mark_of(cursor(7)), ResumeRecord::Change::adds);
+  record.note(owner, slot, mark_of(cursor(8)), ResumeRecord::Change::adds);
   EXPECT_EQ(changes, 1);
   record.image();
   record.ping(owner);

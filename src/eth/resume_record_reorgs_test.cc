@@ -10,9 +10,9 @@
 namespace fanfare::eth {
 namespace {
 
-using testing::at;
-using testing::RecordWorld;
-using testing::text;
+using record_world::at;
+using record_world::RecordWorld;
+using record_world::text;
 using Slot = ResumeRecord::Slot;
 using Change = ResumeRecord::Change;
 

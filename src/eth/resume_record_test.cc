@@ -8,10 +8,10 @@
 namespace fanfare::eth {
 namespace {
 
-using testing::at;
-using testing::id;
-using testing::RecordWorld;
-using testing::text;
+using record_world::at;
+using record_world::RecordWorld;
+using record_world::text;
+using record_world::id;
 using Slot = ResumeRecord::Slot;
 using Owner = ResumeRecord::Owner;
 using Change = ResumeRecord::Change;

@@ -8,7 +8,7 @@
 
 #include "eth/resume_record.h"
 
-namespace fanfare::eth::testing {
+namespace fanfare::eth::record_world {
 
 inline Position at(std::uint64_t number, std::uint8_t branch = 0) {
   Position position{.number = number, .hash = {}, .logs_told = Position::kAll, .ancestors = {}};
@@ -46,4 +46,4 @@ struct RecordWorld {
   ResumeRecord::Owner owner = 0;
 };
 
-}  // namespace fanfare::eth::testing
+}  // namespace fanfare::eth::record_world

@@ -19,8 +19,8 @@ constexpr std::string_view kHeads = R"(["newHeads"])";
 
 using Texts = std::vector<std::string>;
 
-struct Link final : ResumeLink {
-  explicit Link(ResumeRecord& session) : ResumeLink(session, session.take()) {}
+struct ReorgLink final : ResumeLink {
+  explicit ReorgLink(ResumeRecord& session) : ResumeLink(session, session.take()) {}
   void on_noted() override {}
   void confirm() {
     record().ping(owner());
@@ -30,7 +30,7 @@ struct Link final : ResumeLink {
 };
 
 // It reads so many results, and then no more, or refuses them.
-struct Reader final : pubsub::Subscriber {
+struct ReorgReader final : pubsub::Subscriber {
   bool deliver(const SharedBytes& frame) override {
     if (refuses && got.size() >= room) return false;
     const auto params = jsonrpc::member(as_text(frame.view()), "params").value_or("");
@@ -52,8 +52,8 @@ ChainSourceOptions options_of(std::uint32_t batch_blocks) {
 }
 
 // One log in each block.
-struct SessionWorld : ChainSourceWorld {
-  explicit SessionWorld(std::string_view wanted = kAllLogs, std::uint32_t batch_blocks = 32)
+struct ReorgSession : ChainSourceWorld {
+  explicit ReorgSession(std::string_view wanted = kAllLogs, std::uint32_t batch_blocks = 32)
       : ChainSourceWorld(options_of(batch_blocks), 5), params(wanted) {
     node.fill_block = [](SimulatedBlock& block) {
       block.logs = {R"({"address":")" + simulated_address(1) +
@@ -65,12 +65,12 @@ struct SessionWorld : ChainSourceWorld {
     start();
     connect();
   }
-  ~SessionWorld() { drop(key); }
+  ~ReorgSession() { drop(key); }
 
   // The connection ends, and the next one continues; it has room for so many results.
   void connect(std::size_t room = std::numeric_limits<std::size_t>::max()) {
     disconnect();
-    link = std::make_unique<Link>(record);
+    link = std::make_unique<ReorgLink>(record);
     reader = {};
     reader.room = room;
     const std::string id = manager.subscribe(++key, reader, params, IdScope::shared, link.get()).value();
@@ -112,8 +112,8 @@ struct SessionWorld : ChainSourceWorld {
 
   const std::string params;
   ResumeRecord record{ResumeRecordLimits{}};
-  std::unique_ptr<Link> link;
-  Reader reader;
+  std::unique_ptr<ReorgLink> link;
+  ReorgReader reader;
   ConnectionKey key = 0;
 };
 
@@ -135,7 +135,7 @@ Texts held_after(const std::vector<Texts>& connections) {
 // A branch that the client may have is retracted where it is not part of the chain any more. The rest of it stays in question until
 // it is sent again: it can be removed, too.
 TEST(SessionReorgs, TheRestOfABranchIsRetractedWhenItIsRemovedLater) {
-  SessionWorld world(kAllLogs, 1);
+  ReorgSession world(kAllLogs, 1);
   world.mine(2);
   world.link->confirm();
   world.mine(8);
@@ -153,7 +153,7 @@ TEST(SessionReorgs, TheRestOfABranchIsRetractedWhenItIsRemovedLater) {
 
 // The client has confirmed block 6 and may have 7 and 8; then 6 was replaced, and then 5.
 const Texts kAfterTwoBranches = {"-8", "-7", "-6", "-6", "-5", "5", "6", "7"};
-SessionWorld& on_two_branches(SessionWorld& world) {
+ReorgSession& on_two_branches(ReorgSession& world) {
   world.mine(6);
   world.link->confirm();
   world.mine(2);
@@ -164,7 +164,7 @@ SessionWorld& on_two_branches(SessionWorld& world) {
 }
 
 TEST(SessionReorgs, EachBlockIsRetractedOnceTheHighestFirst) {
-  SessionWorld world(kAllLogs, 1);
+  ReorgSession world(kAllLogs, 1);
   on_two_branches(world).connect();
   EXPECT_EQ(world.got(), kAfterTwoBranches);
   EXPECT_NE(world.reader.got[2], world.reader.got[3]);
@@ -173,14 +173,14 @@ TEST(SessionReorgs, EachBlockIsRetractedOnceTheHighestFirst) {
 // However far it came.
 TEST(SessionReorgs, WhatWasRetractedAndConfirmedIsNotRetractedAgain) {
   for (std::size_t room = 1; room <= 6; ++room) {
-    SessionWorld world(kAllLogs, 1);
+    ReorgSession world(kAllLogs, 1);
     on_two_branches(world).connect(room);
     Texts all = world.reader.got;
     EXPECT_EQ(all.size(), room);
     world.link->confirm();
     world.connect();
     all.insert(all.end(), world.reader.got.begin(), world.reader.got.end());
-    EXPECT_EQ(SessionWorld::blocks_of(all), kAfterTwoBranches) << room;
+    EXPECT_EQ(ReorgSession::blocks_of(all), kAfterTwoBranches) << room;
     world.link->confirm();
     world.connect();
     EXPECT_TRUE(world.got().empty()) << room;
@@ -190,7 +190,7 @@ TEST(SessionReorgs, WhatWasRetractedAndConfirmedIsNotRetractedAgain) {
 // Nothing of it may have arrived.
 TEST(SessionReorgs, WhatWasRetractedAndNotConfirmedIsRetractedAgain) {
   for (std::size_t room = 1; room <= 5; ++room) {
-    SessionWorld world(kAllLogs, 1);
+    ReorgSession world(kAllLogs, 1);
     on_two_branches(world).connect(room);
     world.connect();
     EXPECT_EQ(world.got(), kAfterTwoBranches) << room;
@@ -200,7 +200,7 @@ TEST(SessionReorgs, WhatWasRetractedAndNotConfirmedIsRetractedAgain) {
 // The closing handshake confirms what was sent, not what the connection had no room for.
 TEST(SessionReorgs, ARetractionThatWasNotSentIsNotConfirmed) {
   for (std::size_t room = 0; room <= 5; ++room) {
-    SessionWorld world(kAllLogs, 1);
+    ReorgSession world(kAllLogs, 1);
     on_two_branches(world).connect(0);
     world.reader.room = room;
     world.reader.refuses = true;
@@ -210,14 +210,14 @@ TEST(SessionReorgs, ARetractionThatWasNotSentIsNotConfirmed) {
     world.link->confirm_all();
     world.connect();
     all.insert(all.end(), world.reader.got.begin(), world.reader.got.end());
-    EXPECT_EQ(SessionWorld::blocks_of(all), kAfterTwoBranches) << room;
+    EXPECT_EQ(ReorgSession::blocks_of(all), kAfterTwoBranches) << room;
   }
 }
 
 // The chain goes back to the branch that the client had confirmed. It may have heads of the other one, and heads are not retracted.
 TEST(SessionReorgs, HeadsFollowFromTheLowestForkOfAllThatTheClientMayHave) {
   for (const bool returns_before : {false, true}) {
-    SessionWorld world(kHeads);
+    ReorgSession world(kHeads);
     world.mine(4);
     world.link->confirm();
     std::vector<SimulatedBlock> branch = world.node.chain();
@@ -236,7 +236,7 @@ TEST(SessionReorgs, HeadsFollowFromTheLowestForkOfAllThatTheClientMayHave) {
 
 // What the first of the next heads replaces is not in question any more, once that is confirmed.
 TEST(SessionReorgs, HeadsThatWereReplacedAndConfirmedAreForgotten) {
-  SessionWorld world(kHeads);
+  ReorgSession world(kHeads);
   world.mine(4);
   world.link->confirm();
   world.reorg(3, 2);

@@ -143,7 +143,7 @@ struct SharedClient {
     claim = *lease.record().claim(lease.owner(), eth::hash_of_topic("newHeads"), {.high = 0, .low = 1});
   }
   void note(std::uint64_t number) {
-    is_sent = lease.record().note(lease.owner(), claim.slot, mark(number), ResumeRecord::Change::adds);
+    is_sent = lease.record().note(lease.owner(), claim.slot, mark(number), eth::ResumeRecord::Change::adds);
   }
   void confirm() {
     lease.record().ping(lease.owner());
@@ -492,7 +492,7 @@ TEST(SharedSessions, WritesInFlightAreLimited) {
   ASSERT_EQ(results.size(), 5U);
   for (auto& result : results) {
     const auto slot = result->record().claim(result->owner(), eth::hash_of_topic("logs"), {})->slot;
-    result->record().note(result->owner(), slot, mark(5), false);
+    result->record().note(result->owner(), slot, mark(5), eth::ResumeRecord::Change::adds);
   }
   world.clock.advance(seconds(1));
   const int before = world.broker.puts;

@@ -5,6 +5,7 @@
 #include "size/costs.h"
 #include "size/numbers.h"
 #include "size/plan.h"
+#include "size/settings.h"
 
 namespace fanfare::app {
 namespace {
@@ -23,12 +24,14 @@ std::string number_text(double number) {
 }
 
 std::string error_of(const Range& range) {
-  const std::string what = std::string(range.option) + " " + decimal_text(range.value);
+  const bool is_fraction = range.value != std::floor(range.value);
+  const std::string what =
+      std::string(range.option) + " " + (is_fraction ? exact_text(range.value) : decimal_text(range.value));
   if (!(range.value >= range.min)) return what + " is below " + number_text(range.min);
   if (range.value > range.max) {
     return what + " is above " + number_text(range.max) + (*range.advice == 0 ? "" : ": ") + range.advice;
   }
-  if (range.is_whole && range.value != std::floor(range.value)) return what + " is not a whole number";
+  if (range.is_whole && is_fraction) return what + " is not a whole number";
   return {};
 }
 
@@ -67,8 +70,8 @@ std::string range_error(const SizeArguments& arguments) {
       {"--instances-spare", arguments.instances_spare, 0, 1000, true},
       {"--fan-out-within", arguments.fan_out_within_s, 1e-3, 86'400, false},
       {"--reconnect-within", arguments.reconnect_within_s, 1, 86'400, false},
-      {"--deploy-spread", arguments.deploy_spread_s, 1, 86'400, false,
-       "replace the instances one after another, each within a day"},
+      {"--deploy-spread", arguments.deploy_spread_s, 1, kSpreadShare * 3600, false,
+       "server.shutdownTimeout is an hour at most, and a stop uses 0.7 of it"},
   });
 }
 

@@ -72,7 +72,16 @@ TEST(SizeCheck, HugeNumbers) {
             "--cores-per-machine 1,025 is above 1,024: a server has at most 1,024 event loops");
 }
 
+TEST(SizeCheck, TheSettingsOfAPlanArePossible) {
+  EXPECT_EQ(error_after([](SizeArguments& to) { to.deploy_spread_s = 2520; }), "");
+  EXPECT_EQ(error_after([](SizeArguments& to) { to.deploy_spread_s = 2521; }),
+            "--deploy-spread 2,521 is above 2,520: server.shutdownTimeout is an hour at most, and a stop "
+            "uses 0.7 of it");
+}
+
 TEST(SizeCheck, Fractions) {
+  EXPECT_EQ(error_after([](SizeArguments& to) { to.clients = {1.0001}; }),
+            "--clients 1.0001 is not a whole number");
   EXPECT_EQ(error_after([](SizeArguments& to) { to.clients = {1.5}; }),
             "--clients 1.5 is not a whole number");
   EXPECT_EQ(error_after([](SizeArguments& to) { to.instances_spare = 0.5; }),

@@ -58,6 +58,14 @@ TEST(SizeCommand, UnitsAreThoseOfPeople) {
   EXPECT_EQ(with_units.out, without.out);
 }
 
+TEST(SizeCommand, UnitsAreExact) {
+  EXPECT_EQ(size({"--clients", "10k", "--memory-per-machine", "256MiB"}).status, 0);
+  EXPECT_THAT(size({"--clients", "1.234567M"}).out, StartsWith("1,234,567 clients"));
+  EXPECT_THAT(size({"--clients", "10q"}).complaints,
+              HasSubstr("10q has an unknown unit, expected one of G, M, k"));
+  EXPECT_THAT(size({"--clients", "many"}).complaints, HasSubstr("many is not a number"));
+}
+
 TEST(SizeCommand, SeveralClientsAreColumns) {
   const Sized sized = size({"--clients", "10k,1M", "--markdown"});
   EXPECT_THAT(sized.out, StartsWith("| clients | 10,000 | 1,000,000 |\n|---|---|---|\n| machines | "));

@@ -1,9 +1,14 @@
 #include "size/flags.h"
 
+#include <array>
+#include <charconv>
 #include <map>
 #include <string>
+#include <system_error>
 
 #include <CLI/CLI.hpp>
+
+#include "base/log.h"
 
 namespace fanfare::app {
 namespace {
@@ -28,8 +33,26 @@ load that no number of machines carries.)";
 
 using Units = std::map<std::string, double>;
 
+// "10k" becomes "10000". CLI11's own form rounds to six digits.
+std::string without_unit(const Units& units, std::string& text) {
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc()) return log::excerpt(text) + " is not a number";
+  const std::string unit = text.substr(static_cast<std::size_t>(end - text.data()));
+  const auto found = units.find(unit);
+  if (!unit.empty() && found == units.end()) {
+    std::string names;
+    for (const auto& [name, factor] : units) names += (names.empty() ? "" : ", ") + name;
+    return log::excerpt(text) + " has an unknown unit, expected one of " + names;
+  }
+  std::array<char, 32> exact{};
+  const double value = unit.empty() ? number : number * found->second;
+  text.assign(exact.data(), std::to_chars(exact.data(), exact.data() + exact.size(), value).ptr);
+  return {};
+}
+
 CLI::Validator with_unit(const Units& units) {
-  return CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::CASE_SENSITIVE, "").description("");
+  return {[units](std::string& text) { return without_unit(units, text); }, ""};
 }
 
 CLI::Validator count() {

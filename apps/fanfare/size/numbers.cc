@@ -40,6 +40,10 @@ std::string decimal_text(double number) {
   return printed("%.3g", number);
 }
 
+std::string exact_text(double number) {
+  return printed("%.12g", number);
+}
+
 std::string storage_text(double bytes) {
   return scaled(bytes, 1024, std::array{"B", "KiB", "MiB", "GiB", "TiB", "PiB"});
 }

@@ -13,8 +13,6 @@ constexpr double kPageBytes = 4096;
 // As `fanfare check --system` counts: the least receive and send buffer of a connection.
 constexpr double kSocketBytes = 8192;
 constexpr double kDescriptorsUsual = 1 << 20;
-// A stop spreads its closes over at most 0.7 of shutdownTimeout (docs/operations.md).
-constexpr double kSpreadShare = 0.7;
 constexpr double kConnectionsUsual = 10'000;
 
 std::string whole(double number) {

@@ -8,6 +8,9 @@
 
 namespace fanfare::app {
 
+// A stop spreads its closes over at most 0.7 of shutdownTimeout (docs/operations.md).
+inline constexpr double kSpreadShare = 0.7;
+
 std::vector<std::string> kernel_settings(const SizePlan& plan);
 std::vector<std::string> configuration_settings(const SizeArguments& arguments, const SizePlan& plan);
 
