@@ -9,9 +9,9 @@ namespace fanfare::eth {
 namespace {
 
 using record_world::at;
+using record_world::id;
 using record_world::RecordWorld;
 using record_world::text;
-using record_world::id;
 using Slot = ResumeRecord::Slot;
 using Owner = ResumeRecord::Owner;
 using Change = ResumeRecord::Change;
