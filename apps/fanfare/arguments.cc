@@ -254,6 +254,9 @@ CLI::App* add_check(CLI::App& root, CheckArguments& check) {
   app->add_option("--against", check.against,
                   "Show what a reload would change in a gateway that runs with this file")
       ->type_name("FILE");
+  CLI::Option* web_dir =
+      app->add_option("--web-dir", check.web_dir, "As 'fanfare serve' is given it")->type_name("DIR");
+  app->add_flag("--no-web", check.no_web, "As 'fanfare serve' is given it")->excludes(web_dir);
   return app;
 }
 

@@ -57,6 +57,8 @@ struct CheckArguments {
   std::string file;
   bool system = false;
   std::optional<std::string> against;  // another file, of a gateway that runs
+  std::optional<std::string> web_dir;
+  bool no_web = false;
 };
 
 struct ConnectArguments {

@@ -98,6 +98,9 @@ TEST(Arguments, NothingGivenIsNothingSet) {
 }
 
 TEST(Arguments, CheckTakesAFile) {
+  const auto page = std::get<CheckArguments>(parse({"check", "gateway.yaml", "--web-dir", "page"}).value());
+  EXPECT_EQ(page.web_dir, "page");
+  EXPECT_TRUE(std::get<CheckArguments>(parse({"check", "gateway.yaml", "--no-web"}).value()).no_web);
   const auto command = parse({"check", "gateway.yaml"});
   ASSERT_TRUE(command) << command.error().text;
   EXPECT_EQ(std::get<CheckArguments>(*command).file, "gateway.yaml");
@@ -165,6 +168,7 @@ TEST(Arguments, WrongUseLeavesWithTwoAndSaysWhy) {
            Case{{"bench", "ws://a", "--loop", "kqueue"}, "kqueue"},
            Case{{"check"}, "FILE"},
            Case{{"check", "a", "b"}, "b"},
+           Case{{"check", "a", "--web-dir", "b", "--no-web"}, "--no-web"},
            Case{{"serve", "check", "a"}, "check"},
        }) {
     const auto command = parse(one.words);

@@ -56,13 +56,14 @@ int run_serve(const fanfare::app::ServeArguments& arguments) {
 
 int run_command(const fanfare::app::Command& command) {
   if (const auto* check = std::get_if<fanfare::app::CheckArguments>(&command)) {
+    const fanfare::app::PageFlags page{.web_dir = check->web_dir, .no_web = check->no_web};
     if (check->against) {
       return fanfare::app::run_check_against(check->file, *check->against,
                                              fanfare::gateway::process_environment, std::cout, std::cerr,
-                                             own_page());
+                                             own_page(), page);
     }
     return fanfare::app::run_check(check->file, fanfare::gateway::process_environment, std::cout, std::cerr,
-                                   check->system, own_page());
+                                   check->system, own_page(), page);
   }
   if (const auto* connect = std::get_if<fanfare::app::ConnectArguments>(&command)) {
     return fanfare::app::run_connect(*connect, std::cout, std::cerr);

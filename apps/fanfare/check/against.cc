@@ -6,26 +6,26 @@
 #include "gateway/places.h"
 #include "gateway/reload/listener_conflicts.h"
 #include "gateway/reload/plan_diff.h"
-#include "serve/page.h"
 
 namespace fanfare::app {
 
 int run_check_against(const std::string& file, const std::string& running_file,
                       const gateway::EnvironmentLookup& environment, std::ostream& out,
-                      std::ostream& complaints, const std::optional<std::string>& own_page) {
+                      std::ostream& complaints, const std::optional<std::string>& own_page,
+                      const PageFlags& flags) {
   const auto running = gateway::load_config(running_file, environment);
   const auto wanted = gateway::load_config(file, environment);
   for (const auto* config : {&running, &wanted}) {
     if (!*config) complaints << config->error().messages() << "\n";
   }
   if (!running || !wanted) return 2;
-  const auto plan = plan_with_page(*wanted, file, own_page);
+  const auto plan = plan_with_page(*wanted, file, own_page, flags);
   if (!plan) {
     complaints << file << ": " << plan.error() << "\n";
     return 2;
   }
   // The running server may have another page of its own, or none any more: what it serves is not changed by that.
-  const auto before = plan_with_page(*running, running_file, own_page);
+  const auto before = plan_with_page(*running, running_file, own_page, flags);
   const gateway::ServePlan present = before ? *before : gateway::plan_from(*running);
   bool is_good = true;
   for (const gateway::PlaceProblem& problem : gateway::find_place_problems(*plan)) {

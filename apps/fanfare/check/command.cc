@@ -8,18 +8,18 @@
 #include "gateway/config_yaml.h"
 #include "gateway/defend/system_limits.h"
 #include "gateway/places.h"
-#include "serve/page.h"
 
 namespace fanfare::app {
 
 int run_check(const std::string& file, const gateway::EnvironmentLookup& environment, std::ostream& out,
-              std::ostream& complaints, bool system, const std::optional<std::string>& own_page) {
+              std::ostream& complaints, bool system, const std::optional<std::string>& own_page,
+              const PageFlags& flags) {
   const auto config = gateway::load_config(file, environment);
   if (!config) {
     complaints << config.error().messages() << "\n";
     return 2;
   }
-  const auto with_page = plan_with_page(*config, file, own_page);
+  const auto with_page = plan_with_page(*config, file, own_page, flags);
   if (!with_page) {
     complaints << file << ": " << with_page.error() << "\n";
     return 2;

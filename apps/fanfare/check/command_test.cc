@@ -30,7 +30,7 @@ class CheckCommand : public testing::Test {
   Checked check(const std::string& certificate_file, const std::string& key_file) {
     return check("server:\n  tls:\n    certificateFile: " + certificate_file + "\n    keyFile: " + key_file);
   }
-  Checked check(const std::string& head) {
+  Checked check(const std::string& head, const PageFlags& flags = {}) {
     std::ofstream(file_) << head
                          << "\nprojects:\n  - id: main\n    networks:\n      - architecture: evm\n"
                             "        evm: { chainId: 1 }\n    upstreams:\n      - id: a\n"
@@ -38,7 +38,7 @@ class CheckCommand : public testing::Test {
     std::ostringstream out;
     std::ostringstream complaints;
     const auto no_variables = [](std::string_view) -> std::optional<std::string> { return std::nullopt; };
-    const int status = run_check(file_, no_variables, out, complaints);
+    const int status = run_check(file_, no_variables, out, complaints, false, std::nullopt, flags);
     return {.status = status, .out = out.str(), .complaints = complaints.str()};
   }
 
@@ -91,6 +91,24 @@ TEST_F(CheckCommand, APageThatIsNotBesideTheProgramIsNotGood) {
                 ": the dashboard's files are not beside the program, expected web.directory "
                 "in " +
                 file_ + ", or --web-dir\n");
+}
+
+// `serve` will run with the same flags.
+TEST_F(CheckCommand, AFlagForThePageCountsMoreThanTheFile) {
+  const std::string directory = good_.folder();
+  const std::string wanted = "web: { enabled: true }";
+  EXPECT_EQ(check(wanted, {.no_web = true}).status, 0);
+  const Checked wrong = check("", {.web_dir = directory});
+  EXPECT_EQ(wrong.status, 2);
+  EXPECT_EQ(wrong.complaints, file_ + ": --web-dir has no index.html (\"" + directory +
+                                  "\"), expected the directory of the built page\n");
+  std::ofstream(directory + "/index.html") << "<!doctype html>";
+  for (const std::string& file :
+       {wanted, std::string(), std::string("web: { enabled: true, directory: /no/such }")}) {
+    const Checked right = check(file, {.web_dir = directory});
+    EXPECT_EQ(right.status, 0) << right.complaints;
+    EXPECT_THAT(right.out, HasSubstr("\ndashboard at /, from " + directory + "\n"));
+  }
 }
 
 // Its first line would be the end of the configuration.

@@ -297,9 +297,8 @@ std::expected<ServePlan, std::string> plan_of_file(const std::string& file, cons
                                                    const std::optional<std::string>& own_page) {
   const auto config = gateway::load_config(file, environment);
   if (!config) return Wrong(config.error().messages());
-  // --web-dir asks for the page, too.
-  const bool is_wanted = (config->web.enabled || arguments.web_dir) && !arguments.no_web;
-  auto plan = plan_with_page(*config, file, own_page, is_wanted, arguments.web_dir);
+  auto plan =
+      plan_with_page(*config, file, own_page, {.web_dir = arguments.web_dir, .no_web = arguments.no_web});
   if (!plan) return Wrong("fanfare serve: " + plan.error());
   return plan;
 }

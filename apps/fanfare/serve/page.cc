@@ -33,25 +33,18 @@ void mount_page(gateway::ServePlan& plan, const std::string& directory) {
 
 std::expected<gateway::ServePlan, std::string> plan_with_page(const gateway::Config& config,
                                                               const std::string& file,
-                                                              const std::optional<std::string>& own_page) {
-  return plan_with_page(config, file, own_page, config.web.enabled, std::nullopt);
-}
-
-std::expected<gateway::ServePlan, std::string> plan_with_page(const gateway::Config& config,
-                                                              const std::string& file,
                                                               const std::optional<std::string>& own_page,
-                                                              bool is_wanted,
-                                                              const std::optional<std::string>& named) {
+                                                              const PageFlags& flags) {
   gateway::ServePlan plan = gateway::plan_from(config);
   std::error_code failed;
   if (const std::string& log = plan.observe.access_log.path; std::filesystem::equivalent(log, file, failed)) {
     return std::unexpected("server.accessLog.path is the configuration file itself (" +
                            gateway::quoted_for_message(log) + "), expected another file");
   }
-  if (!is_wanted) return plan;
-  const bool in_file = !named && !config.web.directory.empty();
+  if (flags.no_web || !(config.web.enabled || flags.web_dir)) return plan;
+  const bool in_file = !flags.web_dir && !config.web.directory.empty();
   const auto directory = page_directory(in_file ? "web.directory" : "--web-dir",
-                                        in_file ? config.web.directory : named, own_page);
+                                        in_file ? config.web.directory : flags.web_dir, own_page);
   if (!directory) return std::unexpected(directory.error());
   if (!*directory) {
     return std::unexpected("the dashboard's files are not beside the program, expected web.directory in " +

@@ -20,15 +20,16 @@ std::expected<std::optional<std::string>, std::string> page_directory(
 // Mounts it on every listener that serves JSON-RPC over HTTP, and on the port of the admin API.
 void mount_page(gateway::ServePlan& plan, const std::string& directory);
 
-// The plan of the configuration in `file`, with its dashboard if `web` asks for one. The error names the setting.
-std::expected<gateway::ServePlan, std::string> plan_with_page(const gateway::Config& config,
-                                                              const std::string& file,
-                                                              const std::optional<std::string>& own_page);
-// The same with a dashboard that is asked for, or not, in another way. `named`: of --web-dir.
+// On the command line. They count more than the file.
+struct PageFlags {
+  std::optional<std::string> web_dir = {};  // asks for the page, too
+  bool no_web = false;
+};
+
+// The plan of the configuration in `file`, with its dashboard if that or a flag asks for one. The error names the setting.
 std::expected<gateway::ServePlan, std::string> plan_with_page(const gateway::Config& config,
                                                               const std::string& file,
                                                               const std::optional<std::string>& own_page,
-                                                              bool is_wanted,
-                                                              const std::optional<std::string>& named);
+                                                              const PageFlags& flags = {});
 
 }  // namespace fanfare::app
