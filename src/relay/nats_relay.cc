@@ -180,8 +180,9 @@ void NatsRelay::count_topics() {
 void NatsRelay::handle(const Open& task) {
   TopicFeed* const feed = feed_for(task.topic);
   if (feed == nullptr || (feed->is_read() && task.from.opening <= feed->opening())) return;
-  feed->stop_reading();
-  feed->start_reading(task.from);
+  stop_reading(*feed, task.topic);
+  const auto delivered = delivered_.extract(task.topic);
+  feed->start_reading(task.from, delivered.empty() ? std::nullopt : std::optional(delivered.mapped()));
   count_topics();
   tick();
 }
@@ -189,12 +190,18 @@ void NatsRelay::handle(const Open& task) {
 void NatsRelay::handle(const Close& task) {
   const auto found = feeds_.find(task.topic);
   if (found == feeds_.end() || task.opening < found->second->opening()) return;
-  found->second->stop_reading();
+  stop_reading(*found->second, task.topic);
   if (!publisher_.has(task.topic)) {
     by_stream_.erase(found->second->address().stream());
     feeds_.erase(found);
   }
   count_topics();
+}
+
+void NatsRelay::stop_reading(TopicFeed& feed, const std::string& topic) {
+  if (feed.is_read() && feed.delivered()) delivered_.insert_or_assign(topic, *feed.delivered());
+  if (delivered_.size() > kDeliveredMax) delivered_.erase(delivered_.begin());
+  feed.stop_reading();
 }
 
 void NatsRelay::handle(ReadPast task) {
@@ -278,7 +285,10 @@ void NatsRelay::handle_delivery(const Incoming& message) {
   const auto found = by_stream_.find(delivery->stream);
   if (found == by_stream_.end() || found->second->consumer() != delivery->consumer) return;
   counters_.received.fetch_add(1, std::memory_order_relaxed);
-  found->second->on_message(message, *delivery, system_clock().now());
+  TopicFeed& feed = *found->second;
+  const bool could_publish = feed.may_publish();
+  feed.on_message(message, *delivery, system_clock().now());
+  if (!could_publish && feed.may_publish() && publisher_.needs_retry()) tick();
 }
 
 void NatsRelay::tick() {

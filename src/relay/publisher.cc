@@ -66,6 +66,9 @@ void Publisher::answered(const Incoming& message, std::uint64_t number) {
   auto event = outgoing_.take(number);
   if (!answer || !event) return;
   if (outgoing_.prove(event->topic)) needs_retry_ = true;
+  // Stored by an earlier attempt, with whatever epoch that had.
+  const bool is_placed = !answer->is_duplicate || event->epoch == event->first_epoch;
+  if (answer->sequence != 0 && !is_placed) return finish(*event, std::nullopt);
   if (answer->sequence != 0) {
     world_.counters.published.fetch_add(1, std::memory_order_relaxed);
     return finish(*event, Position{.epoch = event->epoch, .offset = answer->sequence});
@@ -92,7 +95,7 @@ bool Publisher::is_impossible(const OutgoingEvent& event, const TopicFeed& feed)
 
 bool Publisher::send(std::uint64_t number, OutgoingEvent& event) {
   TopicFeed* const feed = world_.feed_of(event.topic);
-  if (!is_connected_ || feed == nullptr || !feed->is_ready()) {
+  if (!is_connected_ || feed == nullptr || !feed->may_publish()) {
     needs_retry_ = true;
     return false;
   }
@@ -105,6 +108,7 @@ bool Publisher::send(std::uint64_t number, OutgoingEvent& event) {
   if (event.after)
     headers.push_back({.name = "Nats-Expected-Last-Sequence", .value = std::to_string(event.after->offset)});
   event.epoch = feed->epoch();
+  if (event.first_epoch == 0) event.first_epoch = event.epoch;
   const std::string subject = subject_of(world_.options.name, feed->address().token, event.epoch);
   const std::string reply = joined({world_.link.inbox(), kAnswer, std::to_string(number)});
   if (!world_.link.publish(subject, reply, event.payload.view(), headers)) {

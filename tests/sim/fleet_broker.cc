@@ -251,7 +251,7 @@ void Broker::publish(const ConnectionPtr& from, const std::string& subject, cons
 
 std::string Broker::store(Stream& stream, const SharedBytes& payload, const std::string& id) {
   ++stream.last;
-  stream.kept.push_back({.subject = stream.subject, .payload = payload});
+  stream.kept.push_back({.subject = stream.subject, .payload = payload, .at = world().time.now()});
   stream.ids[id] = {.sequence = stream.last, .at = world().time.now()};
   while (stream.kept.size() > stream.kept_max) {
     stream.kept.pop_front();
@@ -336,7 +336,8 @@ void Broker::deliver(Consumer& consumer, Stream& stream) {
            {.to = {},
             .subject = stored.subject,
             .reply = line("$JS.ACK.", stream.name, ".", consumer.name, ".1.", consumer.next, ".",
-                          consumer.sent, ".0.", stream.last - consumer.next),
+                          consumer.sent, ".", stored.at.time_since_epoch() / 1ns, ".",
+                          stream.last - consumer.next),
             .payload = stored.payload});
   }
 }
