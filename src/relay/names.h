@@ -32,7 +32,7 @@ struct Delivery {
   std::string_view consumer;
   std::uint64_t stream_sequence = 0;
   std::uint64_t consumer_sequence = 0;  // counts what this consumer was sent
-  std::uint64_t time = 0;               // when the broker stored it, in ns since 1970: the same in each delivery
+  std::uint64_t time = 0;  // when the broker stored it, in ns since 1970: the same in each delivery
 
   friend bool operator==(const Delivery&, const Delivery&) = default;
 };

@@ -36,15 +36,14 @@ TEST(RelayNames, TheEpochIsTheEndOfTheSubject) {
 TEST(RelayNames, ADeliverysSequencesAndTimeAreReadFromBothFormsOfTheReply) {
   const auto old_form = delivery_of("$JS.ACK.S.C.1.42.7.1700000000000000000.0");
   ASSERT_TRUE(old_form);
-  EXPECT_EQ(*old_form,
-            (Delivery{.stream = "S",
-                      .consumer = "C",
-                      .stream_sequence = 42,
-                      .consumer_sequence = 7,
-                      .time = 1700000000000000000}));
+  EXPECT_EQ(*old_form, (Delivery{.stream = "S",
+                                 .consumer = "C",
+                                 .stream_sequence = 42,
+                                 .consumer_sequence = 7,
+                                 .time = 1700000000000000000}));
   EXPECT_EQ(delivery_of("$JS.ACK.domain.account.S.C.1.42.7.1700000000000000000.0.random"), old_form);
-  for (const char* other :
-       {"", "_INBOX.x.1", "$JS.ACK.S.C.1.42.7", "$JS.ACK.S.C.1.x.7.1.0", "$JS.ACK.S.C.1.42.7.x.0", "$JS.FC.S.C.1.2.3.4.5"}) {
+  for (const char* other : {"", "_INBOX.x.1", "$JS.ACK.S.C.1.42.7", "$JS.ACK.S.C.1.x.7.1.0",
+                            "$JS.ACK.S.C.1.42.7.x.0", "$JS.FC.S.C.1.2.3.4.5"}) {
     EXPECT_FALSE(delivery_of(other)) << other;
   }
 }

@@ -47,7 +47,7 @@ class Reader {
     deliver_after_gap,  // everything between the last one and this one is gone
     skip,               // delivered before
     skip_epoch,         // of an earlier epoch of the stream; `lost` moves
-    restart,            // messages were lost on the way, the stream has begun another epoch, or is_rolled_back()
+    restart,  // messages were lost on the way, the stream has begun another epoch, or is_rolled_back()
   };
   Take take(const Delivery& delivery, std::uint64_t epoch);
   // A sign of life. False: messages before it were lost on the way.

@@ -78,7 +78,8 @@ class TopicFeed {
   std::expected<void, std::string> attempt(Instant now);
   // Another epoch, because the broker has lost events; or the one that another instance has begun meanwhile.
   std::expected<StreamState, std::string> end_epoch(const StreamState& state, std::uint64_t other);
-  std::expected<void, std::string> begin_consumer(const StreamState& state, std::uint64_t recent_max, Instant now);
+  std::expected<void, std::string> begin_consumer(const StreamState& state, std::uint64_t recent_max,
+                                                  Instant now);
   bool has_caught_up() const { return !reader_.is_checking() && reader_.next() > catch_up_to_; }
   void note_current();
   void offer_lost();

@@ -97,10 +97,10 @@ void Oracle::delivered(const std::string& topic, Position at, const SharedBytes&
                        const SharedBytes& before) {
   const std::string stream = stream_of_topic(topic);
   const auto [from, to] = streams_[stream].equal_range(at);
-  const auto found = std::find_if(from, to, [&](const auto& each) {
-    return each.second.payload.view().data() == payload.view().data();
-  });
-  if (found == to) return world().fail(line("a relay got what was never stored at ", text_of(at), " of ", topic));
+  const auto found = std::find_if(
+      from, to, [&](const auto& each) { return each.second.payload.view().data() == payload.view().data(); });
+  if (found == to)
+    return world().fail(line("a relay got what was never stored at ", text_of(at), " of ", topic));
   if (found->second.before.view().data() == before.view().data()) return;
   const auto* const log = world().broker->find(stream);
   if (log->first >= at.offset) {

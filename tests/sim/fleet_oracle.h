@@ -27,7 +27,8 @@ class Oracle {
 
   // An instance's relay passes an event on to the hub, directly behind `before`, which it passed on as well: the broker must have stored
   // them in this order, with nothing in between.
-  void delivered(const std::string& topic, Position at, const SharedBytes& payload, const SharedBytes& before);
+  void delivered(const std::string& topic, Position at, const SharedBytes& payload,
+                 const SharedBytes& before);
 
   // A client got an event of a topic of a program, or a value of a stream.
   void seen(const std::string& topic, Position at, const std::string& text);
@@ -49,7 +50,8 @@ class Oracle {
   void check_end() const;
 
   struct Sums {
-    std::uint64_t stored = 0, seen = 0, missed = 0, receipts = 0, lost = 0, given_twice = 0, given_twice_unseen = 0;
+    std::uint64_t stored = 0, seen = 0, missed = 0, receipts = 0, lost = 0, given_twice = 0,
+                  given_twice_unseen = 0;
   };
   Sums sums;
 

@@ -54,7 +54,8 @@ class FleetRelay final : public pubsub::Relay {
    public:
     pubsub::RelaySink* hub = nullptr;
     bool forgets_next = false;
-    std::map<std::string, std::pair<Position, SharedBytes>, std::less<>> last;  // that was passed on, of each topic
+    std::map<std::string, std::pair<Position, SharedBytes>, std::less<>>
+        last;  // that was passed on, of each topic
     bool on_message(std::string_view topic, Position position, SharedBytes payload) override;
     void on_lost(std::string_view topic, Position until) override {
       last.erase(std::string(topic));
