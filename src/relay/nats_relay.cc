@@ -3,7 +3,6 @@
 #include <pthread.h>
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "base/guard.h"
@@ -264,12 +263,7 @@ void NatsRelay::handle(const Incoming& message) {
   if (message.to.empty()) return handle_delivery(message);
   if (message.to == kInfo) return handle_info(message);
   if (message.to == kStreamState) return handle_stream_state(message);
-  if (message.to.starts_with(Publisher::kAnswer)) {
-    std::uint64_t number = 0;
-    std::from_chars(message.to.data() + Publisher::kAnswer.size(), message.to.data() + message.to.size(),
-                    number);
-    return publisher_.answered(message, number);
-  }
+  if (message.to.starts_with(Publisher::kAnswer)) return publisher_.answered(message);
   if (message.to.starts_with(DirectGet::kAnswer)) {
     return past_reads_.answered(std::string_view(message.to).substr(DirectGet::kAnswer.size()),
                                 DirectGet::event_of(message), system_clock().now());

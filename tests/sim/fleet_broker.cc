@@ -332,13 +332,13 @@ void Broker::deliver(Consumer& consumer, Stream& stream) {
     ++consumer.sent;
     consumer.sent_at = world().time.now();
     if (world().one_in(300)) continue;  // lost on the way
-    answer(
-        consumer.connection, consumer.deliver_to,
-        {.to = {},
-         .subject = stored.subject,
-         .reply = line("$JS.ACK.", stream.name, ".", consumer.name, ".1.", consumer.next, ".", consumer.sent,
-                       ".", stored.at.time_since_epoch() / 1ns, ".", stream.last - consumer.next),
-         .payload = stored.payload});
+    const Duration time = world().planted == Planted::times_alike ? 1ns : stored.at.time_since_epoch();
+    answer(consumer.connection, consumer.deliver_to,
+           {.to = {},
+            .subject = stored.subject,
+            .reply = line("$JS.ACK.", stream.name, ".", consumer.name, ".1.", consumer.next, ".",
+                          consumer.sent, ".", time / 1ns, ".", stream.last - consumer.next),
+            .payload = stored.payload});
   }
 }
 

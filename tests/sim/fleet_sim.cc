@@ -32,6 +32,7 @@ constexpr auto kFaults = std::to_array<std::pair<const char*, Planted>>({
     {"relay-forgets", Planted::relay_forgets},
     {"silent-gap", Planted::silent_gap},
     {"no-deduplication", Planted::no_deduplication},
+    {"times-alike", Planted::times_alike},
     {"cursor-skips", Planted::cursor_skips},
 });
 
