@@ -125,21 +125,26 @@ std::expected<StreamState, std::string> JetStream::open(const StreamAddress& add
   return create(address, new_epoch);
 }
 
-std::expected<void, std::string> JetStream::set_epoch(const StreamAddress& address, std::uint64_t epoch) {
+std::expected<StreamState, std::string> JetStream::change_epoch(const StreamAddress& address,
+                                                                std::uint64_t from, std::uint64_t to) {
   const auto session = link_.parts().session();
   if (session == nullptr) return std::unexpected(std::string(kNoConnection));
   jsStreamInfo* raw_info = nullptr;
   jsErrCode code{};
   jsCtx* const context = session->context;
   natsStatus status = js_GetStreamInfo(&raw_info, context, address.stream().c_str(), nullptr, &code);
-  const StreamInfoHandle info(raw_info);
+  const StreamInfoHandle before(raw_info);
   if (status != NATS_OK) return std::unexpected(failure_of("asking for a stream", status, code));
-  Subjects subjects(address, epoch);
-  jsStreamConfig config = *info->Config;
+  const auto state = state_of(*before);
+  if (!state || state->epoch != from) return state;
+  Subjects subjects(address, to);
+  jsStreamConfig config = *before->Config;
   subjects.put_into(config);
-  status = js_UpdateStream(nullptr, context, &config, nullptr, &code);
+  raw_info = nullptr;
+  status = js_UpdateStream(&raw_info, context, &config, nullptr, &code);
+  const StreamInfoHandle after(raw_info);
   if (status != NATS_OK) return std::unexpected(failure_of("changing a stream", status, code));
-  return {};
+  return state_of(*after);
 }
 
 std::expected<std::string, std::string> JetStream::consume(const StreamAddress& address, std::uint64_t from,

@@ -29,8 +29,9 @@ class JetStream {
 
   // The stream's state. It is created, with `new_epoch`, if there is none. The error is for people.
   std::expected<StreamState, std::string> open(const StreamAddress& address, std::uint64_t new_epoch);
-  // What is stored from now on has this epoch.
-  std::expected<void, std::string> set_epoch(const StreamAddress& address, std::uint64_t epoch);
+  // What is stored from now on has the epoch `to`, unless the stream has another one than `from` by now. Returns its state then.
+  std::expected<StreamState, std::string> change_epoch(const StreamAddress& address, std::uint64_t from,
+                                                       std::uint64_t to);
   // An ordered consumer from this sequence on: nothing is acknowledged or repeated. Returns its name. It ends soon after nobody
   // subscribes to its subject any more.
   std::expected<std::string, std::string> consume(const StreamAddress& address, std::uint64_t from,

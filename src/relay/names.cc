@@ -74,14 +74,16 @@ std::optional<Delivery> delivery_of(std::string_view reply) {
   const auto tokens = tokens_of(reply);
   if (tokens.size() < 9 || tokens[0] != "$JS" || tokens[1] != "ACK") return std::nullopt;
   const std::size_t first = tokens.size() == 9 ? 5 : 7;
-  if (tokens.size() < first + 2) return std::nullopt;
+  if (tokens.size() < first + 3) return std::nullopt;
   const auto stream = whole_number_of(tokens[first]);
   const auto consumer = whole_number_of(tokens[first + 1]);
-  if (!stream || !consumer) return std::nullopt;
+  const auto time = whole_number_of(tokens[first + 2]);
+  if (!stream || !consumer || !time) return std::nullopt;
   return Delivery{.stream = tokens[first - 3],
                   .consumer = tokens[first - 2],
                   .stream_sequence = *stream,
-                  .consumer_sequence = *consumer};
+                  .consumer_sequence = *consumer,
+                  .time = *time};
 }
 
 std::optional<Acknowledgement> acknowledgement_of(std::string_view json) {
@@ -97,7 +99,8 @@ std::optional<Acknowledgement> acknowledgement_of(std::string_view json) {
   const auto sequence = jsonrpc::member(json, "seq");
   const auto value = sequence ? jsonrpc::uint_value(*sequence) : std::nullopt;
   if (!value || *value == 0) return std::nullopt;
-  return Acknowledgement{.sequence = *value};
+  return Acknowledgement{.sequence = *value,
+                         .is_duplicate = jsonrpc::member(json, "duplicate").value_or("") == "true"};
 }
 
 bool says_it_stores(std::string_view json) {

@@ -32,6 +32,7 @@ struct Delivery {
   std::string_view consumer;
   std::uint64_t stream_sequence = 0;
   std::uint64_t consumer_sequence = 0;  // counts what this consumer was sent
+  std::uint64_t time = 0;  // when the broker stored it, in ns since 1970: the same in each delivery
 
   friend bool operator==(const Delivery&, const Delivery&) = default;
 };
@@ -43,6 +44,7 @@ struct Acknowledgement {
   std::uint64_t sequence = 0;  // zero: it was not stored
   int error = 0;               // the broker's err_code, with sequence zero
   std::string description = {};
+  bool is_duplicate = false;  // it was stored before, at `sequence`
 };
 // Empty: it is none.
 std::optional<Acknowledgement> acknowledgement_of(std::string_view json);

@@ -33,20 +33,26 @@ TEST(RelayNames, TheEpochIsTheEndOfTheSubject) {
   EXPECT_FALSE(epoch_of("12"));
 }
 
-TEST(RelayNames, ADeliverysSequencesAreReadFromBothFormsOfTheReply) {
+TEST(RelayNames, ADeliverysSequencesAndTimeAreReadFromBothFormsOfTheReply) {
   const auto old_form = delivery_of("$JS.ACK.S.C.1.42.7.1700000000000000000.0");
   ASSERT_TRUE(old_form);
-  EXPECT_EQ(*old_form,
-            (Delivery{.stream = "S", .consumer = "C", .stream_sequence = 42, .consumer_sequence = 7}));
+  EXPECT_EQ(*old_form, (Delivery{.stream = "S",
+                                 .consumer = "C",
+                                 .stream_sequence = 42,
+                                 .consumer_sequence = 7,
+                                 .time = 1700000000000000000}));
   EXPECT_EQ(delivery_of("$JS.ACK.domain.account.S.C.1.42.7.1700000000000000000.0.random"), old_form);
-  for (const char* other :
-       {"", "_INBOX.x.1", "$JS.ACK.S.C.1.42.7", "$JS.ACK.S.C.1.x.7.1.0", "$JS.FC.S.C.1.2.3.4.5"}) {
+  for (const char* other : {"", "_INBOX.x.1", "$JS.ACK.S.C.1.42.7", "$JS.ACK.S.C.1.x.7.1.0",
+                            "$JS.ACK.S.C.1.42.7.x.0", "$JS.FC.S.C.1.2.3.4.5"}) {
     EXPECT_FALSE(delivery_of(other)) << other;
   }
 }
 
 TEST(RelayNames, AcknowledgementsAreReadOrRefused) {
-  EXPECT_EQ(acknowledgement_of(R"({"stream":"S","seq":9,"duplicate":true})")->sequence, 9U);
+  const auto known = acknowledgement_of(R"({"stream":"S","seq":9,"duplicate":true})");
+  EXPECT_EQ(known->sequence, 9U);
+  EXPECT_TRUE(known->is_duplicate);
+  EXPECT_FALSE(acknowledgement_of(R"({"stream":"S","seq":9})")->is_duplicate);
   const auto refused = acknowledgement_of(
       R"({"error":{"code":400,"err_code":10071,"description":"wrong last sequence: 3"},"stream":"S","seq":0})");
   EXPECT_EQ(refused->sequence, 0U);

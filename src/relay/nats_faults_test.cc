@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 #include <nats/nats.h>
 
-#include <atomic>
-#include <filesystem>
+#include <string>
+#include <vector>
 
 #include "net/certificate_for_tests.h"
 #include "relay/broker_for_tests.h"
@@ -15,18 +15,6 @@ namespace fanfare::relay {
 namespace {
 
 using Texts = std::vector<std::string>;
-
-// As an operator would.
-void delete_stream(const std::string& url, const char* stream) {
-  natsConnection* connection = nullptr;
-  jsCtx* context = nullptr;
-  jsErrCode code{};
-  ASSERT_EQ(natsConnection_ConnectTo(&connection, url.c_str()), NATS_OK);
-  ASSERT_EQ(natsConnection_JetStream(&context, connection, nullptr), NATS_OK);
-  EXPECT_EQ(js_DeleteStream(context, stream, nullptr, &code), NATS_OK);
-  jsCtx_Destroy(context);
-  natsConnection_Destroy(connection);
-}
 
 TEST(NatsFaults, ABrokerThatIsKilledAndRestartedLosesNothingAndRepeatsNothing) {
   NatsServer server;
@@ -94,77 +82,6 @@ TEST(NatsFaults, ABrokerThatStopsAnsweringIsDownAndWhatWasPublishedElsewhereFoll
   ASSERT_TRUE(eventually([&] { return a.sink.has("t", 2); }));
   EXPECT_EQ(a.sink.topic("t").texts, (Texts{"1", "2"}));
   EXPECT_EQ(a.sink.topic("t").lost.size(), 1U);
-}
-
-TEST(NatsFaults, AStreamThatIsDeletedBeginsAnotherEpoch) {
-  NatsServer server;
-  Instance a(options_for({server.url()}));
-  Instance b(options_for({server.url()}));
-  a.open("t");
-  b.open("t");
-  a.publish("t", "old");
-  ASSERT_TRUE(eventually([&] { return a.sink.has("t", 1) && b.sink.has("t", 1); }));
-  const Position before = a.sink.topic("t").at;
-  delete_stream(server.url(), "fanfare_t");
-  // The next event finds no stream. It is stored once there is one again.
-  ASSERT_TRUE(eventually([&] { return a.publish("t", "new"); }));
-  ASSERT_TRUE(eventually([&] { return a.sink.has("t", 2) && b.sink.has("t", 2); }));
-  EXPECT_EQ(a.sink.topic("t").texts, (Texts{"old", "new"}));
-  EXPECT_NE(a.sink.topic("t").at.epoch, before.epoch);
-  EXPECT_EQ(a.sink.topic("t").at.offset, 1U);
-  EXPECT_EQ(a.sink.topic("t").at, b.sink.topic("t").at);
-}
-
-TEST(NatsFaults, ABrokerThatComesBackWithAnOlderStreamBeginsAnotherEpoch) {
-  NatsServer server;
-  Instance a(options_for({server.url()}));
-  Instance b(options_for({server.url()}));
-  a.open("t");
-  b.open("t");
-  a.publish("t", "1");
-  a.publish("t", "2");
-  ASSERT_TRUE(eventually([&] { return a.sink.has("t", 2) && b.sink.has("t", 2); }));
-  server.kill();
-  const auto copy = server.folder() / "copy";
-  std::filesystem::copy(server.data(), copy, std::filesystem::copy_options::recursive);
-  server.start();
-  ASSERT_TRUE(eventually([&] { return a.sink.is_up() && b.sink.is_up(); }));
-  a.publish("t", "3");
-  a.publish("t", "4");
-  ASSERT_TRUE(eventually([&] { return a.sink.has("t", 4) && b.sink.has("t", 4); }));
-  const Position before = a.sink.topic("t").at;
-  server.kill();
-  std::filesystem::remove_all(server.data());
-  std::filesystem::rename(copy, server.data());
-  server.start();
-  ASSERT_TRUE(eventually([&] { return a.publish("t", "again"); }));
-  ASSERT_TRUE(eventually([&] { return a.sink.has("t", 5) && b.sink.has("t", 5); }));
-  // No position that a client has is given to another event.
-  EXPECT_NE(a.sink.topic("t").at.epoch, before.epoch);
-  EXPECT_EQ(a.sink.topic("t").at, b.sink.topic("t").at);
-  EXPECT_EQ(b.sink.topic("t").texts, (Texts{"1", "2", "3", "4", "again"}));
-}
-
-// Its subscribers are told once what became of their positions.
-TEST(NatsFaults, WhoeverComesLateToAnotherEpochLearnsOfOneLoss) {
-  NatsServer server;
-  Instance a(options_for({server.url()}));
-  a.open("t");
-  for (const char* text : {"1", "2", "3"}) a.publish("t", text);
-  ASSERT_TRUE(eventually([&] { return a.sink.has("t", 3); }));
-  const Position before = a.sink.topic("t").at;
-  {
-    // As an instance does when the broker has an older state.
-    JetStream jet_stream(a.relay->link(), a.options);
-    ASSERT_TRUE(jet_stream.set_epoch({.name = "fanfare", .token = "t"}, before.epoch + 1));
-  }
-  ASSERT_TRUE(eventually([&] { return a.publish("t", "again"); }));
-  Instance late(options_for({server.url()}));
-  late.sink.set_at("t", before);
-  late.open("t", {.after = before, .recent_max = SIZE_MAX});
-  ASSERT_TRUE(eventually([&] { return late.sink.has("t", 1); }));
-  EXPECT_EQ(late.sink.topic("t").texts, Texts{"again"});
-  EXPECT_EQ(late.sink.topic("t").lost, (std::vector<Position>{{before.epoch + 1, 3}}));
 }
 
 TEST(NatsFaults, AnInstanceStartsWithoutItsBroker) {

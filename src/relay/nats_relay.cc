@@ -3,7 +3,6 @@
 #include <pthread.h>
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "base/guard.h"
@@ -180,8 +179,9 @@ void NatsRelay::count_topics() {
 void NatsRelay::handle(const Open& task) {
   TopicFeed* const feed = feed_for(task.topic);
   if (feed == nullptr || (feed->is_read() && task.from.opening <= feed->opening())) return;
-  feed->stop_reading();
-  feed->start_reading(task.from);
+  stop_reading(*feed, task.topic);
+  const auto delivered = delivered_.extract(task.topic);
+  feed->start_reading(task.from, delivered.empty() ? std::nullopt : std::optional(delivered.mapped()));
   count_topics();
   tick();
 }
@@ -189,12 +189,18 @@ void NatsRelay::handle(const Open& task) {
 void NatsRelay::handle(const Close& task) {
   const auto found = feeds_.find(task.topic);
   if (found == feeds_.end() || task.opening < found->second->opening()) return;
-  found->second->stop_reading();
+  stop_reading(*found->second, task.topic);
   if (!publisher_.has(task.topic)) {
     by_stream_.erase(found->second->address().stream());
     feeds_.erase(found);
   }
   count_topics();
+}
+
+void NatsRelay::stop_reading(TopicFeed& feed, const std::string& topic) {
+  if (feed.is_read() && feed.delivered()) delivered_.insert_or_assign(topic, *feed.delivered());
+  if (delivered_.size() > kDeliveredMax) delivered_.erase(delivered_.begin());
+  feed.stop_reading();
 }
 
 void NatsRelay::handle(ReadPast task) {
@@ -257,12 +263,7 @@ void NatsRelay::handle(const Incoming& message) {
   if (message.to.empty()) return handle_delivery(message);
   if (message.to == kInfo) return handle_info(message);
   if (message.to == kStreamState) return handle_stream_state(message);
-  if (message.to.starts_with(Publisher::kAnswer)) {
-    std::uint64_t number = 0;
-    std::from_chars(message.to.data() + Publisher::kAnswer.size(), message.to.data() + message.to.size(),
-                    number);
-    return publisher_.answered(message, number);
-  }
+  if (message.to.starts_with(Publisher::kAnswer)) return publisher_.answered(message);
   if (message.to.starts_with(DirectGet::kAnswer)) {
     return past_reads_.answered(std::string_view(message.to).substr(DirectGet::kAnswer.size()),
                                 DirectGet::event_of(message), system_clock().now());
@@ -278,7 +279,10 @@ void NatsRelay::handle_delivery(const Incoming& message) {
   const auto found = by_stream_.find(delivery->stream);
   if (found == by_stream_.end() || found->second->consumer() != delivery->consumer) return;
   counters_.received.fetch_add(1, std::memory_order_relaxed);
-  found->second->on_message(message, *delivery, system_clock().now());
+  TopicFeed& feed = *found->second;
+  const bool could_publish = feed.may_publish();
+  feed.on_message(message, *delivery, system_clock().now());
+  if (!could_publish && feed.may_publish() && publisher_.needs_retry()) tick();
 }
 
 void NatsRelay::tick() {

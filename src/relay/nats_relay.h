@@ -72,6 +72,8 @@ class NatsRelay : public pubsub::Relay {
   static constexpr std::size_t kQueueMessagesMax = 8192;
   static constexpr Duration kTick = std::chrono::milliseconds(20);
   static constexpr Duration kTickIdle = std::chrono::milliseconds(100);
+  // Topics that are not read at the moment, of which it knows the last event.
+  static constexpr std::size_t kDeliveredMax = 16'384;
 
  private:
   friend class WithoutThread;  // tests/sim
@@ -122,6 +124,7 @@ class NatsRelay : public pubsub::Relay {
   std::string stream_after(std::string_view stream) const;
   void note_health();
   TopicFeed* feed_of(std::string_view topic);
+  void stop_reading(TopicFeed& feed, const std::string& topic);
   // Makes it, if there is none. Null: the topic's name is too long.
   TopicFeed* feed_for(const std::string& topic);
   void count_topics();
@@ -145,6 +148,7 @@ class NatsRelay : public pubsub::Relay {
   std::unique_ptr<TopicFeed::World> world_;                               // before feeds_, which refer to it
   std::map<std::string, std::unique_ptr<TopicFeed>, std::less<>> feeds_;  // by the topic's name
   std::map<std::string, TopicFeed*, std::less<>> by_stream_;              // by the stream's name
+  std::map<std::string, Mark> delivered_;                                 // of topics that were read before
   Publisher publisher_;
   DirectGet direct_get_{link_, jet_stream_, options_};
   PastReads past_reads_{direct_get_.broker()};

@@ -28,6 +28,7 @@ struct OutgoingEvent {
   Instant accepted{};
   std::optional<Instant> sent = {};  // empty: not yet, or again
   std::uint64_t epoch = 0;           // with which it was sent
+  std::uint64_t first_epoch = 0;     // with which it was sent for the first time
   bool sent_before = false;
   bool is_impossible = false;  // too long for the broker, or behind a position of another epoch
 };

@@ -1,6 +1,7 @@
 #include "relay/publisher.h"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 #include <vector>
 
@@ -51,7 +52,12 @@ bool Publisher::add(OutgoingEvent event) {
   return outgoing_.size() == 1;
 }
 
-void Publisher::answered(const Incoming& message, std::uint64_t number) {
+void Publisher::answered(const Incoming& message) {
+  std::uint64_t number = 0;
+  std::uint64_t epoch = 0;
+  const char* const end = message.to.data() + message.to.size();
+  const auto [dash, failed] = std::from_chars(message.to.data() + kAnswer.size(), end, number);
+  if (failed != std::errc() || dash == end || std::from_chars(dash + 1, end, epoch).ec != std::errc()) return;
   if (message.status == kNoResponders) {
     // It was not stored: it waits until the topic has its stream again.
     auto* const event = outgoing_.find(number);
@@ -66,9 +72,12 @@ void Publisher::answered(const Incoming& message, std::uint64_t number) {
   auto event = outgoing_.take(number);
   if (!answer || !event) return;
   if (outgoing_.prove(event->topic)) needs_retry_ = true;
+  // Stored by an attempt before this one, with whatever epoch that had.
+  const bool is_placed = !answer->is_duplicate || epoch == event->first_epoch;
+  if (answer->sequence != 0 && !is_placed) return finish(*event, std::nullopt);
   if (answer->sequence != 0) {
     world_.counters.published.fetch_add(1, std::memory_order_relaxed);
-    return finish(*event, Position{.epoch = event->epoch, .offset = answer->sequence});
+    return finish(*event, Position{.epoch = epoch, .offset = answer->sequence});
   }
   // Somebody else was first, which is meant to happen.
   if (answer->error != kWrongLastSequence)
@@ -92,7 +101,7 @@ bool Publisher::is_impossible(const OutgoingEvent& event, const TopicFeed& feed)
 
 bool Publisher::send(std::uint64_t number, OutgoingEvent& event) {
   TopicFeed* const feed = world_.feed_of(event.topic);
-  if (!is_connected_ || feed == nullptr || !feed->is_ready()) {
+  if (!is_connected_ || feed == nullptr || !feed->may_publish()) {
     needs_retry_ = true;
     return false;
   }
@@ -105,8 +114,10 @@ bool Publisher::send(std::uint64_t number, OutgoingEvent& event) {
   if (event.after)
     headers.push_back({.name = "Nats-Expected-Last-Sequence", .value = std::to_string(event.after->offset)});
   event.epoch = feed->epoch();
+  if (event.first_epoch == 0) event.first_epoch = event.epoch;
   const std::string subject = subject_of(world_.options.name, feed->address().token, event.epoch);
-  const std::string reply = joined({world_.link.inbox(), kAnswer, std::to_string(number)});
+  const std::string reply =
+      joined({world_.link.inbox(), kAnswer, std::to_string(number), "-", std::to_string(event.epoch)});
   if (!world_.link.publish(subject, reply, event.payload.view(), headers)) {
     needs_retry_ = true;
     return false;

@@ -45,15 +45,14 @@ class Publisher {
   // True: it is not sent yet, and it is the only one.
   bool add(OutgoingEvent event);
   bool has(std::string_view topic) const { return outgoing_.has(topic); }
-  // `number`: behind kAnswer.
-  void answered(const Incoming& message, std::uint64_t number);
+  void answered(const Incoming& message);
   // Something is not sent.
   bool needs_retry() const { return needs_retry_; }
   void tick(Instant now);
   // Receipts of what was not answered: destroyed uncalled, which the hub notices.
   void clear();
 
-  // What follows the inbox's prefix in the subject of an answer, before the number.
+  // What follows the inbox's prefix in the subject of an answer, before "NUMBER-EPOCH": the event's, and with which it was sent.
   static constexpr std::string_view kAnswer = "a.";
   static constexpr Duration kSendAgainAfter = std::chrono::seconds(5);
   static constexpr Duration kLookEvery = std::chrono::milliseconds(100);

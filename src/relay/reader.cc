@@ -1,15 +1,19 @@
 #include "relay/reader.h"
 
+#include <utility>
+
 namespace fanfare::relay {
 
-void Reader::start_behind(Position position) {
-  epoch_ = position.epoch;
-  next_ = position.offset + 1;
-  has_delivered_ = position.offset > 0;
+void Reader::start_behind(const Mark& mark) {
+  epoch_ = mark.position.epoch;
+  next_ = mark.position.offset + 1;
+  time_ = mark.time;
+  has_delivered_ = mark.position.offset > 0;
 }
 
 std::optional<Position> Reader::begin(const StreamState& state, std::uint64_t recent_max) {
   consumer_sequence_ = 0;
+  is_replaced_ = false;
   const std::uint64_t kept = state.last + 1 - state.first;
   const std::uint64_t first = kept > recent_max ? state.last + 1 - recent_max : state.first;
   const bool is_other = state.epoch != epoch_;
@@ -17,23 +21,40 @@ std::optional<Position> Reader::begin(const StreamState& state, std::uint64_t re
     epoch_ = state.epoch;
     has_delivered_ = false;
   }
-  if (!is_other && first <= next_) return std::nullopt;
-  next_ = first;
+  const bool moves = is_other || first > next_;
+  if (moves) {
+    next_ = first;
+    time_ = 0;
+  }
+  is_checking_ = next_ > state.first && next_ - 1 <= state.last;
+  if (!moves) return std::nullopt;
   return Position{.epoch = epoch_, .offset = next_ - 1};
+}
+
+void Reader::step_behind(const Delivery& delivery) {
+  next_ = delivery.stream_sequence + 1;
+  time_ = delivery.time;
 }
 
 Reader::Take Reader::take(const Delivery& delivery, std::uint64_t epoch) {
   if (delivery.consumer_sequence != consumer_sequence_ + 1) return Take::restart;
   consumer_sequence_ = delivery.consumer_sequence;
   const std::uint64_t sequence = delivery.stream_sequence;
+  // If the first one is a later one, the broker has dropped it by now: nothing can be compared.
+  if (std::exchange(is_checking_, false) && sequence + 1 == next_) {
+    is_replaced_ = time_ != 0 && time_ != delivery.time;
+    if (is_replaced_) return Take::restart;
+    time_ = delivery.time;
+    return Take::skip;
+  }
   if (epoch != epoch_) {
     if (has_delivered_) return Take::restart;
-    if (sequence >= next_) next_ = sequence + 1;
+    if (sequence >= next_) step_behind(delivery);
     return Take::skip_epoch;
   }
   if (sequence < next_) return Take::skip;
   const bool follows = sequence == next_;
-  next_ = sequence + 1;
+  step_behind(delivery);
   has_delivered_ = true;
   return follows ? Take::deliver : Take::deliver_after_gap;
 }

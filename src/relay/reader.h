@@ -1,8 +1,12 @@
 #pragma once
 // The order of one topic's messages, as an ordered consumer delivers them: finds what is repeated, what the broker no longer has,
-// and where the consumer must be made again. No I/O.
+// where the consumer must be made again, and that the broker has lost what it delivered. No I/O.
 //
-//   begin(state of the stream) -> consumer from next() -> take(message)... -> begin(...) after a restart
+//   begin(state of the stream) -> consumer from() -> take(message)... -> begin(...) after a restart
+//
+// A consumer begins with the last message before it, which is known by the time at which the broker stored it. Another message in
+// that place: the broker has lost the end of its stream, and has given the places to others
+// (docs/decisions/0591-a-reader-knows-its-last-message.md).
 
 #include <cstdint>
 #include <optional>
@@ -18,16 +22,24 @@ struct StreamState {
   std::uint64_t last = 0;
 };
 
+// Up to where a topic was read. `time`: of the message there (Delivery::time); zero: unknown.
+struct Mark {
+  Position position;
+  std::uint64_t time = 0;
+
+  friend bool operator==(const Mark&, const Mark&) = default;
+};
+
 class Reader {
  public:
   // Everything up to there has been delivered. Before begin().
-  void start_behind(Position position);
+  void start_behind(const Mark& mark);
   // A consumer begins. Returns what the subscribers must be told as lost: everything up to there. The first one of an
   // epoch says where it begins. `recent_max`: no more than so many events of the stream are wanted.
   std::optional<Position> begin(const StreamState& state, std::uint64_t recent_max = UINT64_MAX);
-  // The broker has lost events that were delivered here, and would assign their offsets again.
+  // The broker has lost events that were delivered here: it would assign their offsets again, or has done so.
   bool is_rolled_back(const StreamState& state) const {
-    return state.epoch == epoch_ && state.last + 1 < next_;
+    return state.epoch == epoch_ && (is_replaced_ || state.last + 1 < next_);
   }
 
   enum class Take : std::uint8_t {
@@ -35,7 +47,7 @@ class Reader {
     deliver_after_gap,  // everything between the last one and this one is gone
     skip,               // delivered before
     skip_epoch,         // of an earlier epoch of the stream; `lost` moves
-    restart,            // messages were lost on the way, or the stream has begun another epoch
+    restart,  // messages were lost on the way, the stream has begun another epoch, or is_rolled_back()
   };
   Take take(const Delivery& delivery, std::uint64_t epoch);
   // A sign of life. False: messages before it were lost on the way.
@@ -44,14 +56,25 @@ class Reader {
   }
 
   std::uint64_t epoch() const { return epoch_; }
-  // The sequence from which a consumer begins.
+  // The sequence that is wanted next.
   std::uint64_t next() const { return next_; }
+  // The sequence from which a consumer begins: the one before next(), if the broker has it.
+  std::uint64_t from() const { return is_checking_ ? next_ - 1 : next_; }
+  // Until the consumer's first message is here, nobody knows whether the broker still has what was delivered.
+  bool is_checking() const { return is_checking_; }
+  // Of everything before next().
+  Mark mark() const { return {.position = {.epoch = epoch_, .offset = next_ - 1}, .time = time_}; }
 
  private:
+  void step_behind(const Delivery& delivery);
+
   std::uint64_t epoch_ = 0;  // zero: unknown
   std::uint64_t next_ = 1;
+  std::uint64_t time_ = 0;  // of the message before next_; zero: unknown
   std::uint64_t consumer_sequence_ = 0;
   bool has_delivered_ = false;  // in this epoch
+  bool is_checking_ = false;
+  bool is_replaced_ = false;  // the message before next_ is another one now
 };
 
 }  // namespace fanfare::relay

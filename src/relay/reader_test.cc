@@ -7,8 +7,13 @@ namespace {
 
 using Take = Reader::Take;
 
-Delivery at(std::uint64_t stream, std::uint64_t consumer) {
-  return {.stream = "S", .consumer = "C", .stream_sequence = stream, .consumer_sequence = consumer};
+// Unless a test says otherwise, the broker stored each message at a time of its own.
+Delivery at(std::uint64_t stream, std::uint64_t consumer, std::uint64_t time = 0) {
+  return {.stream = "S",
+          .consumer = "C",
+          .stream_sequence = stream,
+          .consumer_sequence = consumer,
+          .time = time == 0 ? 1000 + stream : time};
 }
 
 TEST(RelayReader, TheFirstBeginSaysWhereTheTopicBegins) {
@@ -25,9 +30,10 @@ TEST(RelayReader, MessagesInOrderAreDeliveredOnce) {
   EXPECT_EQ(reader.take(at(1, 1), 5), Take::deliver);
   EXPECT_EQ(reader.take(at(2, 2), 5), Take::deliver);
   EXPECT_TRUE(reader.matches(2));
-  // A new consumer begins where the last one ended, or delivers something again.
+  // A new consumer begins with the last message again.
   EXPECT_FALSE(reader.begin({.epoch = 5, .first = 1, .last = 2}));
   EXPECT_EQ(reader.next(), 3U);
+  EXPECT_EQ(reader.from(), 2U);
   EXPECT_EQ(reader.take(at(2, 1), 5), Take::skip);
   EXPECT_EQ(reader.take(at(3, 2), 5), Take::deliver);
 }
@@ -69,6 +75,61 @@ TEST(RelayReader, AStreamThatIsShorterThanWhatWasDeliveredWasRolledBack) {
   EXPECT_FALSE(reader.is_rolled_back({.epoch = 5, .first = 1, .last = 2}));
   EXPECT_TRUE(reader.is_rolled_back({.epoch = 5, .first = 1, .last = 1}));
   EXPECT_FALSE(reader.is_rolled_back({.epoch = 6, .first = 1, .last = 1}));
+}
+
+// Read up to 2 of epoch 5; then another consumer.
+Reader reader_behind_two(const StreamState& state) {
+  Reader reader;
+  reader.begin({.epoch = 5, .first = 1, .last = 0});
+  reader.take(at(1, 1), 5);
+  reader.take(at(2, 2), 5);
+  EXPECT_FALSE(reader.is_rolled_back(state));
+  reader.begin(state);
+  return reader;
+}
+
+TEST(RelayReader, AnotherMessageInThePlaceOfTheLastOneShowsThatTheBrokerLostIt) {
+  Reader reader = reader_behind_two({.epoch = 5, .first = 1, .last = 9});
+  EXPECT_TRUE(reader.is_checking());
+  EXPECT_EQ(reader.take(at(2, 1, 77), 5), Take::restart);
+  const StreamState after{.epoch = 5, .first = 1, .last = 9};
+  EXPECT_TRUE(reader.is_rolled_back(after));
+  // Until somebody has ended the epoch.
+  EXPECT_FALSE(reader.is_rolled_back({.epoch = 6, .first = 1, .last = 9}));
+  EXPECT_EQ(reader.begin({.epoch = 6, .first = 1, .last = 9}, 0), (Position{6, 9}));
+  EXPECT_FALSE(reader.is_rolled_back(after));
+}
+
+TEST(RelayReader, TheSameMessageShowsThatTheBrokerHasEverything) {
+  Reader reader = reader_behind_two({.epoch = 5, .first = 2, .last = 3});
+  EXPECT_TRUE(reader.is_checking());
+  EXPECT_EQ(reader.take(at(2, 1), 5), Take::skip);
+  EXPECT_FALSE(reader.is_checking());
+  EXPECT_FALSE(reader.is_rolled_back({.epoch = 5, .first = 2, .last = 3}));
+  EXPECT_EQ(reader.take(at(3, 2), 5), Take::deliver);
+  EXPECT_EQ(reader.mark(), (Mark{.position = {5, 3}, .time = 1003}));
+}
+
+TEST(RelayReader, AMessageThatTheBrokerHasDroppedCannotBeCompared) {
+  Reader reader = reader_behind_two({.epoch = 5, .first = 3, .last = 9});
+  EXPECT_FALSE(reader.is_checking());
+  EXPECT_EQ(reader.from(), 3U);
+  // It was dropped after the broker had said that it was there.
+  reader = reader_behind_two({.epoch = 5, .first = 2, .last = 9});
+  EXPECT_EQ(reader.take(at(4, 1), 5), Take::deliver_after_gap);
+  EXPECT_FALSE(reader.is_checking());
+}
+
+// Of a position that the hub, or a client, brought: the next consumer compares.
+TEST(RelayReader, AMessageThatIsNotKnownIsRemembered) {
+  Reader reader;
+  reader.start_behind({.position = {5, 2}});
+  reader.begin({.epoch = 5, .first = 1, .last = 2});
+  EXPECT_EQ(reader.take(at(2, 1, 77), 4), Take::skip);  // of an earlier epoch, which has ended there
+  EXPECT_EQ(reader.mark(), (Mark{.position = {5, 2}, .time = 77}));
+  reader.begin({.epoch = 5, .first = 1, .last = 2});
+  EXPECT_EQ(reader.take(at(2, 1, 78), 5), Take::restart);
+  EXPECT_TRUE(reader.is_rolled_back({.epoch = 5, .first = 1, .last = 2}));
 }
 
 }  // namespace

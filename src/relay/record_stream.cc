@@ -3,6 +3,7 @@
 #include <nats/nats.h>
 
 #include <algorithm>
+#include <string_view>
 
 #include "base/text.h"
 #include "relay/nats_parts.h"
@@ -18,39 +19,49 @@ constexpr std::int64_t kDuplicateWindowMs = 1000;  // not used: records have no 
 
 }  // namespace
 
-std::expected<RecordStream, std::string> open_record_stream(Link& link, const NatsOptions& options,
-                                                            const std::string& stream,
-                                                            const RecordOptions& records) {
+std::expected<OpenedStream, std::string> open_stream(Link& link, jsStreamConfig& config,
+                                                     std::int64_t wait_ms) {
   const auto session = link.parts().session();
   if (session == nullptr) return std::unexpected(std::string("no connection"));
+  jsCtx* const context = session->context;
+  jsOptions options;
+  jsOptions_Init(&options);
+  options.Wait = wait_ms;
   jsStreamInfo* raw_info = nullptr;
   jsErrCode code{};
-  natsStatus status = js_GetStreamInfo(&raw_info, session->context, stream.c_str(), nullptr, &code);
-  if (code == JSStreamNotFoundErr) {
-    const std::string subject = joined({stream, ".k.*"});
-    const char* subjects = subject.c_str();
-    jsStreamConfig config;
-    jsStreamConfig_Init(&config);
-    config.Name = stream.c_str();
-    config.Subjects = &subjects;
-    config.SubjectsLen = 1;
-    config.MaxMsgsPerSubject = 1;
-    config.MaxBytes = static_cast<std::int64_t>(records.bytes_max);
-    config.MaxAge = records.age_max.count() * kNanosecondsInMs;
-    config.Duplicates =
-        std::min<std::int64_t>(records.age_max.count(), kDuplicateWindowMs) * kNanosecondsInMs;
-    config.Discard = js_DiscardNew;
-    config.Storage = options.in_memory ? js_MemoryStorage : js_FileStorage;
-    config.Replicas = options.replicas;
-    code = {};
-    status = js_AddStream(&raw_info, session->context, &config, nullptr, &code);
-    // Another instance creates it at this moment, with other limits.
-    if (status != NATS_OK)
-      status = js_GetStreamInfo(&raw_info, session->context, stream.c_str(), nullptr, &code);
-  }
+  natsStatus status = js_GetStreamInfo(&raw_info, context, config.Name, &options, &code);
+  if (code == JSStreamNotFoundErr) status = js_AddStream(&raw_info, context, &config, &options, nullptr);
+  const std::string problem = status == NATS_OK ? "" : words_for(status);
+  // Another instance may have created it at this moment.
+  if (status != NATS_OK && code == JSStreamNotFoundErr)
+    status = js_GetStreamInfo(&raw_info, context, config.Name, &options, nullptr);
   const StreamInfoHandle info(raw_info);
-  if (status == NATS_OK) return RecordStream{.created = raw_info->Created, .last = raw_info->State.LastSeq};
-  return std::unexpected(joined({"the stream ", stream, ": ", words_for(status)}));
+  if (status != NATS_OK) return std::unexpected(joined({"the stream ", config.Name, ": ", problem}));
+  // A broker that has it answers, although most of the others are gone.
+  const jsClusterInfo* const cluster = raw_info->Cluster;
+  if (cluster != nullptr && std::string_view(cluster->Leader == nullptr ? "" : cluster->Leader).empty())
+    return std::unexpected(joined({"the stream ", config.Name, ": too few brokers of the cluster are there"}));
+  return OpenedStream{.created = raw_info->Created, .last = raw_info->State.LastSeq};
+}
+
+std::expected<OpenedStream, std::string> open_record_stream(Link& link, const NatsOptions& options,
+                                                            const std::string& stream,
+                                                            const RecordOptions& records) {
+  const std::string subject = joined({stream, ".k.*"});
+  const char* subjects = subject.c_str();
+  jsStreamConfig config;
+  jsStreamConfig_Init(&config);
+  config.Name = stream.c_str();
+  config.Subjects = &subjects;
+  config.SubjectsLen = 1;
+  config.MaxMsgsPerSubject = 1;
+  config.MaxBytes = static_cast<std::int64_t>(records.bytes_max);
+  config.MaxAge = records.age_max.count() * kNanosecondsInMs;
+  config.Duplicates = std::min<std::int64_t>(records.age_max.count(), kDuplicateWindowMs) * kNanosecondsInMs;
+  config.Discard = js_DiscardNew;
+  config.Storage = options.in_memory ? js_MemoryStorage : js_FileStorage;
+  config.Replicas = options.replicas;
+  return open_stream(link, config, kRequestTimeoutMs);
 }
 
 }  // namespace fanfare::relay

@@ -1,5 +1,5 @@
 #pragma once
-// The stream of Records. Waits for the broker's answer, for two seconds at most.
+// Streams of records: that of Records, and that of presence. The broker is asked, and waited for.
 
 #include <cstdint>
 #include <expected>
@@ -8,17 +8,24 @@
 #include "fanfare/nats.h"
 #include "relay/link.h"
 
+struct jsStreamConfig;
+
 namespace fanfare::relay {
 
 struct RecordOptions;
 
-struct RecordStream {
-  std::int64_t created = 0;  // by the broker's clock: another one is another stream
-  std::uint64_t last = 0;    // the highest revision
+struct OpenedStream {
+  std::int64_t created = 0;  // when, in ns since 1970: another stream of the same name has another time
+  std::uint64_t last = 0;    // sequence
 };
 
-// Creates the stream if it does not exist. An existing stream keeps its limits. The error is for people.
-std::expected<RecordStream, std::string> open_record_stream(Link& link, const NatsOptions& options,
+// Creates the stream of this name if it does not exist; one that exists keeps its settings. Waits for each answer of the broker, for
+// `wait_ms` at most. The error is for people.
+std::expected<OpenedStream, std::string> open_stream(Link& link, jsStreamConfig& config,
+                                                     std::int64_t wait_ms);
+
+// The stream of Records. Waits for two seconds at most.
+std::expected<OpenedStream, std::string> open_record_stream(Link& link, const NatsOptions& options,
                                                             const std::string& stream,
                                                             const RecordOptions& records);
 

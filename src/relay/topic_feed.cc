@@ -27,14 +27,20 @@ std::uint64_t epoch_after(const StreamState& state) {
 TopicFeed::TopicFeed(World& world, std::string topic, StreamAddress address)
     : world_(world), topic_(std::move(topic)), address_(std::move(address)) {}
 
-void TopicFeed::start_reading(const pubsub::RelayStart& from) {
+void TopicFeed::start_reading(const pubsub::RelayStart& from, const std::optional<Mark>& delivered) {
   is_read_ = true;
   is_opening_ = true;
   is_told_current_ = false;
   recent_max_ = from.recent_max;
   opening_ = from.opening;
   reader_ = Reader();
-  if (from.after.epoch != 0) reader_.start_behind(from.after);
+  delivered_.reset();
+  if (from.after.epoch != 0) {
+    const bool is_known = delivered && delivered->position.epoch == from.after.epoch &&
+                          delivered->position.offset >= from.after.offset;
+    if (is_known) delivered_ = delivered;
+    reader_.start_behind(is_known ? *delivered : Mark{.position = from.after});
+  }
   restart();
 }
 
@@ -57,22 +63,28 @@ void TopicFeed::restart() {
 std::expected<void, std::string> TopicFeed::attempt(Instant now) {
   auto state = world_.jet_stream.open(address_, new_epoch(world_.random));
   if (!state) return std::unexpected(std::move(state.error()));
+  std::uint64_t recent_max = is_opening_ ? recent_max_ : UINT64_MAX;
   if (reader_.is_rolled_back(*state)) {
-    log::warn("relay_stream_rolled_back",
-              {{"topic", topic_}, {"last", state->last}, {"delivered", reader_.next() - 1}});
-    const StreamState other{.epoch = epoch_after(*state), .first = state->last + 1, .last = state->last};
-    if (auto done = world_.jet_stream.set_epoch(address_, other.epoch); !done) return done;
-    state = other;
+    const std::uint64_t other = epoch_after(*state);
+    state = end_epoch(*state, other);
+    if (!state) return std::unexpected(std::move(state.error()));
+    if (state->epoch == other) recent_max = 0;  // nothing of it is there so far
   }
   epoch_ = state->epoch;
-  if (is_read_) return begin_consumer(*state, now);
+  if (is_read_) return begin_consumer(*state, recent_max, now);
   state_ = State::known;
   return {};
 }
 
-std::expected<void, std::string> TopicFeed::begin_consumer(const StreamState& state, Instant now) {
+std::expected<StreamState, std::string> TopicFeed::end_epoch(const StreamState& state, std::uint64_t other) {
+  log::warn("relay_stream_rolled_back",
+            {{"topic", topic_}, {"last", state.last}, {"delivered", reader_.next() - 1}});
+  return world_.jet_stream.change_epoch(address_, state.epoch, other);
+}
+
+std::expected<void, std::string> TopicFeed::begin_consumer(const StreamState& state, std::uint64_t recent_max,
+                                                           Instant now) {
   const std::uint64_t epoch_before = reader_.epoch();
-  const std::uint64_t recent_max = is_opening_ ? recent_max_ : UINT64_MAX;
   if (const auto lost = reader_.begin(state, recent_max)) lost_ = lost;
   if (epoch_before != 0 && epoch_before != reader_.epoch()) {
     log::warn("relay_stream_replaced", {{"topic", topic_}, {"epoch", reader_.epoch()}});
@@ -81,11 +93,12 @@ std::expected<void, std::string> TopicFeed::begin_consumer(const StreamState& st
   deliver_to_ = "c." + std::to_string(world_.next_consumer++);
   subscription_ = world_.link.subscribe(deliver_to_);
   if (subscription_ == nullptr) return std::unexpected("no subscription");
-  auto consumer = world_.jet_stream.consume(address_, reader_.next(), world_.link.inbox() + deliver_to_);
+  auto consumer = world_.jet_stream.consume(address_, reader_.from(), world_.link.inbox() + deliver_to_);
   if (!consumer) return std::unexpected(std::move(consumer.error()));
   consumer_ = *std::move(consumer);
   catch_up_to_ = state.last;
   heard_ = now;
+  began_ = now;
   is_opening_ = false;
   state_ = State::reading;
   return {};
@@ -109,9 +122,9 @@ void TopicFeed::on_message(const Incoming& message, const Delivery& delivery, In
       [[fallthrough]];
     case Reader::Take::deliver:
       offer_lost();
-      return offer({.position = position, .payload = message.payload});
+      return offer({.mark = reader_.mark(), .payload = message.payload});
     case Reader::Take::skip:
-      return;
+      return note_current();
     case Reader::Take::skip_epoch:
       lost_ = Position{.epoch = reader_.epoch(), .offset = reader_.next() - 1};
       return note_current();
@@ -133,7 +146,7 @@ void TopicFeed::on_sign_of_life(const Incoming& message, Instant now) {
 
 void TopicFeed::offer_lost() {
   if (const auto lost = std::exchange(lost_, std::nullopt))
-    offer({.position = *lost, .payload = {}, .is_lost = true});
+    offer({.mark = {.position = *lost}, .payload = {}, .is_lost = true});
 }
 
 void TopicFeed::offer(Held held) {
@@ -146,10 +159,11 @@ void TopicFeed::offer_held() {
   while (!held_.empty()) {
     const Held& first = held_.front();
     if (first.is_lost) {
-      world_.sink.on_lost(topic_, first.position);
-    } else if (!world_.sink.on_message(topic_, first.position, first.payload)) {
+      world_.sink.on_lost(topic_, first.mark.position);
+    } else if (!world_.sink.on_message(topic_, first.mark.position, first.payload)) {
       return;
     }
+    delivered_ = first.mark;
     held_.pop_front();
   }
   note_current();
@@ -170,7 +184,10 @@ void TopicFeed::forget_consumer() {
 bool TopicFeed::tick(Instant now) {
   offer_held();
   if (state_ == State::paused && held_.empty()) restart();
-  if (state_ == State::reading && now - heard_ > kHeartbeatsMissedMax * world_.heartbeat) restart();
+  const Duration wait_max = kHeartbeatsMissedMax * world_.heartbeat;
+  if (state_ == State::reading && now - heard_ > wait_max) restart();
+  // The broker has dropped the message that should have come first, and has no later one.
+  if (state_ == State::reading && reader_.is_checking() && now - began_ > wait_max) restart();
   if (state_ != State::lost || now < next_attempt_) return true;
   auto done = attempt(now);
   if (done) {

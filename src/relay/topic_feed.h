@@ -33,8 +33,8 @@ class TopicFeed {
 
   TopicFeed(World& world, std::string topic, StreamAddress address);
 
-  // The events are wanted from there on. Not while they are.
-  void start_reading(const pubsub::RelayStart& from);
+  // The events are wanted from there on, or behind what is known to have been delivered before, if that is later. Not while they are.
+  void start_reading(const pubsub::RelayStart& from, const std::optional<Mark>& delivered = {});
   void stop_reading();
   bool is_read() const { return is_read_; }
   // Of the last start_reading(); zero: there was none.
@@ -43,6 +43,10 @@ class TopicFeed {
   bool is_ready() const { return state_ != State::lost; }
   // And everything that the stream had when its consumer began has been delivered.
   bool is_current() const { return is_ready() && (!is_read_ || (has_caught_up() && held_.empty())); }
+  // And the broker still has the last event that was delivered here: before that is known, nothing may be published behind it.
+  bool may_publish() const { return is_ready() && !(is_read_ && reader_.is_checking()); }
+  // Up to where the hub has taken the events since start_reading().
+  const std::optional<Mark>& delivered() const { return delivered_; }
   // Zero: unknown.
   std::uint64_t epoch() const { return epoch_; }
   const StreamAddress& address() const { return address_; }
@@ -66,14 +70,17 @@ class TopicFeed {
  private:
   enum class State : std::uint8_t { lost, known, reading, paused };
   struct Held {
-    Position position;
+    Mark mark;
     SharedBytes payload;
     bool is_lost = false;  // everything up to there
   };
 
   std::expected<void, std::string> attempt(Instant now);
-  std::expected<void, std::string> begin_consumer(const StreamState& state, Instant now);
-  bool has_caught_up() const { return reader_.next() > catch_up_to_; }
+  // Another epoch, because the broker has lost events; or the one that another instance has begun meanwhile.
+  std::expected<StreamState, std::string> end_epoch(const StreamState& state, std::uint64_t other);
+  std::expected<void, std::string> begin_consumer(const StreamState& state, std::uint64_t recent_max,
+                                                  Instant now);
+  bool has_caught_up() const { return !reader_.is_checking() && reader_.next() > catch_up_to_; }
   void note_current();
   void offer_lost();
   void offer(Held held);
@@ -94,6 +101,7 @@ class TopicFeed {
   std::uint64_t opening_ = 0;
   std::uint64_t epoch_ = 0;
   Reader reader_;
+  std::optional<Mark> delivered_;
   std::uint64_t catch_up_to_ = 0;  // the end of the stream when the consumer began
   std::string consumer_;
   // Not offered yet: what is lost grows until an event follows, or the stream's end, so that subscribers are told once.
@@ -101,6 +109,7 @@ class TopicFeed {
   std::string problem_;  // why the last attempt failed
   std::deque<Held> held_;
   Instant heard_{};
+  Instant began_{};  // the consumer
   Instant next_attempt_{};
   Duration attempt_wait_ = kAttemptWaitMin;
 };

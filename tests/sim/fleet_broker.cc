@@ -251,7 +251,7 @@ void Broker::publish(const ConnectionPtr& from, const std::string& subject, cons
 
 std::string Broker::store(Stream& stream, const SharedBytes& payload, const std::string& id) {
   ++stream.last;
-  stream.kept.push_back({.subject = stream.subject, .payload = payload});
+  stream.kept.push_back({.subject = stream.subject, .payload = payload, .at = world().time.now()});
   stream.ids[id] = {.sequence = stream.last, .at = world().time.now()};
   while (stream.kept.size() > stream.kept_max) {
     stream.kept.pop_front();
@@ -332,11 +332,12 @@ void Broker::deliver(Consumer& consumer, Stream& stream) {
     ++consumer.sent;
     consumer.sent_at = world().time.now();
     if (world().one_in(300)) continue;  // lost on the way
+    const Duration time = world().planted == Planted::times_alike ? 1ns : stored.at.time_since_epoch();
     answer(consumer.connection, consumer.deliver_to,
            {.to = {},
             .subject = stored.subject,
             .reply = line("$JS.ACK.", stream.name, ".", consumer.name, ".1.", consumer.next, ".",
-                          consumer.sent, ".0.", stream.last - consumer.next),
+                          consumer.sent, ".", time / 1ns, ".", stream.last - consumer.next),
             .payload = stored.payload});
   }
 }

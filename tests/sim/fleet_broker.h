@@ -71,6 +71,7 @@ class Broker {
     struct Stored {
       std::string subject;
       SharedBytes payload;
+      Instant at;
     };
     std::deque<Stored> kept;  // from `first`
     struct Known {

@@ -245,18 +245,25 @@ void Fleet::wait_for_clients() {
 void Fleet::wait_for_polls() {
   const auto end = [] { return world().oracle->end_of(streams::topic_of("load")); };
   const Position before = end();
-  const Instant until = world().time.now() + 10s;
-  std::vector<Instance*> waiting;
-  for (const Place& place : places_) waiting.push_back(place.instance.get());
+  // A deploy may still be under way: one instance after another is not there then.
+  const Instant until = world().time.now() + (deploy_ == Deploy::none ? 10s : 60s);
+  const auto leftover = [](const Place& place) {
+    return place.instance == nullptr ? std::string("an instance is not back") : place.instance->leftover();
+  };
+  std::vector<const Place*> waiting;
+  for (const Place& place : places_) waiting.push_back(&place);
   while ((end() == before || !waiting.empty()) && !world().has_failed()) {
     if (world().time.now() >= until) break;
     world().run_for(kStep);
-    std::erase_if(waiting, [](const Instance* each) { return each->leftover().empty(); });
+    step();
+    std::erase_if(waiting, [&](const Place* each) { return leftover(*each).empty(); });
   }
-  if (!waiting.empty()) return world().fail(waiting.front()->leftover());
+  if (!waiting.empty()) return world().fail(leftover(*waiting.front()));
   if (end() != before) return;
   std::string states;
-  for (const Place& place : places_) states += line("\n  ", place.instance->state_of_streams());
+  for (const Place& place : places_) {
+    if (place.instance != nullptr) states += line("\n  ", place.instance->state_of_streams());
+  }
   world().fail("nobody polls a stream in quiet" + states);
 }
 

@@ -219,16 +219,23 @@ std::expected<StreamState, std::string> JetStream::open(const StreamAddress& add
   return create(address, new_epoch);
 }
 
-std::expected<void, std::string> JetStream::set_epoch(const StreamAddress& address, std::uint64_t epoch) {
-  const std::string subject = joined({address.name, ".", address.token, ".", std::to_string(epoch)});
-  const bool answered = link_.parts().ask([stream = address.stream(), subject](const ConnectionPtr&) {
+std::expected<StreamState, std::string> JetStream::change_epoch(const StreamAddress& address,
+                                                                std::uint64_t from, std::uint64_t to) {
+  const auto state = std::make_shared<std::optional<StreamState>>();
+  const std::string stream = address.stream();
+  const bool has_state =
+      link_.parts().ask([state, stream](const ConnectionPtr&) { return read_state(stream, *state); });
+  if (!has_state || !*state) return std::unexpected("no answer");
+  if ((*state)->epoch != from) return **state;
+  const std::string subject = joined({address.name, ".", address.token, ".", std::to_string(to)});
+  const bool has_changed = link_.parts().ask([state, stream, subject](const ConnectionPtr&) {
     auto* const changed = world().broker->find(stream);
     if (changed == nullptr || changed->away_until > world().time.now()) return false;
     world().broker->set_subject(*changed, subject);
-    return true;
+    return read_state(stream, *state);
   });
-  if (!answered) return std::unexpected("no answer");
-  return {};
+  if (!has_changed || !*state) return std::unexpected("no answer");
+  return **state;
 }
 
 std::expected<std::string, std::string> JetStream::consume(const StreamAddress& address, std::uint64_t from,

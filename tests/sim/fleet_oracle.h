@@ -25,6 +25,11 @@ class Oracle {
   void stored(const std::string& stream, Position at, const SharedBytes& payload);
   void lost(const std::string& stream, std::uint64_t after, std::uint64_t until);
 
+  // An instance's relay passes an event on to the hub, directly behind `before`, which it passed on as well: the broker must have stored
+  // them in this order, with nothing in between.
+  void delivered(const std::string& topic, Position at, const SharedBytes& payload,
+                 const SharedBytes& before);
+
   // A client got an event of a topic of a program, or a value of a stream.
   void seen(const std::string& topic, Position at, const std::string& text);
   // A client was told that it misses these. `may_drop`: it may be too slow.
@@ -45,7 +50,8 @@ class Oracle {
   void check_end() const;
 
   struct Sums {
-    std::uint64_t stored = 0, seen = 0, missed = 0, receipts = 0, lost = 0, given_twice = 0, wrong_epochs = 0;
+    std::uint64_t stored = 0, seen = 0, missed = 0, receipts = 0, lost = 0, given_twice = 0,
+                  given_twice_unseen = 0;
   };
   Sums sums;
 
@@ -54,6 +60,8 @@ class Oracle {
     std::string text;  // of a stream: the value's JSON, or a notice
     bool is_lost = false;
     std::vector<std::uint64_t> entries = {};  // new ones, of a stream of those
+    SharedBytes payload = {};                 // as it is: the same bytes go to each instance
+    SharedBytes before = {};                  // of the event behind which it was stored; empty: of none
   };
   using Events = std::multimap<Position, Event>;  // two of one place: one was lost
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/guard.h"
+#include "fleet_oracle.h"
 #include "fleet_world.h"
 
 namespace fanfare::relay {
@@ -71,7 +72,13 @@ using relay::WithoutThread;
 
 bool FleetRelay::Sink::on_message(std::string_view topic, Position position, SharedBytes payload) {
   if (std::exchange(forgets_next, false)) return true;
-  return hub->on_message(topic, position, std::move(payload));
+  if (!hub->on_message(topic, position, payload)) return false;
+  const auto before = last.find(topic);
+  const bool follows = before != last.end() && before->second.first.epoch == position.epoch &&
+                       before->second.first.offset + 1 == position.offset;
+  if (follows) world().oracle->delivered(std::string(topic), position, payload, before->second.second);
+  last.insert_or_assign(std::string(topic), std::pair(position, payload));
+  return true;
 }
 
 void FleetRelay::Sink::on_back() {

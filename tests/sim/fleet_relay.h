@@ -1,8 +1,10 @@
 #pragma once
 // An instance's relay and leases without their threads: what the threads would do is done by events.
 
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "fleet_time.h"
 #include "relay/leases.h"
@@ -52,8 +54,13 @@ class FleetRelay final : public pubsub::Relay {
    public:
     pubsub::RelaySink* hub = nullptr;
     bool forgets_next = false;
+    std::map<std::string, std::pair<Position, SharedBytes>, std::less<>>
+        last;  // that was passed on, of each topic
     bool on_message(std::string_view topic, Position position, SharedBytes payload) override;
-    void on_lost(std::string_view topic, Position until) override { hub->on_lost(topic, until); }
+    void on_lost(std::string_view topic, Position until) override {
+      last.erase(std::string(topic));
+      hub->on_lost(topic, until);
+    }
     void on_current(std::string_view topic, std::uint64_t opening) override {
       hub->on_current(topic, opening);
     }

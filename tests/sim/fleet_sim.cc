@@ -32,6 +32,7 @@ constexpr auto kFaults = std::to_array<std::pair<const char*, Planted>>({
     {"relay-forgets", Planted::relay_forgets},
     {"silent-gap", Planted::silent_gap},
     {"no-deduplication", Planted::no_deduplication},
+    {"times-alike", Planted::times_alike},
     {"cursor-skips", Planted::cursor_skips},
 });
 
@@ -142,7 +143,7 @@ void run_seed(std::uint64_t seed, const Command& command, Sums& sums) {
   sums.oracle.receipts += oracle.receipts;
   sums.oracle.lost += oracle.lost;
   sums.oracle.given_twice += oracle.given_twice;
-  sums.oracle.wrong_epochs += oracle.wrong_epochs;
+  sums.oracle.given_twice_unseen += oracle.given_twice_unseen;
   sums.events += world.time.events();
   sums.checksum = sums.checksum * 31 + world.trace.checksum();
   if (!world.has_failed()) return;
@@ -206,11 +207,11 @@ int main_with(int argc, char** argv) {
       "  %llu events stored, %llu lost by the broker, %llu receipts, %llu polls, %llu blocks; clients got "
       "%llu events and "
       "%llu notices\n"
-      "  known faults: %llu places given twice, %llu receipts with a wrong epoch\n",
+      "  known faults: %llu places given twice, %llu of them unseen by a reader\n",
       n(sums.fleet.crashes), n(sums.fleet.deploys), n(sums.fleet.partitions), n(sums.fleet.broker_ends),
       n(sums.fleet.stalls), n(sums.fleet.jumps), n(sums.oracle.stored), n(sums.oracle.lost),
       n(sums.oracle.receipts), n(sums.fleet.polls), n(sums.fleet.blocks), n(sums.oracle.seen),
-      n(sums.oracle.missed), n(sums.oracle.given_twice), n(sums.oracle.wrong_epochs));
+      n(sums.oracle.missed), n(sums.oracle.given_twice), n(sums.oracle.given_twice_unseen));
   return sums.failed == 0 ? 0 : 1;
 }
 

@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 
-FAULTS = ["resume-skips-one", "lease-unchecked", "relay-forgets", "silent-gap", "no-deduplication", "cursor-skips"]
+FAULTS = ["resume-skips-one", "lease-unchecked", "relay-forgets", "silent-gap", "no-deduplication", "times-alike", "cursor-skips"]
 SEEDS = 50
 
 

@@ -25,6 +25,7 @@ enum class Planted : std::uint8_t {
   relay_forgets,     // the relay loses the first event after a reconnection
   silent_gap,        // a client is not told that it misses something
   no_deduplication,  // the broker stores what is sent again a second time
+  times_alike,       // the broker says the same time of all events, so no relay finds that one was replaced
   cursor_skips,      // a chain client that resumes does not get the first notification
 };
 

@@ -9,7 +9,6 @@
 namespace fanfare::relay {
 namespace {
 
-using StreamInfoHandle = Handle<jsStreamInfo, jsStreamInfo_Destroy>;
 using ConsumerInfoHandle = Handle<jsConsumerInfo, jsConsumerInfo_Destroy>;
 using MessageHandle = Handle<natsMsg, natsMsg_Destroy>;
 using AckHandle = Handle<jsPubAck, jsPubAck_Destroy>;
@@ -57,32 +56,17 @@ std::optional<NatsPresenceBroker::Source> NatsPresenceBroker::source_of(std::str
   return source.log ? std::optional(std::move(source)) : std::nullopt;
 }
 
-std::expected<NatsPresenceBroker::Records, std::string> NatsPresenceBroker::open() {
-  const auto session = link_.parts().session();
-  if (session == nullptr) return std::unexpected(std::string(kNotConnected));
-  jsCtx* const context = session->context;
-  jsOptions options = wait_options();
-  jsStreamInfo* raw_info = nullptr;
-  jsErrCode code{};
-  natsStatus status = js_GetStreamInfo(&raw_info, context, prefix_.c_str(), &options, &code);
-  if (code == JSStreamNotFoundErr) {
-    const std::string subject = prefix_ + ".log.>";
-    const char* subjects = subject.c_str();
-    jsStreamConfig config;
-    jsStreamConfig_Init(&config);
-    config.Name = prefix_.c_str();
-    config.Subjects = &subjects;
-    config.SubjectsLen = 1;
-    config.Storage = options_.in_memory ? js_MemoryStorage : js_FileStorage;
-    config.Replicas = options_.replicas;
-    status = js_AddStream(&raw_info, context, &config, &options, &code);
-    // Another instance creates it at this moment.
-    if (code == JSStreamSubjectOverlapErr)
-      status = js_GetStreamInfo(&raw_info, context, prefix_.c_str(), &options, &code);
-  }
-  const StreamInfoHandle info(raw_info);
-  if (status != NATS_OK) return std::unexpected(joined({"the stream of presence: ", words_for(status)}));
-  return Records{.created = raw_info->Created, .last = raw_info->State.LastSeq};
+std::expected<OpenedStream, std::string> NatsPresenceBroker::open() {
+  const std::string subject = prefix_ + ".log.>";
+  const char* subjects = subject.c_str();
+  jsStreamConfig config;
+  jsStreamConfig_Init(&config);
+  config.Name = prefix_.c_str();
+  config.Subjects = &subjects;
+  config.SubjectsLen = 1;
+  config.Storage = options_.in_memory ? js_MemoryStorage : js_FileStorage;
+  config.Replicas = options_.replicas;
+  return open_stream(link_, config, kWaitMs);
 }
 
 std::expected<NatsPresenceBroker::Consumer, std::string> NatsPresenceBroker::consume(

@@ -16,6 +16,7 @@
 #include "relay/jet_stream.h"
 #include "relay/link.h"
 #include "relay/presence/broker.h"
+#include "relay/record_stream.h"
 
 namespace fanfare::relay {
 
@@ -24,12 +25,8 @@ class NatsPresenceBroker final : public PresenceBroker {
   // Both outlive this.
   NatsPresenceBroker(Link& link, const NatsOptions& options);
 
-  struct Records {
-    std::int64_t created = 0;  // of this stream: another one has other sequences
-    std::uint64_t last = 0;
-  };
   // Creates the stream, if there is none. The error is for people, as that of consume().
-  std::expected<Records, std::string> open();
+  std::expected<OpenedStream, std::string> open();
   struct Consumer {
     std::string name;
     std::uint64_t pending = 0;  // records that it had to deliver when it began
