@@ -57,6 +57,10 @@ void SharedSessions::Opening::ask(std::uint64_t instance, std::uint64_t revision
 void SharedSessions::Opening::answered(std::uint64_t instance, std::uint64_t revision,
                                        const eth::ResumeImage& copy,
                                        const std::optional<std::string>& answer) {
+  if (answer == kTooLong) {
+    count(shared_.counters_.refused);
+    return finish(std::unexpected(Refused{.why = Refusal::away}));
+  }
   auto session = answer ? eth::decode_session(*answer) : std::nullopt;
   if (session && session->instance == instance) {
     count(shared_.counters_.taken);

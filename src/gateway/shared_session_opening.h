@@ -10,11 +10,16 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "gateway/shared_sessions.h"
 
 namespace fanfare::gateway {
+
+// Answers to a question of another instance, if it is no session.
+inline constexpr std::string_view kNotHere = "-";
+inline constexpr std::string_view kTooLong = "+";  // for the broker
 
 // The key as a part of a subject.
 std::string text_of(const eth::ResumeKey& key);

@@ -9,9 +9,6 @@
 namespace fanfare::gateway {
 namespace {
 
-// An answer to a question of another instance, if it is no session.
-constexpr std::string_view kNotHere = "-";
-
 std::optional<std::uint8_t> digit_of(char c) {
   if (c >= '0' && c <= '9') return static_cast<std::uint8_t>(c - '0');
   if (c >= 'a' && c <= 'f') return static_cast<std::uint8_t>(c - 'a' + 10);
@@ -93,7 +90,9 @@ std::string SharedSessions::on_asked(std::string_view question) {
   const auto found = key ? entries_.find(*key) : entries_.end();
   if (found == entries_.end()) return std::string(kNotHere);
   const auto copy = found->second.store->copy(*key);
-  if (!copy || !encode(false, copy->image)) return std::string(kNotHere);
+  if (!copy) return std::string(kNotHere);
+  // Its client would lose what it has missed.
+  if (!encode(false, copy->image)) return std::string(kTooLong);
   auto image = found->second.store->release(*key);
   forget(*key);
   if (!image) return std::string(kNotHere);

@@ -456,6 +456,26 @@ TEST(SharedSessions, ACopyOfANewerVersionIsRefusedAndKept) {
   EXPECT_EQ(world.broker.records.begin()->second.value[0], 2);
 }
 
+TEST(SharedSessions, OneThatIsTooLongForTheBrokerStaysWhereItIs) {
+  SharedWorld world;
+  SharedInstance small(world.broker, world.clock, 3, {.bytes_max = 300});
+  SharedClient first(small.open());
+  small.run();
+  for (std::uint64_t topic = 0; topic < 20; ++topic) {
+    const auto slot =
+        first.lease.record().claim(first.lease.owner(), eth::hash_of_topic(std::to_string(topic)), {})->slot;
+    first.lease.record().note(first.lease.owner(), slot, mark(5), eth::ResumeRecord::Change::adds);
+  }
+  world.clock.advance(seconds(1));
+  small.run();
+  EXPECT_GT(small.shared.counters().too_long, 0U);
+  const auto refused = world.two.open();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().why, SharedSessions::Refusal::away);
+  EXPECT_EQ(first.taken, 0);
+  EXPECT_TRUE(small.store->has({1}));
+}
+
 TEST(SharedSessions, LimitsOfTheInstanceApplyToWhatMovesThere) {
   SharedWorld world;
   SharedInstance full(world.broker, world.clock, 3, {}, {.sessions_max = 0});

@@ -40,7 +40,8 @@ std::expected<OpenedStream, std::string> open_stream(Link& link, jsStreamConfig&
   // A broker that has it answers, although most of the others are gone.
   const jsClusterInfo* const cluster = raw_info->Cluster;
   if (cluster != nullptr && std::string_view(cluster->Leader == nullptr ? "" : cluster->Leader).empty())
-    return std::unexpected(joined({"the stream ", config.Name, ": too few brokers of the cluster are there"}));
+    return std::unexpected(
+        joined({"the stream ", config.Name, ": too few brokers of the cluster are there"}));
   return OpenedStream{.created = raw_info->Created, .last = raw_info->State.LastSeq};
 }
 
