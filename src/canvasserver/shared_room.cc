@@ -79,7 +79,7 @@ void SharedRoom::state_wanted(Instant now) {
 // Nobody was heard while the broker was away.
 void SharedRoom::set_up(bool is_up) {
   is_up_ = is_up;
-  heard_.clear();
+  signs_.forget_all();
   if (!is_up) users_.refuse_waiting();
 }
 
@@ -291,7 +291,7 @@ void SharedRoom::handle_batch(const SharedBatch& batch, std::size_t bytes, Tick&
   for (const canvas::SharedRequest& request : batch.requests) {
     const auto* const gone = std::get_if<canvas::SharedGone>(&request);
     if (gone == nullptr) continue;
-    heard_.erase(gone->instance);
+    signs_.forget(gone->instance);
     if (gone->instance == instance_) agree_users();
   }
 }

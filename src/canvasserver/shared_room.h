@@ -12,7 +12,6 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -24,6 +23,7 @@
 #include "canvasserver/shared_log.h"
 #include "canvasserver/shared_outbox.h"
 #include "canvasserver/shared_users.h"
+#include "canvasserver/signs_of_life.h"
 #include "canvasserver/snapshot_parts.h"
 
 namespace fanfare::canvasserver {
@@ -32,11 +32,6 @@ namespace fanfare::canvasserver {
 inline constexpr std::size_t kSharedEntriesMax = 1024;
 // Applied in one tick.
 inline constexpr std::size_t kSharedEntriesPerTick = 256;
-// Signs of life of an instance that has users, and how long others wait for one.
-inline constexpr Duration kAliveInterval = std::chrono::seconds(1);
-inline constexpr Duration kAliveWait = std::chrono::seconds(3);
-// An instance that does not hear its own signs for so long hears nobody.
-inline constexpr Duration kDeafAfter = std::chrono::milliseconds(1500);
 // An instance without a state leaves the beginning of an epoch to others for so long.
 inline constexpr Duration kBlankWait = std::chrono::seconds(1);
 // What the broker did not take, or does not have yet, is tried again.
@@ -93,9 +88,9 @@ class SharedRoom final : private SharedLogReader {
   }
   void tell(SharedBytes message) { log_->tell(std::move(message)); }
   // Whether anybody else watches.
-  bool has_others(Instant now) const;
+  bool has_others(Instant now) const { return signs_.has_others(now); }
   // A message of tell() came from this instance.
-  void heard(canvas::InstanceId instance, Instant now) { heard_[instance] = now; }
+  void heard(canvas::InstanceId instance, Instant now) { signs_.heard(instance, now); }
   canvas::InstanceId instance() const { return instance_; }
   // A message of tell() asked for a snapshot of what is there now.
   void state_wanted(Instant now);
@@ -192,7 +187,7 @@ class SharedRoom final : private SharedLogReader {
   std::deque<SharedBytes> parts_;  // that are not stored yet
   bool is_part_under_way_ = false;
   std::thread packer_;
-  std::map<canvas::InstanceId, Instant> heard_;
+  SignsOfLife signs_{instance_};
   std::optional<Instant> stored_at_;  // for others
   Instant alive_at_{};
   Instant looked_at_{};

@@ -30,11 +30,6 @@ SharedUsers::Id SharedRoom::join(const canvas::SharedJoin& who, SharedUsers::Joi
   return users_.join(who, known, is_writable(), std::move(joined));
 }
 
-bool SharedRoom::has_others(Instant now) const {
-  return std::ranges::any_of(
-      heard_, [&](const auto& one) { return one.first != instance_ && now - one.second < kAliveWait; });
-}
-
 void SharedRoom::poll(Instant now, std::int64_t wall_ms) {
   now_ = now;
   due_ = saturating_add(now, kLookInterval);
@@ -61,20 +56,12 @@ void SharedRoom::poll(Instant now, std::int64_t wall_ms) {
 
 void SharedRoom::look_after_others(Instant now) {
   if (!is_current_ || now - looked_at_ < kLookInterval) return;
-  // A process that was stopped, or whose broker was, has not heard what was said meanwhile.
-  const auto own = heard_.find(instance_);
-  const bool is_deaf =
-      now - looked_at_ > kAliveInterval || own == heard_.end() || now - own->second > kDeafAfter;
-  if (is_deaf) std::erase_if(heard_, [&](const auto& one) { return one.first != instance_; });
-  looked_at_ = now;
+  signs_.look(std::exchange(looked_at_, now), now);
   has_others_users_ = false;
   copy_->for_each_with_users([&](canvas::InstanceId other) {
     if (other == instance_) return;
     has_others_users_ = true;
-    if (is_deaf) return;
-    const auto [heard, is_new] = heard_.try_emplace(other, now);
-    if (is_new || now - heard->second < kAliveWait) return;
-    heard->second = now;  // and again later, if it was alive after all
+    if (!signs_.is_gone(other, now)) return;
     counters_.gone.fetch_add(1, std::memory_order_relaxed);
     log::info("canvas_instance_gone", {{"room", host_.room().spec().name}, {"instance", other}});
     outbox_.add(canvas::SharedGone{.instance = other, .last_batch = copy_->last_batch(other)}, {});

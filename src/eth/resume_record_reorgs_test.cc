@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "eth/resume_record_world.h"
+#include "eth/resume_record_for_tests.h"
 
 namespace fanfare::eth {
 namespace {

@@ -3,7 +3,7 @@
 #include <memory>
 #include <vector>
 
-#include "eth/resume_record_world.h"
+#include "eth/resume_record_for_tests.h"
 
 namespace fanfare::eth {
 namespace {
