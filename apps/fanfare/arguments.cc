@@ -255,8 +255,9 @@ CLI::App* add_check(CLI::App& root, CheckArguments& check) {
                   "Show what a reload would change in a gateway that runs with this file")
       ->type_name("FILE");
   CLI::Option* web_dir =
-      app->add_option("--web-dir", check.web_dir, "As 'fanfare serve' is given it")->type_name("DIR");
-  app->add_flag("--no-web", check.no_web, "As 'fanfare serve' is given it")->excludes(web_dir);
+      app->add_option("--web-dir", check.web_dir, "The --web-dir with which 'fanfare serve' will run")
+          ->type_name("DIR");
+  app->add_flag("--no-web", check.no_web, "'fanfare serve' will run with --no-web")->excludes(web_dir);
   return app;
 }
 

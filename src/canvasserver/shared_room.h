@@ -191,7 +191,7 @@ class SharedRoom final : private SharedLogReader {
   std::optional<Instant> stored_at_;  // for others
   Instant alive_at_{};
   Instant looked_at_{};
-  bool has_others_users_ = false;
+  bool others_have_users_ = false;
   Instant due_ = Instant::max();
 };
 

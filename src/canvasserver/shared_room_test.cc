@@ -387,7 +387,7 @@ TEST_F(SharedRoomTest, WhileTheBrokerHangsNobodyIsTakenForGone) {
   pass(std::chrono::seconds(8));
   for (const auto& one : instances_) EXPECT_EQ(one->shared().counters().gone, 0U);
   EXPECT_EQ(without_users.room().presence().count(), 2U);
-  // Who has no users notices when one is really gone.
+  // An instance without users still notices when the other instances are gone.
   a.log().is_deaf = b.log().is_deaf = true;
   std::erase(broker_.logs, &a.log());
   std::erase(broker_.logs, &b.log());

@@ -47,7 +47,7 @@ void SharedRoom::poll(Instant now, std::int64_t wall_ms) {
   if (!is_based_) return propose(now);
   send_parts();
   send(now, wall_ms);
-  if ((users_.count() > 0 || has_others_users_) && now - alive_at_ >= kAliveInterval) {
+  if ((users_.count() > 0 || others_have_users_) && now - alive_at_ >= kAliveInterval) {
     alive_at_ = now;
     log_->tell(told_by(instance_, Told::alive));
   }
@@ -57,10 +57,10 @@ void SharedRoom::poll(Instant now, std::int64_t wall_ms) {
 void SharedRoom::look_after_others(Instant now) {
   if (!is_current_ || now - looked_at_ < kLookInterval) return;
   signs_.look(std::exchange(looked_at_, now), now);
-  has_others_users_ = false;
+  others_have_users_ = false;
   copy_->for_each_with_users([&](canvas::InstanceId other) {
     if (other == instance_) return;
-    has_others_users_ = true;
+    others_have_users_ = true;
     if (!signs_.is_gone(other, now)) return;
     counters_.gone.fetch_add(1, std::memory_order_relaxed);
     log::info("canvas_instance_gone", {{"room", host_.room().spec().name}, {"instance", other}});

@@ -22,7 +22,7 @@ class SignsOfLife {
   explicit SignsOfLife(canvas::InstanceId own) : own_(own) {}
 
   void heard(canvas::InstanceId instance, Instant now) { heard_[instance] = now; }
-  // Its time begins anew.
+  // Waits for its next sign as if it had never been heard.
   void forget(canvas::InstanceId instance) { heard_.erase(instance); }
   void forget_all() { heard_.clear(); }
 
@@ -30,13 +30,14 @@ class SignsOfLife {
     return std::ranges::any_of(
         heard_, [&](const auto& one) { return one.first != own_ && now - one.second < kAliveWait; });
   }
-  // Before gone(), each time. `looked`: when it was called last; a process that was stopped since then has heard nothing.
+  // To be called before a round of is_gone(). `looked`: the time of the last such call. If it is long ago, this process was stopped
+  // and has heard nothing.
   void look(Instant looked, Instant now) {
     const auto own = heard_.find(own_);
     is_deaf_ = now - looked > kAliveInterval || own == heard_.end() || now - own->second > kDeafAfter;
     if (is_deaf_) std::erase_if(heard_, [this](const auto& one) { return one.first != own_; });
   }
-  // Whether nothing was heard of it for too long. True once, and again later if it is still asked for.
+  // Whether nothing was heard of it for kAliveWait. True once in that time, however often it is asked.
   bool is_gone(canvas::InstanceId other, Instant now) {
     if (is_deaf_) return false;
     const auto [heard, is_new] = heard_.try_emplace(other, now);

@@ -62,8 +62,10 @@ std::optional<Replay::Message> Replay::next(Feed& feed, GroupIndex group) {
     if (!event.is_aside) leave_aside();
     if (!std::exchange(is_begun_, true) && moves) trail_.move_to(*event.header);
     if (auto message = next_of(event, feed, group)) {
-      if (batch_->replaces && !message->gap)
-        has_settled_ = !std::exchange(may_have_, {}).empty() || has_settled_;
+      if (batch_->replaces && !message->gap && !may_have_.empty()) {
+        may_have_.clear();
+        has_settled_ = true;
+      }
       return message;
     }
     is_begun_ = false;

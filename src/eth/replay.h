@@ -12,7 +12,7 @@
 #include "eth/cursor.h"
 #include "eth/feeds/feed.h"
 #include "eth/history.h"
-#include "eth/resume_record.h"
+#include "eth/resume_turns.h"
 
 namespace fanfare::eth {
 
@@ -36,9 +36,9 @@ class Replay {
     std::string json;  // of the member `result` or `notice`
     Position after;
     bool retracts = false;
-    bool is_aside = false;                            // the client's position stays where it is
-    std::vector<ResumeRecord::Lowered> lowered = {};  // aside: which of may_have() go down with it
-    std::optional<Gap> gap = {};                      // the notice says that
+    bool is_aside = false;                           // the client's position stays where it is
+    std::vector<ResumeTurns::Lowered> lowered = {};  // aside: which of may_have() go down with it
+    std::optional<Gap> gap = {};                     // the notice says that
   };
 
   // As the members of HistoryNeeds.
@@ -51,7 +51,7 @@ class Replay {
   const std::vector<Position>& may_have() const { return may_have_; }
   std::optional<std::uint64_t> removed_since() const { return removed_since_; }
   // Which of these went down without a message since the last call.
-  std::vector<ResumeRecord::Lowered> take_lowered() { return std::exchange(lowered_, {}); }
+  std::vector<ResumeTurns::Lowered> take_lowered() { return std::exchange(lowered_, {}); }
   // Whether a batch has covered some of these since the last call: what was retracted, or sent again.
   bool take_settled() { return std::exchange(has_settled_, false); }
 
@@ -75,7 +75,7 @@ class Replay {
   Position position_;
   std::vector<Position> may_have_;
   std::optional<std::uint64_t> removed_since_;
-  std::vector<ResumeRecord::Lowered> lowered_;
+  std::vector<ResumeTurns::Lowered> lowered_;
   bool has_settled_ = false;
   Trail trail_;
   HistoryBatchPtr batch_;

@@ -87,7 +87,11 @@ class TrackedSubscriber final : public pubsub::Subscriber {
     const bool moves = static_cast<bool>(step_.position);
     if (moves ? !link.note(slot, step_.position, change()) : !link.may_send()) return false;
     if (frame.empty() || connection_.deliver(frame)) return true;
-    moves ? link.take_back(slot) : link.freeze();
+    if (moves) {
+      link.take_back(slot);
+    } else {
+      link.freeze();
+    }
     return false;
   }
   bool is_congested() const override { return connection_.is_congested(); }

@@ -31,8 +31,8 @@ class ResumeTurns {
  public:
   struct Turn {
     Mark at;
-    Mark sent = {};          // to where what was sent on this connection lowers it. Null: it does not
-    Mark pinged = {};        // to where what came before the last ping does
+    Mark sent = {};          // how far the retractions sent on this connection lower it; null: not at all
+    Mark pinged = {};        // the same, of the retractions sent before the last ping
     bool is_held = false;    // it is not settled: no confirmation covers it
     bool is_pinged = false;  // the confirmation of the last ping covers it
 

@@ -109,7 +109,7 @@ void SharedSessions::on_tick(Instant now) {
   note_idle();
 }
 
-// Whoever has a session is the only one who can say what was in it.
+// Only the instance that holds a session can write its copy again.
 void SharedSessions::on_forgotten() {
   for (auto& [key, entry] : entries_) {
     entry.is_changed = true;

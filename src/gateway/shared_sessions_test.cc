@@ -157,7 +157,7 @@ TEST(SharedSessions, WhatTheBrokerHasForgottenIsWrittenAgain) {
   world.broker.records.clear();
   world.broker.last = 0;
   world.one.shared.on_forgotten();
-  world.one.run();  // it learns that there is none
+  world.one.run();  // refused: the broker has no copy with the expected revision
   world.one.run();
   ASSERT_EQ(world.broker.records.size(), 2U);
   for (const auto& [key, stored] : world.broker.records) EXPECT_EQ(stored.value, before.at(key).value);

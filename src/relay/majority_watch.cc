@@ -14,9 +14,9 @@ void MajorityWatch::tick(Instant now,
   ask_(asked_);
 }
 
-void MajorityWatch::answered(bool is_stored) {
-  is_lost_ = !is_stored;
-  unanswered_ = is_stored ? 0 : kUnansweredMax;
+void MajorityWatch::answered(bool can_store) {
+  is_lost_ = !can_store;
+  unanswered_ = can_store ? 0 : kUnansweredMax;
 }
 
 void MajorityWatch::restart() {

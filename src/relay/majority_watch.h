@@ -20,14 +20,14 @@ class MajorityWatch {
   MajorityWatch(std::uint32_t replicas, Duration every, std::function<void(const std::string& stream)> ask)
       : is_needed_(replicas > 1), every_(every), ask_(std::move(ask)) {}
 
-  // `stream_after` names the stream that follows the given one, the first one after the last; empty: there is none.
+  // `stream_after` returns the stream to ask after the given one, so that all are asked in turn. It returns "" if there are no streams.
   void tick(Instant now, const std::function<std::string(std::string_view stream)>& stream_after);
-  // `is_stored`: the broker that answered has a majority. Otherwise it says that there is none.
-  void answered(bool is_stored);
+  // The answer to the last request. `can_store`: whether the stream has a leader, and so a majority of its brokers.
+  void answered(bool can_store);
   // The connection is new: what was asked on the last one is not answered.
   void restart();
 
-  // Neither one answer came in time nor any since then.
+  // The last kUnansweredMax requests had no answer, or the last answer was that nothing can be stored.
   bool is_lost() const { return is_lost_; }
 
   static constexpr int kUnansweredMax = 3;  // requests

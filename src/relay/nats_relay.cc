@@ -198,8 +198,10 @@ void NatsRelay::handle(const Close& task) {
 }
 
 void NatsRelay::stop_reading(TopicFeed& feed, const std::string& topic) {
-  if (feed.is_read() && feed.delivered()) delivered_.insert_or_assign(topic, *feed.delivered());
-  if (delivered_.size() > kDeliveredMax) delivered_.erase(delivered_.begin());
+  if (feed.is_read() && feed.delivered()) {
+    if (delivered_.size() >= kDeliveredMax) delivered_.erase(delivered_.begin());
+    delivered_.insert_or_assign(topic, *feed.delivered());
+  }
   feed.stop_reading();
 }
 

@@ -72,7 +72,8 @@ class NatsRelay : public pubsub::Relay {
   static constexpr std::size_t kQueueMessagesMax = 8192;
   static constexpr Duration kTick = std::chrono::milliseconds(20);
   static constexpr Duration kTickIdle = std::chrono::milliseconds(100);
-  // Topics that are not read at the moment, of which it knows the last event.
+  // Topics that are not read at the moment, of which it knows the last event. One more, and that of another topic is forgotten: then it
+  // does not notice that the broker has lost events of that topic.
   static constexpr std::size_t kDeliveredMax = 16'384;
 
  private:

@@ -153,7 +153,7 @@ TEST(NatsRollback, ATopicThatIsReadAgainIsComparedWithWhatWasReadBefore) {
   EXPECT_EQ(a.sink.topic("t").at.offset, 3U);
 }
 
-// Its subscribers are told once what became of their positions.
+// Its subscribers get one notice for everything they have lost.
 TEST(NatsRollback, WhoeverComesLateToAnotherEpochLearnsOfOneLoss) {
   NatsServer server;
   Instance a(options_for({server.url()}));
