@@ -154,6 +154,8 @@ class Gateway:
                 self.url = f"ws://{address[1]}/honest/evm/1"
                 return
             time.sleep(0.02)
+        if self.process.poll() is not None:
+            self.output.join()  # its last words may still be in the pipe
         raise Failed(f"the gateway was not ready within {READY_S} s: {self.output.tail[-300:].decode(errors='replace')}")
 
     @staticmethod

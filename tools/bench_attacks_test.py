@@ -3,6 +3,7 @@ import json
 import pathlib
 import stat
 import tempfile
+import threading
 import time
 import types
 import unittest
@@ -308,6 +309,22 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(len(self.cells()), report.HEAD[1].count("---"))
 
 
+class LateOutput(run.Output):
+    """Reads nothing until somebody waits for it, as a busy machine may have it."""
+
+    def __init__(self, pipe):
+        self.is_awaited = threading.Event()
+        super().__init__(pipe)
+
+    def run(self):
+        self.is_awaited.wait()
+        super().run()
+
+    def join(self, timeout=None):
+        self.is_awaited.set()
+        super().join(timeout)
+
+
 class GatewayTest(unittest.TestCase):
     """With programs that stand in for `fanfare serve`."""
 
@@ -362,7 +379,8 @@ class GatewayTest(unittest.TestCase):
         self.assertEqual((ending["died"], ending["end_s"]), (None, None))
 
     def test_one_that_never_gets_ready_is_a_failure_with_its_last_words(self):
-        made = self.gateway("echo no such node; exit 2\n")
+        with mock.patch.object(run, "Output", LateOutput):
+            made = self.gateway("echo no such node; exit 2\n")
         with self.assertRaisesRegex(run.Failed, "no such node"):
             made.wait_ready()
 

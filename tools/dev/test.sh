@@ -164,14 +164,15 @@ soak_short() {
     --server $programs/echo_server --client $programs/soak_client
 }
 
-# begin_beside NAME COMMAND...: starts a step at low priority, beside steps that mostly wait. end_beside waits for it.
-# Each is a process group, so that nothing of it outlives this script.
+# begin_beside NAME COMMAND...: starts a step beside others. end_beside waits for it. Each is a process group, so that
+# nothing of it outlives this script. Steps that compute take `nice`; those that have deadlines, as tests, must not: at
+# the lowest priority they would get almost nothing beside a build.
 declare -A beside
 begin_beside() {
   local name=$1
   shift
   set -m
-  nice -n 19 "$@" >"$LOGS/$name-run.log" 2>&1 </dev/null &
+  "$@" >"$LOGS/$name-run.log" 2>&1 </dev/null &
   set +m
   beside[$name]=$!
 }
@@ -197,7 +198,7 @@ begin_packages_of_node() {
 }
 
 # Test files and one slow check are left to ./dev lint: they take most of the time.
-begin_tidy() { begin_beside tidy python3 tools/tidy.py --fast build/asan; }
+begin_tidy() { begin_beside tidy nice -n 19 python3 tools/tidy.py --fast build/asan; }
 end_tidy() {
   if [[ -z ${beside[tidy]:-} ]]; then begin_tidy; fi
   check "clang-tidy, the rest of it" tidy end_beside tidy || true
@@ -205,7 +206,7 @@ end_tidy() {
 
 # Builds and links the engine as its users do, and checks the binaries. One of these is the program of build/release.
 begin_configurations() {
-  begin_beside configurations env CMAKE_BUILD_PARALLEL_LEVEL="$(jobs_max)" python3 tests/configurations/run.py
+  begin_beside configurations nice -n 19 env CMAKE_BUILD_PARALLEL_LEVEL="$(jobs_max)" python3 tests/configurations/run.py
 }
 end_configurations() { suite "build configurations, the rest" configurations count_conformance end_beside configurations; }
 
