@@ -255,9 +255,11 @@ web_tests() {
   check "npm ci, web" npm-ci-web end_beside npm-ci-web || return 0
   check "web: types" web-types run_web_types || true
   check "build the dashboard" build-web build_web release || return 0
-  suite "web: client, hooks and app" web count_vitest run_vitest
-  suite "web: dashboard" dashboard count_node env FANFARE_BIN="$PWD/build/release/apps/fanfare/fanfare" \
+  # Each of the two uses less than half of two cores.
+  begin_beside dashboard env FANFARE_BIN="$PWD/build/release/apps/fanfare/fanfare" \
     node --test --test-concurrency=1 --test-reporter=tap web/app/test/dashboard.test.js web/app/test/dashboard_nodes.test.js web/app/test/admin.test.js
+  suite "web: client, hooks and app" web count_vitest run_vitest
+  suite "web: dashboard" dashboard count_node end_beside dashboard
 }
 run_web_types() (cd web && npx tsc --build && npx tsc -p tsconfig.test.json && npx tsc --noEmit -p app)
 run_vitest() (cd web && FANFARE_BIN=$OLDPWD/build/release/apps/fanfare/fanfare NO_COLOR=1 npx vitest run)
@@ -279,12 +281,13 @@ else
     released=
     if check "build release" build-release configure_and_build release; then released=yes; fi
     begin_configurations
-    if [[ -n $released ]]; then end_to_end; fi
+    if [[ -n $released ]]; then
+      end_to_end
+      web_tests
+    fi
     end_configurations
     end_tidy
-    # Browsers compute much, and their tests have deadlines: nothing runs beside them.
     if [[ -n $released ]]; then
-      web_tests
       check "the package on a machine of its own" packages python3 tests/packaging/package_test.py build/release || true
     fi
     fuzz_smoke
