@@ -105,19 +105,20 @@ def smaller_deploys(fleet, options):
 
 def run(options, folder):
     """Returns (lines of the report, whether all was met)."""
-    fleet, clients = Fleet(folder, options.brokers, *([rolling.STOP] if options.rolling else [])), None
+    fleet, clients, steady = Fleet(folder, options.brokers, *([rolling.STOP] if options.rolling else [])), None, None
     try:
         fleet.start_all()
+        steady = rolling.start_steady(fleet) if options.rolling else None
         smaller = smaller_deploys(fleet, options) if options.rolling else None
         clients = start_clients(fleet, options.clients, 0, 2 if options.rolling else 1)
         if options.rolling:
-            lines, is_good = rolling.deploy_watched(fleet, clients, smaller, options.calm)
+            lines, is_good = rolling.deploy_watched(fleet, clients, steady, smaller, options.calm)
         else:
             lines, is_good = do_faults(fleet, clients, plan_of(options, len(fleet.instances)))
         end, has_all = finish(fleet, clients)
     finally:
-        if clients:
-            clients.kill()
+        for program in filter(None, (steady, clients)):
+            program.kill()
         fleet.stop_all()
     rows, is_whole = losses(end)
     is_whole = is_whole and has_all

@@ -119,6 +119,17 @@ class NodeCalls(unittest.TestCase):
         self.assertEqual(rolling.beyond(alone, (Calls(10.0, {"eth_getLogs": 30}), Calls(30.0, {"eth_getLogs": 100})), 3), {})
         self.assertEqual(rolling.beyond(alone, (Calls(10.0, {"eth_getLogs": 30}), Calls(30.0, {"eth_getLogs": 101})), 3), {"eth_getLogs": 11.0})
 
+    def test_blocks_that_clients_have_before_the_instance(self):
+        self.assertTrue(self.verdict({"eth_getBlockByNumber": 6}))
+        self.assertFalse(self.verdict({"eth_getBlockByNumber": 7}))
+
+    def test_polls_are_as_many_as_in_a_calm_time(self):
+        def more(polls):
+            alone = (Calls(10.0, {}), Calls(5.0, {rolling.POLLS: 999}))
+            return rolling.beyond(alone, (Calls(10.0, {rolling.POLLS: 100}), Calls(30.0, {rolling.POLLS: polls})), 3)
+        self.assertEqual(more(318), {})
+        self.assertEqual(more(320), {rolling.POLLS: 20.0})
+
     def test_what_clients_that_stay_call_does_not_count(self):
         self.assertTrue(self.verdict({rolling.STEADY_METHOD: 1000}))
 
