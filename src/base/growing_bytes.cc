@@ -7,6 +7,13 @@
 #include "base/pages.h"
 
 namespace fanfare {
+namespace {
+
+std::size_t mapped_bytes(std::size_t capacity) {
+  return whole_pages(kOffsetInPage + capacity);
+}
+
+}  // namespace
 
 void GrowingBytes::append(Bytes piece) {
   if (piece.empty()) return;
@@ -20,10 +27,12 @@ void GrowingBytes::reserve(std::size_t capacity) {
   if (capacity <= capacity_) return;
   if (capacity >= kMappedFromBytes) capacity = whole_pages(capacity);
   if (is_mapped()) {
-    data_ = resize_pages(data_, capacity_, capacity);
+    data_ =
+        resize_pages(data_ - kOffsetInPage, mapped_bytes(capacity_), mapped_bytes(capacity)) + kOffsetInPage;
   } else {
-    std::uint8_t* const larger =
-        capacity >= kMappedFromBytes ? map_pages(capacity) : static_cast<std::uint8_t*>(take_block(capacity));
+    std::uint8_t* const larger = capacity >= kMappedFromBytes
+                                     ? map_pages(mapped_bytes(capacity)) + kOffsetInPage
+                                     : static_cast<std::uint8_t*>(take_block(capacity));
     if (size_ > 0) std::memcpy(larger, data_, size_);
     if (data_ != nullptr) give_back_block(data_, capacity_);
     data_ = larger;
@@ -33,7 +42,7 @@ void GrowingBytes::reserve(std::size_t capacity) {
 
 void GrowingBytes::release() {
   if (is_mapped()) {
-    return_pages(data_, capacity_);
+    return_pages(data_ - kOffsetInPage, mapped_bytes(capacity_));
   } else if (data_ != nullptr) {
     give_back_block(data_, capacity_);
   }

@@ -11,6 +11,11 @@
 
 namespace fanfare {
 
+// Where large messages begin in their first page. The system copies what is sent to pages of its own, behind a frame's header. To copy
+// to a place that is a little farther in its page than the source is in its own is up to three times slower on many processors, which
+// compare the ends of addresses, and take the next load for one of what was just stored.
+inline constexpr std::size_t kOffsetInPage = 2048;
+
 // Zeroed. `bytes` is a power of two and at least one page; the address is a multiple of it. Throws
 // std::bad_alloc if the system has no memory.
 std::uint8_t* take_pages(std::size_t bytes);

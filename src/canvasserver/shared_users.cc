@@ -62,10 +62,12 @@ std::vector<SharedUsers::Change> SharedUsers::take_changes(std::size_t count_max
     changed_.erase(changed_.begin());
     User& user = users_.at(id);
     user.is_sending = true;
+    Change& change = changes.emplace_back();
+    change.id = id;
     if (user.connections > 0) {
-      changes.push_back({.id = id, .request = user.who});
+      change.request = user.who;
     } else {
-      changes.push_back({.id = id, .request = SharedLeave{.user = user.who.number}});
+      change.request = SharedLeave{.user = user.who.number};
     }
   }
   return changes;

@@ -72,7 +72,7 @@ ReceiveBuffers::~ReceiveBuffers() {
 
 void ReceiveBuffers::release() {
   if (ring_ != nullptr) ::munmap(ring_, count_ * sizeof(io_uring_buf));
-  if (memory_ != nullptr) ::munmap(memory_, count_ * bytes_);
+  if (memory_ != nullptr) ::munmap(memory_ - kOffsetInPage, kOffsetInPage + count_ * bytes_);
   ring_ = nullptr;
   memory_ = nullptr;
 }
@@ -83,7 +83,8 @@ std::optional<OsError> ReceiveBuffers::take(io_uring& ring, const Shape& shape) 
   shown_min_ = shape.shown;
   quiet_bytes_ = shape.quiet_bytes;
   shown_bytes_ = quiet_bytes_;
-  memory_ = static_cast<std::uint8_t*>(map_memory(count_ * bytes_));
+  if (void* const memory = map_memory(kOffsetInPage + count_ * bytes_))
+    memory_ = static_cast<std::uint8_t*>(memory) + kOffsetInPage;
   if (memory_ != nullptr) ring_ = static_cast<io_uring_buf_ring*>(map_memory(count_ * sizeof(io_uring_buf)));
   if (ring_ == nullptr) {
     OsError failed = last_error("mmap", "receive buffers");
@@ -125,7 +126,7 @@ void ReceiveBuffers::give_back(unsigned index) {
 }
 
 void ReceiveBuffers::retire(unsigned index) {
-  ::madvise(memory_ + index * bytes_, bytes_, MADV_DONTNEED);
+  forget_pages(memory_ + index * bytes_, bytes_);
   spare_.push_back(index);
 }
 

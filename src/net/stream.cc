@@ -1,5 +1,9 @@
 #include "net/stream.h"
 
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <array>
 #include <utility>
 
 #include "base/check.h"
@@ -69,6 +73,18 @@ std::uint8_t* Stream::extend_slowly(std::size_t size) {
 
 void Stream::push(SharedBytes bytes) {
   if (prepare_to_queue()) plain_outbox().push(std::move(bytes));
+}
+
+std::size_t Stream::send_now(Bytes first, Bytes then) {
+  // A stream that sends, or waits for its peer, has an outbox.
+  if (outbox_ != nullptr || tls_layer() != nullptr || has(kConnecting) || !prepare_to_queue()) return 0;
+  std::array<iovec, 2> parts{iovec{const_cast<std::uint8_t*>(first.data()), first.size()},
+                             iovec{const_cast<std::uint8_t*>(then.data()), then.size()}};
+  msghdr message{};
+  message.msg_iov = parts.data();
+  message.msg_iovlen = parts.size();
+  const ssize_t sent = ::sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  return sent < 0 ? 0 : static_cast<std::size_t>(sent);
 }
 
 void Stream::pause_reading() {

@@ -31,6 +31,7 @@ class Stream final : public Transport {
   void set_handler(std::unique_ptr<TransportHandler> handler) override;
 
   void push(SharedBytes bytes) override;
+  std::size_t send_now(Bytes first, Bytes then) override;
   // Makes a system call.
   SendProgress send_progress() const override;
   void notify_when_flushed() override { set(kNotifyFlushed); }

@@ -74,6 +74,9 @@ class Transport : public Output {
     return room != nullptr ? room : extend_slowly(size);
   }
   virtual void push(SharedBytes bytes) = 0;
+  // Passes data to the system now, from where it is, if nothing is queued before it. Returns how many bytes it took;
+  // queue the rest. Zero as well if the connection has failed: what is queued then reports it.
+  virtual std::size_t send_now(Bytes /*first*/, Bytes /*then*/) { return 0; }
   // Bytes queued here that the system has not yet accepted.
   std::size_t queued_bytes() const {
     const std::size_t bytes = outbox_ == nullptr ? 0 : outbox_->bytes();

@@ -55,6 +55,15 @@ class MemoryTransport final : public net::Transport {
   bool is_half_closed() const { return has(kFinishWriting); }
 
   void push(SharedBytes bytes) override { append(bytes.view()); }
+  // How many bytes the system takes of what is passed to it at once.
+  void take_at_once(std::size_t bytes) { at_once_ = bytes; }
+  std::string taken_at_once() { return std::exchange(taken_at_once_, {}); }
+  std::size_t send_now(Bytes first, Bytes then) override {
+    if (!queued_.empty()) return 0;
+    const std::string all = std::string(as_text(first)).append(as_text(then)).substr(0, at_once_);
+    taken_at_once_ += all;
+    return all.size();
+  }
   net::SendProgress send_progress() const override {
     return {.bytes = taken_, .is_complete = queued_.empty()};
   }
@@ -81,6 +90,8 @@ class MemoryTransport final : public net::Transport {
   std::vector<std::unique_ptr<net::TransportHandler>> retired_;
   std::vector<std::uint8_t> queued_;
   std::vector<std::uint8_t> dropped_;
+  std::size_t at_once_ = 0;
+  std::string taken_at_once_;
   std::uint32_t taken_ = 0;
   bool reading_ = true;
   bool notifies_ = false;

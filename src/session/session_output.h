@@ -98,6 +98,8 @@ class SessionOutput : public Member {
   friend class SessionTable;
 
   [[gnu::noinline]] SendResult send_slowly(ws::Opcode opcode, Bytes payload);
+  // A large message whose frame is its payload behind a header.
+  void send_without_copy(ws::Opcode opcode, Bytes payload);
   SendResult after_queueing();
   SendResult note_congestion();
   // Behind the message that is sent in pieces.

@@ -14,6 +14,8 @@ SessionTable::SessionTable(net::Loop& loop, Duration sweep_interval)
       sweep_interval_(sweep_interval),
       started_(loop.now()),
       self_(std::make_shared<SessionTable*>(this)) {
+  // From its first turn on the thread keeps blocks.
+  loop_.call_after(Duration::zero(), [] { release_unused_blocks(); });
   schedule();
 }
 

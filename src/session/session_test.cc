@@ -103,6 +103,51 @@ TEST_F(SessionTest, CarriesMessagesBothWaysOverAnyTransport) {
   EXPECT_EQ(session.queued_bytes(), 0U);
 }
 
+std::string large_frame(std::string_view payload) {
+  const SharedBytes frame = ws::encode_message(ws::Opcode::binary, as_bytes(payload));
+  return std::string(as_text(frame.view()));
+}
+
+// The header of this one has ten bytes.
+TEST_F(SessionTest, ALargeMessageIsWholeWhereverTheSystemStopsTakingIt) {
+  Session& session = open();
+  std::string payload(300'000, 'x');
+  for (std::size_t i = 0; i < payload.size(); ++i) payload[i] = static_cast<char>(i % 251);
+  const std::string expected = large_frame(payload);
+  for (const std::size_t taken : {0UZ, 1UZ, 9UZ, 10UZ, 11UZ, 4096UZ, expected.size() - 1, expected.size()}) {
+    transport_.take_at_once(taken);
+    EXPECT_EQ(session.send(ws::Opcode::binary, as_bytes(payload)), SendResult::queued);
+    EXPECT_EQ(session.queued_bytes(), expected.size() - taken);
+    const std::string at_once = transport_.taken_at_once();
+    EXPECT_EQ(at_once.size(), taken);
+    EXPECT_EQ(at_once + transport_.take(), expected) << taken;
+  }
+}
+
+TEST_F(SessionTest, ALargeMessageDoesNotOvertakeOthers) {
+  Session& session = open();
+  transport_.take_at_once(SIZE_MAX);
+  const std::string payload(300'000, 'x');
+  session.send_text("Hi");
+  session.send(ws::Opcode::binary, as_bytes(payload));
+  EXPECT_EQ(transport_.taken_at_once(), "");
+  EXPECT_EQ(transport_.take(), "\x81\x02Hi" + large_frame(payload));
+  session.send_piece(ws::Opcode::text, as_bytes("a piece"), false);
+  transport_.take();
+  session.send(ws::Opcode::binary, as_bytes(payload));  // waits for the end of the message in pieces
+  EXPECT_EQ(transport_.taken_at_once() + transport_.take(), "");
+  session.send_piece(ws::Opcode::text, {}, true);
+  EXPECT_EQ(transport_.taken_at_once() + transport_.take(), std::string("\x80\0", 2) + large_frame(payload));
+}
+
+TEST_F(SessionTest, ASmallMessageWaitsForTheOthersOfItsTurn) {
+  Session& session = open();
+  transport_.take_at_once(SIZE_MAX);
+  session.send(ws::Opcode::binary, as_bytes(std::string(100'000, 'x')));
+  EXPECT_EQ(transport_.taken_at_once(), "");
+  EXPECT_EQ(session.queued_bytes(), 100'010U);
+}
+
 // Each ping waits for its acknowledgement in a sweep, as over a slow network.
 TEST_F(SessionTest, ItsOwnPingsDoNotPutOffTheIdleTimeout) {
   settings_.ping_interval = 200ms;

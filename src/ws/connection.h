@@ -131,10 +131,12 @@ class Connection {
   // Whether a complete frame from elsewhere may be added to the output (encode_message()).
   bool can_send_message() const { return state_ == State::open && !sending_message_; }
   // Whether send() would only prepend a header to the payload.
-  bool sends_plainly(Bytes payload) const {
+  bool sends_as_is() const {
     const bool by_state = (state_ == State::open) & !sending_message_ & (role_ == Role::server);
-    return by_state && codec_ == nullptr && payload.size() < 65'536;
+    return by_state && codec_ == nullptr;
   }
+  // The same, with the short header of write_plain_frame().
+  bool sends_plainly(Bytes payload) const { return sends_as_is() && payload.size() < 65'536; }
   // Returns such a frame in the form this connection sends: compressed, if compression was negotiated.
   SharedBytes shared_form(const SharedBytes& frame) {
     return codec_ == nullptr ? frame : codec_->shared_form(frame);
