@@ -59,9 +59,9 @@ SendResult SessionOutput::send_slowly(ws::Opcode opcode, Bytes payload) {
 }
 
 void SessionOutput::send_without_copy(ws::Opcode opcode, Bytes payload) {
-  std::array<std::uint8_t, ws::kHeaderBytesMax> room;
-  const Bytes header(room.data(),
-                     ws::write_header(room.data(), ws::Role::server, opcode, true, false, payload.size()));
+  std::array<std::uint8_t, ws::kHeaderBytesMax> head;
+  const Bytes header(head.data(),
+                     ws::write_header(head.data(), ws::Role::server, opcode, true, false, payload.size()));
   const std::size_t sent = transport().send_now(header, payload);
   table().count_bytes_sent(*this, header.size() + payload.size());
   if (sent == header.size() + payload.size()) return;
