@@ -64,12 +64,13 @@ class UndoLog {
   // They were taken back.
   void take_back_user(UserNumber user, std::uint64_t from, std::span<const RestoredPixel> left);
 
-  // Equal logs give equal bytes. load() needs one to which nothing was added; false: it was not written by save().
+  // Equal logs give equal bytes. load() needs one to which nothing was added; false: it was not written by save() in such a room.
   void save(WireWriter& out) const;
-  bool load(WireReader& in);
+  bool load(WireReader& in, const RoomSpec& spec);
 
  private:
   static std::uint32_t place_of(std::uint16_t x, std::uint16_t y) { return (std::uint32_t{y} << 16U) | x; }
+  bool load_one(WireReader& in, const RoomSpec& spec);
   Drawn* drawn_of(std::uint64_t number);
   void set_newest(std::uint32_t place, std::uint64_t number);
   // What is beneath the oldest one of a place, without those strokes.
