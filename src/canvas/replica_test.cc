@@ -302,6 +302,7 @@ class CopiesSimulation {
 struct StateUser {
   std::uint32_t connections = 1;
   std::string identity = "a";
+  std::uint64_t last_draw = 0;
 };
 struct StateStroke {
   std::uint8_t flags = 2;
@@ -331,7 +332,7 @@ bool loads_state(const std::vector<StateUser>& users, const std::vector<UserNumb
   out.varint(next_user);
   out.varint(users.size());
   for (std::size_t i = 0; i < users.size(); ++i) {
-    for (const std::size_t number : {i + 1, std::size_t{users[i].connections}, std::size_t{0}})
+    for (const std::uint64_t number : {i + 1, std::uint64_t{users[i].connections}, users[i].last_draw})
       out.varint(number);
     out.text(users[i].identity);
     out.text("N");
@@ -383,6 +384,8 @@ TEST(Replica, ACopyWhoseStrokesDoNotGoBackIsRefused) {
   EXPECT_FALSE(loads({{.x = 300}})) << "outside the room";
   EXPECT_FALSE(loads({{.colour = 4}})) << "not in the palette";
   EXPECT_FALSE(loads({{}}, UINT64_MAX));
+  EXPECT_TRUE(loads_state({{.last_draw = 1}}, {1}, {{}}));
+  EXPECT_FALSE(loads_state({{.last_draw = 2}}, {1}, {{}})) << "the next one, which would follow itself";
 }
 
 TEST(Replica, AllCopiesAreEqual) {

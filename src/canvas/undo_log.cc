@@ -164,7 +164,7 @@ bool UndoLog::load_one(WireReader& in, const RoomSpec& spec) {
     return false;
   }
   // Lists of strokes go back: one that does not would never end.
-  const std::uint64_t number = first_ + ring_.size();
+  const std::uint64_t number = next();
   if (*flags > (kTakenBack | kNewest) || *previous >= number || *below >= number ||
       !has_pixel(spec, *x, *y) || *colour >= spec.colour_end() || *colour_before >= spec.colour_end()) {
     return false;

@@ -52,6 +52,8 @@ class UndoLog {
   // Of one that was not forgotten: takes out what is between it and `previous`.
   void set_previous(std::uint64_t number, std::uint64_t previous);
   std::size_t size() const { return ring_.size(); }
+  // The number of the next one.
+  std::uint64_t next() const { return first_ + ring_.size(); }
 
   // The newest of its place was taken back.
   void take_back(std::uint64_t number);

@@ -137,6 +137,12 @@ bool Users::load(WireReader& in) {
   return true;
 }
 
+std::uint64_t Users::last_draw_max() const {
+  std::uint64_t most = 0;
+  for (const auto& [number, slot] : users_) most = std::max(most, slot->user.last_draw);
+  return most;
+}
+
 bool Users::load_user(WireReader& in) {
   const auto number = in.varint32();
   const auto connections = in.varint32();
