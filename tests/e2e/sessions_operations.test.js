@@ -8,6 +8,7 @@ import { metric, startDevChain } from "./support/fanfare.js";
 import { Broker } from "./support/relay.js";
 import { Raw } from "./support/session_client.js";
 import { Fleet, moves, startInstance, token } from "./support/session_fleet.js";
+import { ShiftedClock } from "./support/shifted_clock.js";
 import { until } from "./support/waiting.js";
 
 // They mostly wait for blocks and processes.
@@ -53,6 +54,27 @@ describe("sessions under an operator", { concurrency: 2 }, () => {
     assert.match(one.program.text, /setting_needs_restart.*relay/);
     await fleet.move(1, () => fleet.cut());
     await fleet.move(0, () => fleet.cut());
+    for (const each of fleet.instances) assert.equal(await moves(each, "stale"), 0);
+    await fleet.compare();
+  });
+
+  test("the wall clock jumps forwards and back while clients are away: nothing is lost, and no session is forgotten", async (t) => {
+    const clock = await ShiftedClock.start(t);
+    const fleet = await Fleet.start(t, { options: { env: clock.env } });
+    const year = new Date().getUTCFullYear();
+    // Each jump is longer than `sessionTimeout`. To the same instance, to one that is asked, and to one that has the copy only.
+    for (const [years, to, end] of [[2, 0, "cut"], [-2, 1, "desert"], [3, 2, "stop"], [0, 1, "cut"], [-3, 1, "desert"], [1, 2, "stop"]]) {
+      const from = fleet.instances[fleet.at ?? 0];
+      await fleet.move(to, async () => {
+        if (end === "stop") await from.program.stop("SIGTERM");
+        else fleet[end]();
+        clock.set(Math.round(years * 365.25 * 86400));
+      });
+      fleet.at = to;
+      const { program } = fleet.instances[to];
+      await until("the clock has jumped", () => program.text.includes(`\n${year + years}-`));
+      if (end === "stop") fleet.instances[fleet.instances.indexOf(from)] = await startInstance(t, fleet.node, fleet.broker, { env: clock.env });
+    }
     for (const each of fleet.instances) assert.equal(await moves(each, "stale"), 0);
     await fleet.compare();
   });
