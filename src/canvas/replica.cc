@@ -168,7 +168,8 @@ bool Replica::has_all_users() const {
   for (const auto& [id, instance] : instances_) {
     for (const UserNumber user : instance.users) ++connections[user];
   }
-  return connections.size() == room_.presence().count() && std::ranges::all_of(connections, [&](const auto& one) {
+  return connections.size() == room_.presence().count() &&
+         std::ranges::all_of(connections, [&](const auto& one) {
            const User* const user = room_.find(one.first);
            return user != nullptr && user->connections == one.second;
          });

@@ -347,9 +347,8 @@ bool loads_state(const std::vector<StateUser>& users, const std::vector<UserNumb
     out.u8(stroke.flags);
     out.u16(stroke.x);
     out.u16(0);
-    for (const std::uint64_t number :
-         {std::uint64_t{1}, std::uint64_t{0}, std::uint64_t{stroke.colour}, std::uint64_t{0},
-          std::uint64_t{1}, stroke.previous, stroke.below})
+    for (const std::uint64_t number : {std::uint64_t{1}, std::uint64_t{0}, std::uint64_t{stroke.colour},
+                                       std::uint64_t{0}, std::uint64_t{1}, stroke.previous, stroke.below})
       out.varint(number);
   }
   out.varint(0);

@@ -43,15 +43,14 @@ void Connection::open() {
   const bool waits = room_.room().shared() != nullptr;
   if (waits) session_.pause();
   request([member = member_, visitor = visitor_, rights = rights(), id = id_, waits](RoomThread& room) {
-    room.join(
-        member,
-        {.identity = visitor.identity,
-         .name = visitor.name,
-         .payer = visitor.payer,
-         .colour = visitor.colour},
-        [member, visitor, rights, id, waits](RoomThread& there) {
-          answer_join(there, *member, visitor, rights, id, waits);
-        });
+    room.join(member,
+              {.identity = visitor.identity,
+               .name = visitor.name,
+               .payer = visitor.payer,
+               .colour = visitor.colour},
+              [member, visitor, rights, id, waits](RoomThread& there) {
+                answer_join(there, *member, visitor, rights, id, waits);
+              });
   });
 }
 

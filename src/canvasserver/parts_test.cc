@@ -48,9 +48,8 @@ std::string bytes_of_frames(const SharedBytes& frames) {
 }
 
 TEST(PresenceOut, TellsNobodyOfHimself) {
-  const PresenceOut out({.total = 9,
-                         .joined = {{.user = 2, .name = "two"}, {.user = 4, .name = "four"}},
-                         .left = {3, 5}});
+  const PresenceOut out(
+      {.total = 9, .joined = {{.user = 2, .name = "two"}, {.user = 4, .name = "four"}}, .left = {3, 5}});
   const std::string all = bytes_of_frames(out.messages_for(1));
   EXPECT_THAT(all, AllOf(HasSubstr("two"), HasSubstr("four"), HasSubstr("\"u3\""), HasSubstr("\"u5\"")));
   EXPECT_EQ(out.messages_for(1).view().data(), out.messages_for(9).view().data()) << "shared by the others";
