@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <iterator>
+#include <utility>
 
 #include "base/bytes.h"
 #include "ws/utf8.h"
@@ -82,23 +83,21 @@ bool is_valid_session(std::string_view session) {
 
 void Presence::join(Person person) {
   const UserNumber user = person.user;
-  if (here_.contains(user)) return;
-  order_.push_back(user);
-  here_.emplace(user, Here{.person = std::move(person), .place = std::prev(order_.end())});
-  changed_.try_emplace(user);
+  if (here_.emplace(user, std::move(person)).second) changed_.insert(user);
 }
 
 void Presence::leave(UserNumber user) {
-  const auto found = here_.find(user);
-  if (found == here_.end()) return;
-  order_.erase(found->second.place);
-  here_.erase(found);
-  changed_.try_emplace(user, Known{.was_here = true});
+  if (here_.erase(user) > 0) changed_.insert(user);
 }
 
 const Person* Presence::find(UserNumber user) const {
   const auto found = here_.find(user);
-  return found == here_.end() ? nullptr : &found->second.person;
+  return found == here_.end() ? nullptr : &found->second;
+}
+
+void Presence::add_known(const Person& person) {
+  order_.push_back(person.user);
+  known_.emplace(person.user, Known{.person = person, .place = std::prev(order_.end())});
 }
 
 std::optional<PresenceDelta> Presence::take_delta(Instant now) {
@@ -106,48 +105,62 @@ std::optional<PresenceDelta> Presence::take_delta(Instant now) {
   if (last_delta_ && now - *last_delta_ < limits_.presence_interval) return std::nullopt;
   PresenceDelta delta{.total = static_cast<std::uint32_t>(here_.size()), .joined = {}, .left = {}};
   for (auto change = changed_.begin(); change != changed_.end();) {
-    const auto [user, known] = *change;
-    const auto found = here_.find(user);
-    const bool is_here = found != here_.end();
-    // Whoever saw him in a list must hear that he left, also if the others never knew.
-    const bool has_changed = is_here ? !known.was_here : known.was_here || known.is_listed;
-    const bool is_full = is_here ? delta.joined.size() >= limits_.presence_joined_max
-                                 : delta.left.size() >= limits_.presence_left_max;
-    if (has_changed && is_full) {
-      ++change;
-      continue;
+    const auto here = here_.find(*change);
+    const auto known = known_.find(*change);
+    const bool is_here = here != here_.end();
+    const bool is_known = known != known_.end();
+    // One who is back with another name leaves first, and joins with the next message.
+    const bool has_left = is_known && (!is_here || here->second != known->second.person);
+    const bool has_joined = is_here && !is_known;
+    const bool is_full = (has_left && delta.left.size() >= limits_.presence_left_max) ||
+                         (has_joined && delta.joined.size() >= limits_.presence_joined_max);
+    if (!is_full && has_left) {
+      delta.left.push_back(*change);
+      order_.erase(known->second.place);
+      known_.erase(known);
+    } else if (!is_full && has_joined) {
+      delta.joined.push_back(here->second);
+      add_known(here->second);
     }
-    if (has_changed && is_here) delta.joined.push_back(found->second.person);
-    if (has_changed && !is_here) delta.left.push_back(user);
-    change = changed_.erase(change);
+    change = is_full || (has_left && is_here) ? std::next(change) : changed_.erase(change);
   }
   if (delta.joined.empty() && delta.left.empty()) return std::nullopt;
   last_delta_ = now;
   return delta;
 }
 
-const Person& Presence::listed(const Here& here, UserNumber asker) {
-  const auto change = changed_.find(here.person.user);
-  if (change != changed_.end() && here.person.user != asker) change->second.is_listed = true;
-  return here.person;
+void Presence::forget_news() {
+  known_.clear();
+  order_.clear();
+  changed_.clear();
+  for (const auto& [user, person] : here_) add_known(person);
 }
 
-PresenceDelta Presence::list(UserNumber asker) {
-  PresenceDelta all{.total = static_cast<std::uint32_t>(here_.size()), .joined = {}, .left = {}};
+PresenceDelta Presence::list(const Person& asker) const {
+  const std::size_t total = known_.size() + (known_.contains(asker.user) ? 0 : 1);
+  PresenceDelta all{.total = static_cast<std::uint32_t>(total), .joined = {}, .left = {}};
+  const Person* const here = find(asker.user);
+  all.joined.push_back(here == nullptr ? asker : *here);
   for (auto user = order_.rbegin(); user != order_.rend() && all.joined.size() < limits_.presence_listed_max;
        ++user) {
-    all.joined.push_back(listed(here_.at(*user), asker));
+    if (*user != asker.user) all.joined.push_back(known_.at(*user).person);
   }
   return all;
 }
 
-UserPage Presence::page(UserNumber after, UserNumber asker) {
+UserPage Presence::page(UserNumber after, UserNumber asker) const {
   UserPage page;
-  auto next = here_.upper_bound(after);
-  for (; next != here_.end() && page.users.size() < limits_.presence_listed_max; ++next) {
-    page.users.push_back(listed(next->second, asker));
+  auto next = known_.upper_bound(after);
+  const Person* extra = asker > after && !known_.contains(asker) ? find(asker) : nullptr;
+  while (page.users.size() < limits_.presence_listed_max && (extra != nullptr || next != known_.end())) {
+    if (extra != nullptr && (next == known_.end() || asker < next->first)) {
+      page.users.push_back(*std::exchange(extra, nullptr));
+    } else {
+      page.users.push_back(next->second.person);
+      ++next;
+    }
   }
-  page.is_complete = next == here_.end();
+  page.is_complete = extra == nullptr && next == known_.end();
   return page;
 }
 

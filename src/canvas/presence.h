@@ -5,7 +5,7 @@
 #include <list>
 #include <map>
 #include <optional>
-#include <span>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,6 +47,8 @@ struct UserPage {
   bool is_complete = false;   // nobody follows
 };
 
+// Lists and pages have those that take_delta() has told of, so they and the changes that follow name each user once. The asker is the
+// exception: he is in his own lists at once, and is not to be told of himself.
 class Presence {
  public:
   explicit Presence(const Limits& limits) : limits_(limits) {}
@@ -58,36 +60,33 @@ class Presence {
   std::size_t count() const { return here_.size(); }
   const Person* find(UserNumber user) const;
   // What has changed since the last call that returned something; empty: nothing, or presence_interval is not over.
-  // What is too much for one message comes with the next ones, the users that came first before the others.
+  // What is too much for one message comes with the next ones, the users that came first before the others. Users are in the order of
+  // their numbers.
   std::optional<PresenceDelta> take_delta(Instant now);
   // Those who are here count as known to all.
-  void forget_news() { changed_.clear(); }
+  void forget_news();
   // Whether take_delta() may return something after the interval.
   bool has_news() const { return !changed_.empty(); }
-  // For a new connection: at most presence_listed_max, the newest ones. Others come with page().
-  // `asker`: the user who gets it. Users listed to somebody else are reported when they leave.
-  PresenceDelta list(UserNumber asker);
+  // For a new connection: at most presence_listed_max, `asker` first, who may not have joined yet, then the newest ones. Others come
+  // with page(). `total` counts those that all pages have.
+  PresenceDelta list(const Person& asker) const;
   // The users whose numbers are greater than `after`, at most presence_listed_max. A client that asks for page after page, and follows
   // the changes meanwhile, knows all users.
-  UserPage page(UserNumber after, UserNumber asker);
+  UserPage page(UserNumber after, UserNumber asker) const;
 
  private:
-  struct Here {
+  struct Known {
     Person person;
     std::list<UserNumber>::iterator place;  // in order_
   };
-  // A user who came or left after all were last told.
-  struct Known {
-    bool was_here = false;   // when all were last told
-    bool is_listed = false;  // somebody has seen him in a list
-  };
 
-  const Person& listed(const Here& here, UserNumber asker);
+  void add_known(const Person& person);
 
   const Limits& limits_;
-  std::map<UserNumber, Here> here_;
-  std::list<UserNumber> order_;          // of arrival
-  std::map<UserNumber, Known> changed_;  // those that others do not know yet. Numbers grow
+  std::map<UserNumber, Person> here_;
+  std::map<UserNumber, Known> known_;  // as all were told
+  std::list<UserNumber> order_;        // of known_, as they were told
+  std::set<UserNumber> changed_;       // only for these here_ and known_ may differ
   std::optional<Instant> last_delta_;
 };
 

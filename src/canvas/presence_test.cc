@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/random.h"
 #include "canvas/cursors.h"
@@ -127,73 +128,131 @@ TEST(Presence, OfTwoHundredAtOnceEverybodyIsNamedOnce) {
   for (UserNumber user = 1; user <= 200; ++user) EXPECT_EQ(named[user - 1], person(user));
 }
 
-TEST(Presence, TheListHasTheNewestUsers) {
+TEST(Presence, TheListHasTheAskerAndTheNewestUsers) {
   const Limits limits{.presence_listed_max = 3};
   Presence presence(limits);
+  Instant now = kPresenceStart;
+  const auto tell = [&] { return presence.take_delta(now += limits.presence_interval); };
   for (UserNumber user = 1; user <= 3; ++user) presence.join(person(user));
-  EXPECT_EQ(presence.list(0).joined.size(), 3U);
+  tell();
+  EXPECT_EQ(presence.list(person(3)).joined.size(), 3U);
   presence.join(person(4));
+  tell();
   // Coming back does not list anybody twice.
   for (int i = 0; i < 100; ++i) {
     presence.leave(2);
+    tell();
     presence.join(person(2));
+    tell();
   }
-  const PresenceDelta list = presence.list(0);
+  const PresenceDelta list = presence.list(person(1));
   EXPECT_EQ(list.total, 4U);
-  EXPECT_EQ(list.joined, (std::vector{person(2), person(4), person(3)}));
+  EXPECT_EQ(list.joined, (std::vector{person(1), person(2), person(4)})) << "the asker in any case";
+  EXPECT_EQ(presence.list(person(9)).joined, (std::vector{person(9), person(2), person(4)}))
+      << "also before he has joined";
+  EXPECT_EQ(presence.list(person(9)).total, 5U);
 }
 
 TEST(Presence, PagesNameEverybody) {
-  const Limits limits;
+  Limits limits;
+  limits.presence_joined_max = 500;
   Presence presence(limits);
   for (UserNumber user = 1; user <= 500; ++user) presence.join(person(user));
+  EXPECT_TRUE(presence.page(0, 0).users.empty()) << "whom nobody was told of comes with the next delta";
+  EXPECT_EQ(presence.page(0, 7).users, std::vector{person(7)}) << "the asker knows himself";
+  EXPECT_TRUE(presence.page(0, 7).is_complete);
+  EXPECT_TRUE(presence.page(7, 7).users.empty());
+  ASSERT_TRUE(presence.take_delta(kPresenceStart));
+  presence.join(person(501));
   std::vector<Person> named;
   UserPage page;
   std::size_t pages = 0;
   do {
-    page = presence.page(named.empty() ? 0 : named.back().user, 0);
+    page = presence.page(named.empty() ? 0 : named.back().user, 501);
     EXPECT_LE(page.users.size(), limits.presence_listed_max);
     named.insert(named.end(), page.users.begin(), page.users.end());
   } while (++pages < 10 && !page.is_complete);
   EXPECT_EQ(pages, 3U);
-  ASSERT_EQ(named.size(), 500U);
-  for (UserNumber user = 1; user <= 500; ++user) EXPECT_EQ(named[user - 1], person(user));
+  ASSERT_EQ(named.size(), 501U);
+  for (UserNumber user = 1; user <= 501; ++user) EXPECT_EQ(named[user - 1], person(user));
   EXPECT_TRUE(presence.page(300, 0).is_complete) << "exactly the limit";
   EXPECT_FALSE(presence.page(299, 0).is_complete) << "one past it";
+  EXPECT_FALSE(presence.page(300, 501).is_complete) << "the asker does not fit";
+  EXPECT_TRUE(presence.page(301, 501).is_complete);
   EXPECT_TRUE(presence.page(500, 0).is_complete);
   EXPECT_TRUE(presence.page(500, 0).users.empty());
 }
 
-TEST(Presence, WhoLeavesBeforeOthersHeardOfHimIsNotNamedBecauseHeSawHimself) {
+TEST(Presence, WhoComesAndLeavesUnderAnotherNameLeavesFirst) {
   const Limits limits;
   Presence presence(limits);
+  Instant now = kPresenceStart;
   presence.join(person(1));
-  EXPECT_EQ(presence.list(1).joined.size(), 1U);
-  EXPECT_EQ(presence.page(0, 1).users.size(), 1U);
+  ASSERT_TRUE(presence.take_delta(now));
   presence.leave(1);
-  EXPECT_FALSE(presence.take_delta(kPresenceStart));
-  presence.join(person(2));
-  presence.join(person(3));
-  EXPECT_EQ(presence.list(3).joined.size(), 2U);
-  presence.leave(2);
-  presence.leave(3);
-  EXPECT_EQ(presence.take_delta(kPresenceStart)->left, std::vector<UserNumber>{2}) << "whom 3 has seen";
+  const Person renamed{.user = 1, .name = "other", .colour = 1};
+  presence.join(renamed);
+  auto delta = presence.take_delta(now += limits.presence_interval);
+  ASSERT_TRUE(delta);
+  EXPECT_EQ(delta->left, std::vector<UserNumber>{1});
+  EXPECT_TRUE(delta->joined.empty());
+  EXPECT_TRUE(presence.has_news());
+  delta = presence.take_delta(now += limits.presence_interval);
+  ASSERT_TRUE(delta);
+  EXPECT_TRUE(delta->left.empty());
+  EXPECT_EQ(delta->joined, std::vector{renamed});
+  EXPECT_FALSE(presence.has_news());
 }
 
-TEST(Presence, WhoWasListedAndLeavesBeforeOthersHeardOfHimIsNamed) {
-  const Limits limits;
+// Whoever comes at any moment: his list, pages and the changes that follow name nobody whom he knows, nobody leaves whom he does not
+// know, and in the end he knows those who are here.
+TEST(Presence, EachUserIsNamedOnce) {
+  SeededRandom random(11);
+  const Limits limits{.presence_joined_max = 3, .presence_left_max = 2, .presence_listed_max = 1000};
   Presence presence(limits);
-  for (UserNumber user = 1; user <= 4; ++user) presence.join(person(user));
-  EXPECT_EQ(presence.list(0).joined.size(), 4U);
-  presence.join(person(5));
-  EXPECT_EQ(presence.page(4, 0).users, std::vector{person(5)});
-  presence.join(person(6));
-  for (UserNumber user = 4; user <= 6; ++user) presence.leave(user);
-  const auto delta = presence.take_delta(kPresenceStart);
-  ASSERT_TRUE(delta);
-  EXPECT_EQ(delta->joined, (std::vector{person(1), person(2), person(3)}));
-  EXPECT_EQ(delta->left, (std::vector<UserNumber>{4, 5})) << "nobody has heard of 6";
-  EXPECT_FALSE(presence.take_delta(kPresenceStart + limits.presence_interval));
+  std::set<UserNumber> here;
+  struct Client {
+    UserNumber user;
+    std::set<UserNumber> known;
+  };
+  std::vector<Client> clients;
+  Instant now = kPresenceStart;
+  const auto tell = [&] {
+    const auto delta = presence.take_delta(now += limits.presence_interval);
+    if (!delta) return;
+    for (Client& client : clients) {
+      for (const Person& joined : delta->joined) {
+        if (joined.user != client.user) EXPECT_TRUE(client.known.insert(joined.user).second) << joined.user;
+      }
+      for (const UserNumber left : delta->left) {
+        if (left != client.user) EXPECT_EQ(client.known.erase(left), 1U) << left;
+      }
+    }
+  };
+  for (int i = 0; i < 3000; ++i) {
+    const auto user = static_cast<UserNumber>(1 + random.below(30));
+    const bool is_client = std::ranges::any_of(clients, [&](const Client& one) { return one.user == user; });
+    if (!here.contains(user)) {
+      here.insert(user);
+      presence.join(person(user));
+    } else if (!is_client) {
+      here.erase(user);
+      presence.leave(user);
+    }
+    if (here.contains(user) && random.below(100) == 0) {
+      Client client{.user = user, .known = {}};
+      for (const Person& one : presence.list(person(user)).joined) client.known.insert(one.user);
+      std::set<UserNumber> paged;
+      for (const Person& one : presence.page(0, user).users) paged.insert(one.user);
+      EXPECT_EQ(paged, client.known);
+      clients.push_back(std::move(client));
+      if (clients.size() > 8) clients.erase(clients.begin());
+    }
+    if (random.below(3) == 0) tell();
+  }
+  while (presence.has_news()) tell();
+  ASSERT_FALSE(clients.empty());
+  for (const Client& client : clients) EXPECT_EQ(client.known, here);
 }
 
 constexpr ChunkArea kLeft{.x0 = 0, .y0 = 0, .x1 = 0, .y1 = 0};

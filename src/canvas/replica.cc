@@ -1,6 +1,7 @@
 #include "canvas/replica.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 namespace fanfare::canvas {
@@ -158,7 +159,20 @@ bool Replica::load(Bytes bytes) {
   entries_ = *entries;
   entries_since_ = *entries_since;
   bytes_since_ = *bytes_since;
-  return load_instances(in) && room_.load_state(in) && in.at_end();
+  return load_instances(in) && room_.load_state(in) && in.at_end() && has_all_users();
+}
+
+// Each user is connected as often as there are instances that have it.
+bool Replica::has_all_users() const {
+  std::map<UserNumber, std::uint32_t> connections;
+  for (const auto& [id, instance] : instances_) {
+    for (const UserNumber user : instance.users) ++connections[user];
+  }
+  return connections.size() == room_.presence().count() &&
+         std::ranges::all_of(connections, [&](const auto& one) {
+           const User* const user = room_.find(one.first);
+           return user != nullptr && user->connections == one.second;
+         });
 }
 
 bool Replica::load_instances(WireReader& in) {
@@ -169,7 +183,7 @@ bool Replica::load_instances(WireReader& in) {
     const auto last_batch = in.varint64();
     const auto seen = in.varint64();
     const auto users = in.varint32();
-    if (!id || !last_batch || !seen || !users) return false;
+    if (!id || !last_batch || !seen || !users || instances_.contains(*id)) return false;
     Instance& instance = instances_[*id];
     instance.last_batch = *last_batch;
     instance.seen = *seen;

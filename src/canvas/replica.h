@@ -84,6 +84,7 @@ class Replica {
   void forget_quiet();
   Actor moderator(UserNumber user) const;
   bool load_instances(WireReader& in);
+  bool has_all_users() const;
 
   Room& room_;
   std::map<InstanceId, Instance> instances_;

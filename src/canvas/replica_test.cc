@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "base/random.h"
+#include "canvas/wire.h"
 
 namespace fanfare::canvas {
 namespace {
@@ -297,6 +298,94 @@ class CopiesSimulation {
   std::size_t snapshot_at_ = 0;
   std::int64_t time_ms_ = 1'000'000;
 };
+
+struct StateUser {
+  std::uint32_t connections = 1;
+  std::string identity = "a";
+  std::uint64_t last_draw = 0;
+};
+struct StateStroke {
+  std::uint8_t flags = 2;
+  std::uint16_t x = 1;
+  std::uint32_t colour = 1;
+  std::uint64_t previous = 0;
+  std::uint64_t below = 0;
+};
+
+// A copy of a small room without chunks, in which user n is the nth one, and instance 7 has some of them.
+bool loads_state(const std::vector<StateUser>& users, const std::vector<UserNumber>& at_instance,
+                 const std::vector<StateStroke>& strokes = {}, std::uint64_t first_stroke = 1,
+                 std::uint32_t next_user = 9) {
+  std::vector<std::uint8_t> bytes;
+  WireWriter out(bytes);
+  out.u8(1);
+  out.u64(hash_of(small_spec()));
+  out.u64(0);
+  for (const unsigned number : {1U, 0U, 0U, 1U}) out.varint(number);  // entries, since, bytes, instances
+  out.u64(7);
+  out.varint(1);
+  out.varint(1);
+  out.varint(at_instance.size());
+  for (const UserNumber user : at_instance) out.varint(user);
+  out.varint(0);
+  out.varint(0);
+  out.varint(next_user);
+  out.varint(users.size());
+  for (std::size_t i = 0; i < users.size(); ++i) {
+    for (const std::uint64_t number : {i + 1, std::uint64_t{users[i].connections}, users[i].last_draw})
+      out.varint(number);
+    out.text(users[i].identity);
+    out.text("N");
+    out.varint(0);
+  }
+  for (const StateUser& user : users) {
+    if (user.connections > 0) out.rgb(0);
+  }
+  out.varint(first_stroke);
+  out.varint(strokes.size());
+  for (const StateStroke& stroke : strokes) {
+    out.u8(stroke.flags);
+    out.u16(stroke.x);
+    out.u16(0);
+    for (const std::uint64_t number : {std::uint64_t{1}, std::uint64_t{0}, std::uint64_t{stroke.colour},
+                                       std::uint64_t{0}, std::uint64_t{1}, stroke.previous, stroke.below})
+      out.varint(number);
+  }
+  out.varint(0);
+  out.varint(0);
+  Copy copy(small_spec());
+  return copy.replica.load(bytes);
+}
+
+TEST(Replica, ACopyWhoseUsersAreNotThoseOfItsInstancesIsRefused) {
+  EXPECT_TRUE(loads_state({}, {}));
+  EXPECT_TRUE(loads_state({{}, {.connections = 0, .identity = "b"}}, {1}));
+  EXPECT_FALSE(loads_state({}, {1})) << "whose leaving would end the process";
+  EXPECT_FALSE(loads_state({{.connections = 0}}, {1}));
+  EXPECT_FALSE(loads_state({{}}, {})) << "who would never leave";
+  EXPECT_FALSE(loads_state({{.connections = 2}}, {1}));
+  EXPECT_FALSE(loads_state({{}, {}}, {1, 2})) << "of one identity";
+  EXPECT_FALSE(loads_state({}, {}, {}, 1, 0)) << "the next user would be nobody";
+}
+
+TEST(Replica, ACopyWhoseStrokesDoNotGoBackIsRefused) {
+  const auto loads = [](const std::vector<StateStroke>& strokes, std::uint64_t first = 1) {
+    return loads_state({{}}, {1}, strokes, first);
+  };
+  EXPECT_TRUE(loads({{.flags = 0}, {.previous = 1, .below = 1}, {.x = 299, .previous = 2}}));
+  EXPECT_TRUE(loads({{.flags = 0, .previous = 3, .below = 4}}, 5)) << "forgotten ones";
+  EXPECT_FALSE(loads({{.previous = 1}})) << "itself";
+  EXPECT_FALSE(loads({{.below = 1}}));
+  EXPECT_FALSE(loads({{.flags = 0, .previous = 2}, {.previous = 1, .below = 1}}));
+  EXPECT_FALSE(loads({{.x = 2}, {.below = 1}})) << "of another place";
+  EXPECT_FALSE(loads({{}, {.below = 1}})) << "two are the newest of a place";
+  EXPECT_FALSE(loads({{.flags = 4}}));
+  EXPECT_FALSE(loads({{.x = 300}})) << "outside the room";
+  EXPECT_FALSE(loads({{.colour = 4}})) << "not in the palette";
+  EXPECT_FALSE(loads({{}}, UINT64_MAX));
+  EXPECT_TRUE(loads_state({{.last_draw = 1}}, {1}, {{}}));
+  EXPECT_FALSE(loads_state({{.last_draw = 2}}, {1}, {{}})) << "the next one, which would follow itself";
+}
 
 TEST(Replica, AllCopiesAreEqual) {
   const char* const wanted = std::getenv("CANVAS_SEEDS");

@@ -86,7 +86,8 @@ bool Room::load_state(WireReader& in) {
     presence_.join({.user = user.number, .name = user.name, .colour = colour.value_or(0)});
   });
   presence_.forget_news();
-  if (!is_whole || !undo_.load(in)) return false;
+  // A stroke that will be drawn must not follow itself.
+  if (!is_whole || !undo_.load(in, spec()) || users_.last_draw_max() >= undo_.next()) return false;
   const auto bans = in.varint32();
   if (!bans) return false;
   for (std::uint32_t i = 0; i < *bans; ++i) {

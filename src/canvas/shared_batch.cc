@@ -194,7 +194,6 @@ std::optional<SharedBatch> read_batch(EntryReader& in) {
   batch.number = in.number64();
   batch.time_ms = static_cast<std::int64_t>(in.u64());
   const std::size_t count = in.count(2);
-  batch.requests.reserve(count);
   for (std::size_t i = 0; i < count && in.is_whole(); ++i) {
     auto request = read_request(in);
     if (!request) return std::nullopt;

@@ -1,9 +1,16 @@
 #include "canvas/undo_log.h"
 
+#include <cstdint>
 #include <ranges>
 #include <vector>
 
 namespace fanfare::canvas {
+namespace {
+
+constexpr std::uint8_t kTakenBack = 1;
+constexpr std::uint8_t kNewest = 2;
+
+}  // namespace
 
 std::uint64_t UndoLog::add(Drawn drawn) {
   if (pixels_max_ == 0) return 0;
@@ -112,8 +119,6 @@ void UndoLog::take_back_user(UserNumber user, std::uint64_t from, std::span<cons
 }
 
 void UndoLog::save(WireWriter& out) const {
-  constexpr std::uint8_t kTakenBack = 1;
-  constexpr std::uint8_t kNewest = 2;
   out.varint(first_);
   out.varint(ring_.size());
   std::uint64_t number = first_;
@@ -132,39 +137,52 @@ void UndoLog::save(WireWriter& out) const {
   }
 }
 
-bool UndoLog::load(WireReader& in) {
+bool UndoLog::load(WireReader& in, const RoomSpec& spec) {
   const auto first = in.varint64();
   const auto count = in.varint64();
-  if (!first || !count || *first == 0 || *count > pixels_max_) return false;
+  if (!first || !count || *first == 0 || *count > pixels_max_ || *first > UINT64_MAX - *count) return false;
   first_ = *first;
   for (std::uint64_t i = 0; i < *count; ++i) {
-    const auto flags = in.u8();
-    const auto x = in.u16();
-    const auto y = in.u16();
-    const auto user = in.varint32();
-    const auto author_before = in.varint32();
-    const auto colour = in.varint32();
-    const auto colour_before = in.varint32();
-    const auto tick = in.varint64();
-    const auto previous = in.varint64();
-    const auto below = in.varint64();
-    if (!flags || !x || !y || !user || !author_before || !colour || !colour_before || !tick || !previous ||
-        !below) {
-      return false;
-    }
-    ring_.push_back({.x = *x,
-                     .y = *y,
-                     .user = *user,
-                     .author_before = *author_before,
-                     .colour = *colour,
-                     .colour_before = *colour_before,
-                     .is_taken_back = (*flags & 1U) != 0,
-                     .tick = *tick,
-                     .previous = *previous,
-                     .below = *below});
-    if ((*flags & 2U) != 0) newest_[place_of(*x, *y)] = first_ + i;
+    if (!load_one(in, spec)) return false;
   }
   return true;
+}
+
+bool UndoLog::load_one(WireReader& in, const RoomSpec& spec) {
+  const auto flags = in.u8();
+  const auto x = in.u16();
+  const auto y = in.u16();
+  const auto user = in.varint32();
+  const auto author_before = in.varint32();
+  const auto colour = in.varint32();
+  const auto colour_before = in.varint32();
+  const auto tick = in.varint64();
+  const auto previous = in.varint64();
+  const auto below = in.varint64();
+  if (!flags || !x || !y || !user || !author_before || !colour || !colour_before || !tick || !previous ||
+      !below) {
+    return false;
+  }
+  // Lists of strokes go back: one that does not would never end.
+  const std::uint64_t number = next();
+  if (*flags > (kTakenBack | kNewest) || *previous >= number || *below >= number ||
+      !has_pixel(spec, *x, *y) || *colour >= spec.colour_end() || *colour_before >= spec.colour_end()) {
+    return false;
+  }
+  if (const Drawn* const beneath = find(*below); beneath != nullptr && (beneath->x != *x || beneath->y != *y))
+    return false;
+  ring_.push_back({.x = *x,
+                   .y = *y,
+                   .user = *user,
+                   .author_before = *author_before,
+                   .colour = *colour,
+                   .colour_before = *colour_before,
+                   .is_taken_back = (*flags & kTakenBack) != 0,
+                   .tick = *tick,
+                   .previous = *previous,
+                   .below = *below});
+  const bool is_newest = (*flags & kNewest) != 0;
+  return !is_newest || newest_.emplace(place_of(*x, *y), number).second;
 }
 
 }  // namespace fanfare::canvas

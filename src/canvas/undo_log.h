@@ -52,6 +52,8 @@ class UndoLog {
   // Of one that was not forgotten: takes out what is between it and `previous`.
   void set_previous(std::uint64_t number, std::uint64_t previous);
   std::size_t size() const { return ring_.size(); }
+  // The number of the next one.
+  std::uint64_t next() const { return first_ + ring_.size(); }
 
   // The newest of its place was taken back.
   void take_back(std::uint64_t number);
@@ -64,12 +66,13 @@ class UndoLog {
   // They were taken back.
   void take_back_user(UserNumber user, std::uint64_t from, std::span<const RestoredPixel> left);
 
-  // Equal logs give equal bytes. load() needs one to which nothing was added; false: it was not written by save().
+  // Equal logs give equal bytes. load() needs one to which nothing was added; false: it was not written by save() in such a room.
   void save(WireWriter& out) const;
-  bool load(WireReader& in);
+  bool load(WireReader& in, const RoomSpec& spec);
 
  private:
   static std::uint32_t place_of(std::uint16_t x, std::uint16_t y) { return (std::uint32_t{y} << 16U) | x; }
+  bool load_one(WireReader& in, const RoomSpec& spec);
   Drawn* drawn_of(std::uint64_t number);
   void set_newest(std::uint32_t place, std::uint64_t number);
   // What is beneath the oldest one of a place, without those strokes.

@@ -129,12 +129,18 @@ bool Users::load(WireReader& in) {
   FANFARE_CHECK(users_.empty());
   const auto next = in.varint32();
   const auto count = in.varint32();
-  if (!next || !count) return false;
+  if (!next || !count || *next == 0) return false;
   next_ = *next;
   for (std::uint32_t i = 0; i < *count; ++i) {
     if (!load_user(in)) return false;
   }
   return true;
+}
+
+std::uint64_t Users::last_draw_max() const {
+  std::uint64_t most = 0;
+  for (const auto& [number, slot] : users_) most = std::max(most, slot->user.last_draw);
+  return most;
 }
 
 bool Users::load_user(WireReader& in) {
@@ -148,6 +154,7 @@ bool Users::load_user(WireReader& in) {
   if (*number == 0 || *number >= next_ || users_.contains(*number) || *payers > User::kPayersMax)
     return false;
   if (*connections == 0 && identity->empty()) return false;
+  if (by_identity_.contains(std::string(*identity))) return false;
   User& user = *add(*identity, *number);
   user.connections = *connections;
   user.last_draw = *last_draw;

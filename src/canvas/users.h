@@ -60,6 +60,8 @@ class Users {
   // written by save(). `visit` gets each one that is connected.
   void save(WireWriter& out) const;
   bool load(WireReader& in);
+  // The greatest User::last_draw.
+  std::uint64_t last_draw_max() const;
   template <typename Visit>
   void for_each_connected(Visit visit) const {
     for (const UserNumber number : connected()) visit(users_.at(number)->user);

@@ -34,7 +34,7 @@ BinaryConnection::~BinaryConnection() {
 }
 
 void BinaryConnection::welcome(const Joined& joined) {
-  is_welcome_ = true;
+  user_ = joined.welcome.user;
   canvas::ByteVector bytes;
   canvas::append_welcome(bytes, spec(), room().limits(), joined.welcome);
   if (!send(binary_frame(bytes))) return;
@@ -155,7 +155,7 @@ void BinaryConnection::send_tick(TickOut& tick, std::span<const std::uint16_t> s
 }
 
 void BinaryConnection::send_presence(const TickOut& tick) {
-  if (is_welcome_) send(tick.presence);
+  if (user_ != 0) send(tick.presence.frame_for(user_));
 }
 
 void BinaryConnection::send_cursors(const TickOut::AreaCursors& cursors) {

@@ -34,7 +34,7 @@ class BinaryConnection final : public Connection {
   void take_chunks(std::uint64_t asked, const std::vector<canvas::ChunkId>& ids,
                    const std::vector<SharedBytes>& frames);
 
-  bool is_welcome_ = false;
+  canvas::UserNumber user_ = 0;  // 0: it has no WELCOME yet
   LackingChunks lacking_;
   bool is_asking_ = false;
   // Grows when what is asked for is no longer what is lacking: then the answer is dropped.

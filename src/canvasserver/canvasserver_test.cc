@@ -40,6 +40,8 @@ TEST_P(CanvasServerTest, ANewcomerLearnsAllOfFiveHundredUsersInEitherProtocol) {
     for (int i = 0; i < 500; ++i) {
       there.room().join({.identity = "user" + std::to_string(i), .name = "n", .payer = "1"});
     }
+    // Otherwise they would come as news, too.
+    there.room().presence().forget_news();
   });
   // The answer to one `users`, as far as its last field; what comes before it is skipped.
   const auto ask = [&](const net::Descriptor& peer, const std::string& after) {
@@ -54,7 +56,9 @@ TEST_P(CanvasServerTest, ANewcomerLearnsAllOfFiveHundredUsersInEitherProtocol) {
     return text.substr(begin, text.find("e}", begin) + 2 - begin);
   };
   for (const bool is_binary : {false, true}) {
-    const net::Descriptor peer = is_binary ? open_binary() : open_json();
+    // The same user, so that nobody is still to be told that the first one has left.
+    const std::string target = "/canvas/main?session=newcomer";
+    const net::Descriptor peer = is_binary ? open_binary(target) : open_json(target);
     std::set<std::string> known;
     std::string after;
     for (const bool is_last : {false, false, true}) {
@@ -69,6 +73,33 @@ TEST_P(CanvasServerTest, ANewcomerLearnsAllOfFiveHundredUsersInEitherProtocol) {
       after = ",\"after\":" + last;
     }
     EXPECT_EQ(known.size(), 501U) << "with the newcomer";
+  }
+}
+
+TEST_P(CanvasServerTest, EachUserIsToldOnceInWelcomeOrAsJoined) {
+  begin();
+  std::vector<std::pair<net::Descriptor, std::string>> peers;
+  const auto expect_named = [&](std::size_t users) {
+    EXPECT_TRUE(run_until([&] {
+      bool all = true;
+      for (auto& [peer, text] : peers) {
+        text += read_now(peer);
+        for (std::size_t user = 1; user <= users; ++user)
+          all = all && text.contains("\"user_id\":\"u" + std::to_string(user) + "\",\"name\"");
+      }
+      return all;
+    }));
+  };
+  for (int i = 0; i < 4; ++i) peers.emplace_back(upgrade("/canvas/main"), "");
+  expect_named(4);
+  // What would name one of them again comes before this one.
+  peers.emplace_back(upgrade("/canvas/main"), "");
+  expect_named(5);
+  for (const auto& [peer, text] : peers) {
+    for (int user = 1; user <= 5; ++user) {
+      const std::string name = "\"user_id\":\"u" + std::to_string(user) + "\",\"name\"";
+      EXPECT_EQ(text.find(name), text.rfind(name)) << user << " twice: " << text;
+    }
   }
 }
 

@@ -43,18 +43,19 @@ void Connection::open() {
   const bool waits = room_.room().shared() != nullptr;
   if (waits) session_.pause();
   request([member = member_, visitor = visitor_, rights = rights(), id = id_, waits](RoomThread& room) {
-    room.join(
-        member,
-        {.identity = visitor.identity,
-         .name = visitor.name,
-         .payer = visitor.payer,
-         .colour = visitor.colour},
-        [member, rights, id, waits](RoomThread& there) { answer_join(there, *member, rights, id, waits); });
+    room.join(member,
+              {.identity = visitor.identity,
+               .name = visitor.name,
+               .payer = visitor.payer,
+               .colour = visitor.colour},
+              [member, visitor, rights, id, waits](RoomThread& there) {
+                answer_join(there, *member, visitor, rights, id, waits);
+              });
   });
 }
 
-void Connection::answer_join(RoomThread& room, const Member& member, canvas::Rights rights,
-                             session::SessionId id, bool waits) {
+void Connection::answer_join(RoomThread& room, const Member& member, const Visitor& visitor,
+                             canvas::Rights rights, session::SessionId id, bool waits) {
   if (member.user == 0) {
     return room.send(
         member, to(id, [is_ready = room.is_writable()](Connection& there) { there.refuse_join(is_ready); }));
@@ -64,7 +65,8 @@ void Connection::answer_join(RoomThread& room, const Member& member, canvas::Rig
                             .user_id = canvas::user_id_of(member.user),
                             .user = member.user,
                             .rights = rights},
-                .users = room.room().presence().list(member.user)};
+                .users = room.room().presence().list(
+                    {.user = member.user, .name = visitor.name, .colour = visitor.colour})};
   room.send(member, to(id, [joined = std::move(joined), waits](Connection& there) {
               there.welcome(joined);
               if (waits) there.resume();

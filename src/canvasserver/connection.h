@@ -110,8 +110,8 @@ class Connection : public session::SlowReader, public PermitHolder {
   const std::optional<canvas::ChunkArea>& area() const { return area_; }
 
  private:
-  static void answer_join(RoomThread& room, const Member& member, canvas::Rights rights,
-                          session::SessionId id, bool waits);
+  static void answer_join(RoomThread& room, const Member& member, const Visitor& visitor,
+                          canvas::Rights rights, session::SessionId id, bool waits);
   void handle(const session::Message& message);
   // Empty: within the limits. Otherwise why not, if the client is to be told; without a message: it is not.
   std::optional<canvas::ProtocolError> limit_problem(std::size_t bytes);

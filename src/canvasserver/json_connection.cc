@@ -104,7 +104,9 @@ void JsonConnection::send_tick(TickOut& tick, std::span<const std::uint16_t> sec
 }
 
 void JsonConnection::send_presence(const TickOut& tick) {
-  if (user_ != 0 && !tick.presence_json.empty()) send(tick.presence_json);
+  if (user_ == 0) return;
+  const SharedBytes messages = tick.presence.messages_for(user_);
+  if (!messages.empty()) send(messages);
 }
 
 void JsonConnection::send_cursors(const TickOut::AreaCursors& cursors) {

@@ -8,15 +8,18 @@
 #include "canvasserver/lacking_chunks.h"
 #include "canvasserver/picture.h"
 #include "canvasserver/rooms.h"
+#include "canvasserver/tick_out.h"
 
 namespace fanfare::canvasserver {
 namespace {
 
 using canvas::ChunkId;
 using canvas::KnownChunk;
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::SizeIs;
 
 constexpr ChunkId kFirst{.x = 3, .y = 0};
@@ -38,6 +41,29 @@ TEST(LackingChunks, KeepsTheVersionThatTheClientHas) {
   lacking.remove(kFirst);
   lacking.remove(kFirst);
   EXPECT_TRUE(lacking.empty());
+}
+
+std::string bytes_of_frames(const SharedBytes& frames) {
+  return std::string(as_text(frames.view()));
+}
+
+TEST(PresenceOut, TellsNobodyOfHimself) {
+  const PresenceOut out(
+      {.total = 9, .joined = {{.user = 2, .name = "two"}, {.user = 4, .name = "four"}}, .left = {3, 5}});
+  const std::string all = bytes_of_frames(out.messages_for(1));
+  EXPECT_THAT(all, AllOf(HasSubstr("two"), HasSubstr("four"), HasSubstr("\"u3\""), HasSubstr("\"u5\"")));
+  EXPECT_EQ(out.messages_for(1).view().data(), out.messages_for(9).view().data()) << "shared by the others";
+  EXPECT_THAT(bytes_of_frames(out.messages_for(2)), AllOf(Not(HasSubstr("two")), HasSubstr("four")));
+  EXPECT_THAT(bytes_of_frames(out.messages_for(5)), AllOf(Not(HasSubstr("\"u5\"")), HasSubstr("\"u3\"")));
+  // | head 2 | 87 | total | joined | users | left | users |
+  EXPECT_EQ(bytes_of_frames(out.frame_for(5)).substr(2, 3), "\x87\x09\x02");
+  EXPECT_TRUE(bytes_of_frames(out.frame_for(5)).ends_with(std::string("\x01\x03")));
+  EXPECT_EQ(bytes_of_frames(out.frame_for(4)).substr(2, 3), "\x87\x09\x01");
+  EXPECT_FALSE(bytes_of_frames(out.frame_for(4)).contains("four"));
+  const PresenceOut alone({.total = 1, .joined = {{.user = 7}}, .left = {}});
+  EXPECT_TRUE(alone.messages_for(7).empty());
+  EXPECT_FALSE(alone.messages_for(8).empty());
+  EXPECT_EQ(bytes_of_frames(alone.frame_for(7)), std::string("\x82\x04\x87\x01\x00\x00", 6)) << "the total";
 }
 
 // The rows of an IDAT.

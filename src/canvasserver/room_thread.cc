@@ -250,7 +250,7 @@ Tick RoomThread::finish_tick() {
 
 void RoomThread::add_presence_and_cursors(TickOut& out, Instant now) {
   if (shared_ != nullptr) tell_cursors(now);
-  if (const auto delta = room_->presence().take_delta(now)) set_presence(out, *delta);
+  if (auto delta = room_->presence().take_delta(now)) out.presence = PresenceOut(*std::move(delta));
   if (!room_->cursors().start_round(now)) return;
   for (const auto& [area, watchers] : cursor_areas_) {
     std::vector<canvas::CursorMove> moves = room_->cursors().moves_in(area);

@@ -1,10 +1,39 @@
 #include "canvasserver/tick_out.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "canvas/frames.h"
 #include "canvas/json_messages.h"
 #include "ws/encode.h"
 
 namespace fanfare::canvasserver {
+
+using canvas::PresenceDelta;
+using canvas::UserNumber;
+
+namespace {
+
+PresenceDelta without(PresenceDelta delta, UserNumber user) {
+  std::erase_if(delta.joined, [user](const canvas::Person& person) { return person.user == user; });
+  std::erase(delta.left, user);
+  return delta;
+}
+
+SharedBytes presence_frame(const PresenceDelta& delta) {
+  canvas::ByteVector bytes;
+  canvas::append_presence(bytes, delta);
+  return binary_frame(bytes);
+}
+
+SharedBytes presence_messages(const PresenceDelta& delta) {
+  TextFrames frames;
+  for (const canvas::Person& person : delta.joined) frames.add(canvas::user_joined_message(person));
+  for (const UserNumber user : delta.left) frames.add(canvas::user_left_message(user));
+  return frames.empty() ? SharedBytes() : frames.shared();
+}
+
+}  // namespace
 
 SharedBytes TickOut::frame_for(std::span<const std::uint16_t> sections) {
   const std::scoped_lock lock(mutex_);
@@ -55,14 +84,20 @@ SharedBytes text_frame(std::string_view message) {
   return ws::encode_message(ws::Opcode::text, as_bytes(message));
 }
 
-void set_presence(TickOut& out, const canvas::PresenceDelta& delta) {
-  canvas::ByteVector bytes;
-  canvas::append_presence(bytes, delta);
-  out.presence = binary_frame(bytes);
-  TextFrames frames;
-  for (const canvas::Person& person : delta.joined) frames.add(canvas::user_joined_message(person));
-  for (const canvas::UserNumber user : delta.left) frames.add(canvas::user_left_message(user));
-  if (!frames.empty()) out.presence_json = frames.shared();
+PresenceOut::PresenceOut(PresenceDelta delta)
+    : delta_(std::move(delta)), frame_(presence_frame(delta_)), messages_(presence_messages(delta_)) {}
+
+bool PresenceOut::names(UserNumber user) const {
+  return std::ranges::binary_search(delta_.joined, user, {}, &canvas::Person::user) ||
+         std::ranges::binary_search(delta_.left, user);
+}
+
+SharedBytes PresenceOut::frame_for(UserNumber user) const {
+  return names(user) ? presence_frame(without(delta_, user)) : frame_;
+}
+
+SharedBytes PresenceOut::messages_for(UserNumber user) const {
+  return names(user) ? presence_messages(without(delta_, user)) : messages_;
 }
 
 }  // namespace fanfare::canvasserver

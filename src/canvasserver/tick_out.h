@@ -16,14 +16,35 @@
 
 namespace fanfare::canvasserver {
 
+// Who has come and left, encoded for both protocols.
+class PresenceOut {
+ public:
+  PresenceOut() = default;
+  explicit PresenceOut(canvas::PresenceDelta delta);
+
+  // Nothing has changed.
+  bool empty() const { return frame_.empty(); }
+  // For a connection of this user, which is not told of itself: a PRESENCE frame, and user_joined and user_left, of which there may be
+  // none.
+  SharedBytes frame_for(canvas::UserNumber user) const;
+  SharedBytes messages_for(canvas::UserNumber user) const;
+
+ private:
+  bool names(canvas::UserNumber user) const;
+
+  canvas::PresenceDelta delta_;
+  // For those whom it does not name.
+  SharedBytes frame_;
+  SharedBytes messages_;
+};
+
 class TickOut {
  public:
   // The specification must outlive it.
   TickOut(const canvas::RoomSpec& spec, canvas::Tick tick) : spec_(spec), tick_(std::move(tick)) {}
 
   // Set before it is shared:
-  SharedBytes presence;       // a PRESENCE frame; empty: nothing has changed
-  SharedBytes presence_json;  // the same as user_joined and user_left
+  PresenceOut presence;
   struct AreaCursors {
     std::vector<canvas::CursorMove> moves;
     SharedBytes frame;  // CURSORS
@@ -60,7 +81,5 @@ class TextFrames {
 
 SharedBytes binary_frame(std::span<const std::uint8_t> message);
 SharedBytes text_frame(std::string_view message);
-// The PRESENCE frame, and the JSON messages.
-void set_presence(TickOut& out, const canvas::PresenceDelta& delta);
 
 }  // namespace fanfare::canvasserver

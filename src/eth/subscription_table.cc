@@ -95,19 +95,21 @@ GroupIndex SubscriptionTable::group_for(SubscriptionRequest& wanted) {
 }
 
 // The lowest ordinal this connection does not hold: the first subscription of every connection has the same
-// id.
+// id. One pass over its subscriptions: a client may add hundreds of one topic at once.
 std::uint32_t SubscriptionTable::shared_id(GroupIndex group_index, const Connection& connection) {
   Group& group = groups_[group_index];
-  for (std::uint32_t ordinal = 0;; ++ordinal) {
-    if (ordinal == group.shared.size()) {
-      group.shared.push_back(static_cast<std::uint32_t>(group.ids.size()));
-      group.ids.push_back(
-          {.id = make_subscription_id(options_.salt, options_.network, group.topic, ordinal)});
-    }
-    const std::uint32_t id = group.shared[ordinal];
-    const auto holds = [&](const Subscription& one) { return one.group == group_index && one.id == id; };
-    if (std::ranges::none_of(connection.subscriptions, holds)) return id;
+  std::vector<bool> holds(group.shared.size());
+  for (const Subscription& one : connection.subscriptions) {
+    if (one.group != group_index) continue;
+    if (const GroupId& its_id = group.ids[one.id]; !its_id.is_own) holds[its_id.ordinal] = true;
   }
+  const auto ordinal = static_cast<std::uint32_t>(std::ranges::find(holds, false) - holds.begin());
+  if (ordinal == group.shared.size()) {
+    group.shared.push_back(static_cast<std::uint32_t>(group.ids.size()));
+    group.ids.push_back({.id = make_subscription_id(options_.salt, options_.network, group.topic, ordinal),
+                         .ordinal = ordinal});
+  }
+  return group.shared[ordinal];
 }
 
 std::uint32_t SubscriptionTable::own_id(GroupIndex group_index) {

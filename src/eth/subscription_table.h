@@ -59,6 +59,7 @@ class SubscriptionTable {
   struct GroupId {
     SubscriptionId id;
     std::uint32_t holders = 0;
+    std::uint32_t ordinal = 0;                   // in `shared`, unless it is own
     bool is_own = false;                         // of one subscription; free without a holder
     std::unique_ptr<pubsub::EventLog> log = {};  // once a holder wants the latest head only
   };

@@ -2,97 +2,16 @@
 // viem and web3.js are moved between instances that are cut, killed, stopped or hang, while the broker is restarted and the chain reorganises.
 
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
 import { describe, test } from "node:test";
 import { key } from "./support/access.js";
-import { atEnd } from "./support/cleanup.js";
-import { CuttingProxy } from "./support/cutting_proxy.js";
-import { call, metric, startDevChain, startFanfare, writeConfig } from "./support/fanfare.js";
+import { metric, startDevChain } from "./support/fanfare.js";
 import { Broker } from "./support/relay.js";
 import { Raw } from "./support/session_client.js";
-import { Held, LIBRARIES } from "./support/stock_clients.js";
+import { Fleet, moves, startInstance, token } from "./support/session_fleet.js";
 import { until } from "./support/waiting.js";
 
 const ANN = "ann-key-0123456789";
 const BOB = "bob-key-0123456789";
-const REORG_DEPTH = 3;
-const PATH = "/main/evm/1337";
-const quantity = (number) => `0x${number.toString(16)}`;
-const token = () => randomBytes(16).toString("hex");
-const deadline = { deadlineMs: 120_000 };
-
-const configFor = (node, broker, { websocket = "", more = "" } = {}) => `
-logLevel: debug
-metrics: { port: 0 }
-server: { httpPort: 0, shutdownTimeout: 3s, websocket: { relaySessions: true ${websocket} } }
-relay: { nats: { servers: ["${broker.url}"], reconnectWait: 20ms } }
-${more}
-projects:
-  - id: main
-    networks: [{ architecture: evm, evm: { chainId: 1337, pollIntervalMin: 20ms, pollIntervalMax: 50ms } }]
-    upstreams: [{ id: node, endpoint: "${node.ws}" }]
-`;
-
-async function startInstance(t, node, broker, options) {
-  const instance = await startFanfare(t, ["--config", writeConfig(t, configFor(node, broker, options))], options);
-  await until("the instance has the broker", async () => (await metric(instance, "fanfare_session_broker_up")) === 1);
-  return { ...instance, url: new URL(instance.ws) };
-}
-
-const moves = (instance, outcome) => metric(instance, "fanfare_session_moves_total", { outcome });
-
-// Clients of all libraries behind one proxy, and the chain that they follow.
-class Fleet {
-  static async start(t, { blockTime = "100ms", libraries = Object.keys(LIBRARIES) } = {}) {
-    const fleet = new Fleet();
-    fleet.t = t;
-    fleet.node = await startDevChain(t, ["--dev-block-time", blockTime, "--dev-transactions", "3", "--dev-reorg-every", "7", "--dev-reorg-depth", String(REORG_DEPTH)]);
-    fleet.broker = await new Broker(t).start();
-    fleet.instances = await Promise.all([1, 2, 3].map(() => startInstance(t, fleet.node, fleet.broker)));
-    fleet.proxy = await CuttingProxy.start(t, fleet.instances[0].ws);
-    fleet.clients = libraries.map((library) => {
-      const held = new Held();
-      atEnd(t, LIBRARIES[library](`${fleet.proxy.url}?session=${token()}`, held));
-      return { library, held };
-    });
-    await until("every client has logs", () => fleet.clients.every(({ held }) => held.received > 0), deadline);
-    await until("the copies know the subscriptions", async () => (await metric(fleet.instances[0], "fanfare_session_copies_total", { outcome: "written" })) >= libraries.length);
-    fleet.first = (await fleet.head()) + 1;
-    await fleet.allHave(fleet.first + REORG_DEPTH);
-    return fleet;
-  }
-  async head() {
-    return Number(await call(this.node.http, "eth_blockNumber", []));
-  }
-  allHave(block) {
-    return until(`every client has logs past block ${block}`, () => this.clients.every(({ held }) => Math.max(...held.logs.values()) > block), deadline);
-  }
-  // New connections go to this instance. `end`: how the present ones end; they are away for some blocks.
-  async move(to, end) {
-    this.proxy.hold();
-    await end();
-    const missed = (await this.head()) + REORG_DEPTH + 2; // the logs of blocks that a reorg replaces come again to everyone
-    await until(`block ${missed}`, async () => (await this.head()) >= missed, deadline);
-    this.proxy.target = new URL(this.instances[to].ws);
-    this.proxy.release();
-    await this.allHave(await this.head());
-  }
-  cut() {
-    this.proxy.each((pair) => this.proxy.cut(pair));
-  }
-  desert() {
-    this.proxy.each((pair) => this.proxy.desert(pair));
-  }
-  async compare() {
-    const last = (await this.head()) - REORG_DEPTH - 1;
-    await this.allHave(last + REORG_DEPTH + 1);
-    const chain = await call(this.node.http, "eth_getLogs", [{ fromBlock: quantity(this.first), toBlock: quantity(last) }]);
-    assert.ok(chain.length > 20);
-    const results = this.clients.map(({ library, held }) => ({ library, ...held.compare(chain, this.first, last) }));
-    this.t.diagnostic(`${chain.length} logs: ${JSON.stringify(results)}`);
-    for (const { library, lost, stale } of results) assert.deepEqual({ lost, stale }, { lost: 0, stale: 0 }, library);
-  }
-}
 
 // They mostly wait for blocks and processes.
 describe("sessions of a fleet", { concurrency: 2 }, () => {
