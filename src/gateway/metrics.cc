@@ -310,6 +310,7 @@ void Metrics::Sheet::relay(const relay::RelayCounters& relay, const relay::Lease
   count(MetricId::relay_given_up, {}, relay.given_up);
   count(MetricId::relay_repeated, {}, relay.repeated);
   count(MetricId::relay_outages, {}, relay.times_down);
+  count(MetricId::relay_stalls, {}, relay.stalls);
   gauge(MetricId::relay_leases_held, {}, static_cast<double>(leases.held));
   count(MetricId::relay_leases_taken, {}, leases.taken);
   count(MetricId::relay_leases_expired, {}, leases.expired);

@@ -77,7 +77,10 @@ void Publisher::answered(const Incoming& message) {
   if (answer->sequence != 0 && !is_placed) return finish(*event, std::nullopt);
   if (answer->sequence != 0) {
     world_.counters.published.fetch_add(1, std::memory_order_relaxed);
-    return finish(*event, Position{.epoch = epoch, .offset = answer->sequence});
+    const Position position{.epoch = epoch, .offset = answer->sequence};
+    if (TopicFeed* const feed = world_.feed_of(event->topic))
+      feed->acknowledged(position, system_clock().now());
+    return finish(*event, position);
   }
   // Somebody else was first, which is meant to happen.
   if (answer->error != kWrongLastSequence)

@@ -191,7 +191,14 @@ std::expected<std::optional<StreamState>, std::string> JetStream::find(const Str
   const bool answered = link_.parts().ask(
       [state, stream = address.stream()](const ConnectionPtr&) { return read_state(stream, *state); });
   if (!answered) return std::unexpected("no answer");
+  if (*state) known_.seen(address.stream());
   return *state;
+}
+
+std::expected<bool, std::string> JetStream::has(const StreamAddress& address, std::uint64_t sequence) {
+  const auto state = find(address);
+  if (!state) return std::unexpected(state.error());
+  return *state && sequence >= (*state)->first && sequence <= (*state)->last;
 }
 
 std::expected<StreamState, std::string> JetStream::create(const StreamAddress& address, std::uint64_t epoch) {
@@ -212,6 +219,8 @@ std::expected<StreamState, std::string> JetStream::open(const StreamAddress& add
   auto found = find(address);
   if (!found) return std::unexpected(std::move(found.error()));
   if (*found) return **found;
+  if (!known_.may_create(address.stream(), system_clock().now()))
+    return std::unexpected(std::string(KnownStreams::kIsGone));
   if (auto created = create(address, new_epoch)) return created;
   found = find(address);
   if (!found) return std::unexpected(std::move(found.error()));
