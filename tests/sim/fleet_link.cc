@@ -220,7 +220,7 @@ std::expected<StreamState, std::string> JetStream::open(const StreamAddress& add
   if (!found) return std::unexpected(std::move(found.error()));
   if (*found) return **found;
   if (!known_.may_create(address.stream(), system_clock().now()))
-    return std::unexpected(std::string(KnownStreams::kIsGone));
+    return std::unexpected(joined({"stream ", address.stream(), ": ", KnownStreams::kIsGone}));
   if (auto created = create(address, new_epoch)) return created;
   found = find(address);
   if (!found) return std::unexpected(std::move(found.error()));
