@@ -163,6 +163,10 @@ bool Link::publish(const std::string& subject, const std::string& reply, Bytes p
   return true;
 }
 
+std::uint64_t Link::connection_number() const {
+  return parts_->connection == nullptr ? 0 : parts_->connection->number;
+}
+
 std::size_t Link::payload_bytes_max() const {
   return kPayloadBytesMax;
 }
