@@ -115,6 +115,7 @@ enum class MetricId : std::uint8_t {
   session_broker_up,
   session_copies,
   session_moves,
+  session_losses,
   canvas_users,
   canvas_connections,
   canvas_pixels,
@@ -323,6 +324,8 @@ inline constexpr std::array<MetricInfo, static_cast<std::size_t>(MetricId::count
      "restored from the copy of one "
      "that had closed it, stale (from the copy of one that is gone), lost to another one, refused because "
      "the broker was away."},
+    {"fanfare_session_losses_total", "counter", "",
+     "Times the broker was found to have lost copies of sessions: this instance writes its own ones again."},
     {"fanfare_canvas_users", "gauge", "room", "Users of a room."},
     {"fanfare_canvas_connections", "gauge", "room, protocol", "Open connections to a room."},
     {"fanfare_canvas_pixels_total", "counter", "room", "Pixels drawn since the room exists."},

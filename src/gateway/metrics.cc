@@ -298,6 +298,7 @@ void Metrics::Sheet::shared_sessions(const SharedSessionCounters& cells) {
   count(MetricId::session_moves, {{"outcome", "stale"}}, cells.stale);
   count(MetricId::session_moves, {{"outcome", "lost"}}, cells.lost);
   count(MetricId::session_moves, {{"outcome", "refused"}}, cells.refused);
+  count(MetricId::session_losses, {}, cells.losses);
 }
 
 void Metrics::Sheet::relay(const relay::RelayCounters& relay, const relay::LeaseCounters& leases) {
