@@ -298,6 +298,7 @@ void Metrics::Sheet::shared_sessions(const SharedSessionCounters& cells) {
   count(MetricId::session_moves, {{"outcome", "stale"}}, cells.stale);
   count(MetricId::session_moves, {{"outcome", "lost"}}, cells.lost);
   count(MetricId::session_moves, {{"outcome", "refused"}}, cells.refused);
+  count(MetricId::session_losses, {}, cells.losses);
 }
 
 void Metrics::Sheet::relay(const relay::RelayCounters& relay, const relay::LeaseCounters& leases) {
@@ -310,6 +311,7 @@ void Metrics::Sheet::relay(const relay::RelayCounters& relay, const relay::Lease
   count(MetricId::relay_given_up, {}, relay.given_up);
   count(MetricId::relay_repeated, {}, relay.repeated);
   count(MetricId::relay_outages, {}, relay.times_down);
+  count(MetricId::relay_stalls, {}, relay.stalls);
   gauge(MetricId::relay_leases_held, {}, static_cast<double>(leases.held));
   count(MetricId::relay_leases_taken, {}, leases.taken);
   count(MetricId::relay_leases_expired, {}, leases.expired);

@@ -27,6 +27,11 @@ std::optional<eth::ResumeKey> key_of(std::string_view hex) {
   return key;
 }
 
+// `got` is what the broker has where it has stored `revision`.
+bool has_lost(std::uint64_t revision, const std::optional<relay::RecordBroker::Stored>& got) {
+  return revision != 0 && (!got || got->revision < revision);
+}
+
 }  // namespace
 
 std::string text_of(const eth::ResumeKey& key) {
@@ -105,14 +110,19 @@ std::string SharedSessions::on_asked(std::string_view question) {
 void SharedSessions::on_tick(Instant now) {
   counters_.is_up.store(broker_.is_up(), std::memory_order_relaxed);
   take_changes();
-  if (broker_.is_up()) write_due(now);
+  if (broker_.is_up()) {
+    write_due(now);
+    look_for_losses(now);
+  }
   note_idle();
 }
 
 // Only the instance that holds a session can write its copy again.
 void SharedSessions::on_forgotten() {
+  counters_.losses.fetch_add(1, std::memory_order_relaxed);
   for (auto& [key, entry] : entries_) {
     entry.is_changed = true;
+    entry.is_doubted = true;
     schedule(key, entry, clock_.now());
   }
 }
@@ -205,6 +215,7 @@ void SharedSessions::keep(const eth::ResumeKey& key, const Store& store, std::ui
   Entry& entry = entries_.try_emplace(key, Entry{.store = store}).first->second;
   entry.store = store;
   entry.revision = revision;
+  entry.is_doubted = false;
   entry.under_way = 0;
   entry.written = clock_.now();
   if (!store->has(key)) return forget(key);
@@ -233,6 +244,7 @@ void SharedSessions::repaired(const eth::ResumeKey& key, std::uint64_t number,
   Entry* const entry = end_write(key, number);
   if (entry == nullptr) return;
   if (!got) return again(key, *entry);
+  if (!entry->is_doubted && has_lost(entry->revision, *got)) note_loss();
   const auto stored = *got ? eth::decode_session((*got)->value) : std::nullopt;
   const bool is_another = got->has_value() && (!stored || stored->instance != instance_);
   if (is_another) return lose(key);
@@ -240,6 +252,43 @@ void SharedSessions::repaired(const eth::ResumeKey& key, std::uint64_t number,
   entry->revision = *got ? (*got)->revision : 0;
   entry->is_changed = true;
   schedule(key, *entry, clock_.now());
+}
+
+// A broker that loses its end has lost the newest copy; one that was purged, the oldest one, which may be the only one that was not
+// written again. Not those that it may have forgotten by their age.
+void SharedSessions::look_for_losses(Instant now) {
+  if (now < look_at_) return;
+  look_at_ = saturating_add(now, limits_.look_interval);
+  const auto has = [&](const auto& one) {
+    const Entry& entry = one.second;
+    return entry.revision != 0 && !entry.is_doubted && now - *entry.written < limits_.age_max / 4 * 3;
+  };
+  const auto oldest = std::ranges::min_element(entries_, {}, [&](const auto& one) {
+    return has(one) ? one.second.revision : UINT64_MAX;
+  });
+  const auto newest = std::ranges::max_element(entries_, {}, [&](const auto& one) {
+    return has(one) ? one.second.revision : 0;
+  });
+  if (oldest == entries_.end() || !has(*oldest)) return;
+  look_at(oldest->first, oldest->second.revision);
+  if (newest != oldest) look_at(newest->first, newest->second.revision);
+}
+
+void SharedSessions::look_at(const eth::ResumeKey& key, std::uint64_t revision) {
+  broker_.get(text_of(key), [this, key, revision](const std::expected<std::optional<Stored>, Failure>& got) {
+    if (!got || !has_lost(revision, *got)) return;
+    const auto found = entries_.find(key);
+    // Not if it was written meanwhile, or is not ours any more.
+    const bool is_same =
+        found != entries_.end() && found->second.revision == revision && !found->second.is_doubted;
+    if (is_same) note_loss();
+  });
+}
+
+void SharedSessions::note_loss() {
+  log::warn("records_forgotten", {{"reason", "a session's copy is gone, or is an older one"},
+                                  {"sessions", entries_.size()}});
+  on_forgotten();
 }
 
 // Another instance has taken the session without asking, because this one did not answer.

@@ -10,6 +10,8 @@
 //   then       the copy is written with our name, on condition that nobody else has written since
 //   changes    are written about once a second for each session; a new subscription, or the end of its connection, at once
 //   a write fails because another instance has written: it has the session, and our connection ends
+//   a copy is not there any more, or is an older one: the broker has lost some, and all are written again. The oldest and the newest one
+//                     are looked at from time to time, because a purge, or a broker that lost its end, changes nothing else that we see
 //
 // Everything on the broker's thread, unless stated otherwise.
 
@@ -41,6 +43,7 @@ namespace fanfare::gateway {
 struct SharedSessionLimits {
   Duration write_interval = std::chrono::seconds(1);         // between two writes of an open session
   Duration urgent_interval = std::chrono::milliseconds(50);  // with a new subscription
+  Duration look_interval = std::chrono::seconds(5);  // between two looks for copies that the broker has lost
   Duration age_max = std::chrono::hours(1);      // of a copy that is not written again: sessionTimeout
   std::size_t writes_in_flight_max = 256;        // further ones wait
   std::size_t openings_max = 10'000;             // at a time; one more is refused as if the broker were away
@@ -58,6 +61,7 @@ struct SharedSessionCounters {
   std::atomic<std::uint64_t> stale = 0;     // from a copy whose instance was gone
   std::atomic<std::uint64_t> lost = 0;      // another instance had taken the copy
   std::atomic<std::uint64_t> refused = 0;   // openings while the broker was away
+  std::atomic<std::uint64_t> losses = 0;    // the broker was found to have lost copies
   std::atomic<std::uint64_t> too_long = 0;  // sessions whose copy the broker does not take
 };
 
@@ -104,6 +108,7 @@ class SharedSessions final : public relay::RecordUser {
     std::uint64_t revision = 0;  // of the copy that we wrote last; 0: none
     bool is_changed = false;
     bool is_urgent = false;
+    bool is_doubted = false;              // the broker may have lost the copy
     std::uint64_t under_way = 0;          // the number of a write; 0: none is
     std::optional<Instant> due = {};      // in schedule_
     std::optional<Instant> written = {};  // when it was written last
@@ -129,6 +134,9 @@ class SharedSessions final : public relay::RecordUser {
   void repaired(const eth::ResumeKey& key, std::uint64_t number,
                 const std::expected<std::optional<Stored>, Failure>& got);
   void again(const eth::ResumeKey& key, Entry& entry);
+  void look_for_losses(Instant now);
+  void look_at(const eth::ResumeKey& key, std::uint64_t revision);
+  void note_loss();
   // Of a write that is under way. Null: it does not count any more.
   Entry* end_write(const eth::ResumeKey& key, std::uint64_t number);
   void lose(const eth::ResumeKey& key);
@@ -151,6 +159,7 @@ class SharedSessions final : public relay::RecordUser {
   std::set<std::pair<Instant, eth::ResumeKey>> schedule_;
   std::size_t under_way_ = 0;
   std::uint64_t last_write_ = 0;
+  Instant look_at_{};
   std::map<eth::ResumeKey, std::deque<std::shared_ptr<Opening>>> openings_;  // the first one is under way
   std::size_t openings_count_ = 0;
   bool is_flushing_ = false;

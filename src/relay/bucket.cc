@@ -37,6 +37,8 @@ std::expected<void, std::string> Bucket::open() {
   jsCtx* const context = session->context;
   kvStore* store = nullptr;
   natsStatus status = js_KeyValue(&store, context, name_.c_str());
+  if (status == NATS_NOT_FOUND && !known_.may_create(name_, system_clock().now()))
+    return std::unexpected(std::string());
   if (status != NATS_OK) {
     kvConfig config;
     kvConfig_Init(&config);
@@ -50,6 +52,7 @@ std::expected<void, std::string> Bucket::open() {
   }
   if (status == NATS_NO_RESPONDERS || status == NATS_ERR) return std::unexpected(words_for(status));
   if (status != NATS_OK) return std::unexpected(std::string());
+  known_.seen(name_);
   parts_->store.reset(store);
   parts_->session = std::move(session);
   is_doubtful_ = false;

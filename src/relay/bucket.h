@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "relay/known_streams.h"
 #include "relay/link.h"
 
 namespace fanfare::relay {
@@ -26,8 +27,8 @@ class Bucket {
   Bucket& operator=(const Bucket&) = delete;
   ~Bucket();
 
-  // Creates it, if there is none, also if it was deleted since the last put(). Again after an error, which says why the broker refuses;
-  // empty: it does not answer.
+  // Creates it, if there is none, also if it was deleted since the last put(), after a pause. Again after an error, which says why the
+  // broker refuses; empty: it does not answer, or the pause is not over.
   std::expected<void, std::string> open();
   // Empty: there is no such key. The error is for people.
   std::expected<std::optional<Entry>, std::string> get(const std::string& key);
@@ -44,6 +45,7 @@ class Bucket {
   const std::string name_;
   const NatsOptions& options_;
   std::unique_ptr<Parts> parts_;
+  KnownStreams known_;
   bool is_doubtful_ = false;
 };
 

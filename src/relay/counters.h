@@ -17,6 +17,7 @@ struct RelayCounters {
   std::atomic<std::uint64_t> given_up = 0;    // accepted, with an empty receipt
   std::atomic<std::uint64_t> repeated = 0;    // sent again
   std::atomic<std::uint64_t> times_down = 0;  // became unreachable
+  std::atomic<std::uint64_t> stalls = 0;      // a topic was found not to be delivered
 };
 
 struct LeaseCounters {

@@ -13,6 +13,7 @@ namespace fanfare::relay {
 namespace {
 
 using StreamInfoHandle = Handle<jsStreamInfo, jsStreamInfo_Destroy>;
+using MessageHandle = Handle<natsMsg, natsMsg_Destroy>;
 using ConsumerInfoHandle = Handle<jsConsumerInfo, jsConsumerInfo_Destroy>;
 
 constexpr int64_t kNanosecondsPerMs = 1'000'000;
@@ -83,7 +84,20 @@ std::expected<std::optional<StreamState>, std::string> JetStream::find(const Str
   const StreamInfoHandle info(raw_info);
   if (code == JSStreamNotFoundErr) return std::nullopt;
   if (status != NATS_OK) return std::unexpected(failure_of("asking for a stream", status, code));
+  known_.seen(address.stream());
   return state_of(*info);
+}
+
+std::expected<bool, std::string> JetStream::has(const StreamAddress& address, std::uint64_t sequence) {
+  const auto session = link_.parts().session();
+  if (session == nullptr) return std::unexpected(std::string(kNoConnection));
+  natsMsg* raw_message = nullptr;
+  jsErrCode code{};
+  const natsStatus status =
+      js_GetMsg(&raw_message, session->context, address.stream().c_str(), sequence, nullptr, &code);
+  const MessageHandle message(raw_message);
+  if (status == NATS_OK || status == NATS_NOT_FOUND) return status == NATS_OK;
+  return std::unexpected(failure_of("asking for a message", status, code));
 }
 
 std::expected<StreamState, std::string> JetStream::create(const StreamAddress& address, std::uint64_t epoch) {
@@ -109,6 +123,7 @@ std::expected<StreamState, std::string> JetStream::create(const StreamAddress& a
   const natsStatus status = js_AddStream(&raw_info, session->context, &config, nullptr, &code);
   const StreamInfoHandle info(raw_info);
   if (status != NATS_OK) return std::unexpected(failure_of("creating a stream", status, code));
+  known_.seen(stream);
   return state_of(*info);
 }
 
@@ -117,6 +132,8 @@ std::expected<StreamState, std::string> JetStream::open(const StreamAddress& add
   auto found = find(address);
   if (!found) return std::unexpected(std::move(found.error()));
   if (*found) return **found;
+  if (!known_.may_create(address.stream(), system_clock().now()))
+    return std::unexpected(joined({"stream ", address.stream(), ": ", KnownStreams::kIsGone}));
   if (auto created = create(address, new_epoch)) return created;
   // Another instance has created it meanwhile, with an epoch of its own.
   found = find(address);

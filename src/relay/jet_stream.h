@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "relay/known_streams.h"
 #include "relay/link.h"
 #include "relay/reader.h"
 
@@ -27,7 +28,8 @@ class JetStream {
   // Streams that are made from now on keep so much, if it is more than the options say. One thread beside that of the others.
   void keep_at_least(std::uint64_t messages, std::uint64_t bytes);
 
-  // The stream's state. It is created, with `new_epoch`, if there is none. The error is for people.
+  // The stream's state. It is created, with `new_epoch`, if there is none; one that was deleted after a pause (KnownStreams). The error is
+  // for people.
   std::expected<StreamState, std::string> open(const StreamAddress& address, std::uint64_t new_epoch);
   // What is stored from now on has the epoch `to`, unless the stream has another one than `from` by now. Returns its state then.
   std::expected<StreamState, std::string> change_epoch(const StreamAddress& address, std::uint64_t from,
@@ -38,12 +40,15 @@ class JetStream {
                                                   const std::string& deliver_to);
   // Empty: there is no such stream.
   std::expected<std::optional<StreamState>, std::string> find(const StreamAddress& address);
+  // Whether the stream's leader has this message.
+  std::expected<bool, std::string> has(const StreamAddress& address, std::uint64_t sequence);
 
  private:
   std::expected<StreamState, std::string> create(const StreamAddress& address, std::uint64_t epoch);
 
   Link& link_;
   const NatsOptions& options_;
+  KnownStreams known_;
   std::atomic<std::uint64_t> messages_kept_ = 0;
   std::atomic<std::uint64_t> bytes_kept_ = 0;
 };

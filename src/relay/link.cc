@@ -13,6 +13,7 @@ namespace fanfare::relay {
 namespace {
 
 using OptionsHandle = Handle<natsOptions, natsOptions_Destroy>;
+using StatisticsHandle = Handle<natsStatistics, natsStatistics_Destroy>;
 using MessageHandle = Handle<natsMsg, natsMsg_Destroy>;
 
 constexpr int64_t kConnectTimeoutMs = 2000;
@@ -282,6 +283,7 @@ bool Link::connect() {
   {
     const std::scoped_lock lock(parts_->mutex);
     if (parts_->is_closed) return false;
+    session->number = ++parts_->sessions;
     before.swap(parts_->current);
   }
   session->acknowledgements = subscribe("a.*");
@@ -342,6 +344,18 @@ Subscribed Link::subscribe_to(const std::string& subject) {
 bool Link::is_connected() const {
   const auto session = parts_->session();
   return session != nullptr && natsConnection_Status(session->connection) == NATS_CONN_STATUS_CONNECTED;
+}
+
+// The library counts a reconnection before anything can be sent over it.
+std::uint64_t Link::connection_number() const {
+  const auto session = parts_->session();
+  natsStatistics* raw_counts = nullptr;
+  if (session == nullptr || natsStatistics_Create(&raw_counts) != NATS_OK) return 0;
+  const StatisticsHandle counts(raw_counts);
+  std::uint64_t reconnects = 0;
+  natsConnection_GetStats(session->connection, raw_counts);
+  natsStatistics_GetCounts(raw_counts, nullptr, nullptr, nullptr, nullptr, &reconnects);
+  return (session->number << 32U) + reconnects;
 }
 
 std::size_t Link::payload_bytes_max() const {

@@ -72,6 +72,9 @@ class Link {
   void close();
 
   bool is_connected() const;
+  // Of the connection over which publish() sends now; grows with each one. The library may have another one before on_connection says so.
+  // Any thread.
+  std::uint64_t connection_number() const;
   // With a dot at the end; unique. What comes to inbox() + "a.*" and "r.*.*" is always reported.
   const std::string& inbox() const { return inbox_; }
   // To inbox() + `end`. Null: memory ran out. (The broker delivers to a consumer only if exactly its subject is subscribed to, so a

@@ -51,6 +51,7 @@ struct Session {
   Subscribed past_messages{nullptr, [](void*) {}};
   __natsConnection* connection = nullptr;
   __jsCtx* context = nullptr;
+  std::uint64_t number = 0;  // of sessions of this link
 };
 
 struct Link::Parts {
@@ -66,6 +67,7 @@ struct Link::Parts {
   mutable std::mutex mutex;  // guards what follows
   bool is_closed = false;    // for good
   std::shared_ptr<Session> current;
+  std::uint64_t sessions = 0;  // so far
 };
 
 }  // namespace fanfare::relay

@@ -46,6 +46,7 @@ void NatsRelay::start(pubsub::RelaySink& sink) {
                        .link = link_,
                        .sink = sink,
                        .random = random_,
+                       .counters = counters_,
                        .heartbeat = saturating_duration(options_.heartbeat)});
   const auto opened =
       link_.open(options_, {.on_message = [this](Incoming message) { put(std::move(message)); },

@@ -46,6 +46,56 @@ TEST(NatsRollback, AStreamThatIsDeletedBeginsAnotherEpoch) {
   EXPECT_EQ(a.sink.topic("t").at, b.sink.topic("t").at);
 }
 
+// The broker may still be removing the files of the old one, and would remove those of a new one with them.
+TEST(NatsRollback, AStreamThatIsDeletedIsCreatedAgainAfterAPause) {
+  NatsServer server;
+  Instance a(options_for({server.url()}));
+  JetStream jet_stream(a.relay->link(), a.options);
+  const StreamAddress address{.name = "fanfare", .token = "t"};
+  ASSERT_TRUE(eventually([&] { return a.sink.is_up(); }));
+  ASSERT_TRUE(jet_stream.open(address, 1));
+  delete_stream(server.url(), "fanfare_t");
+  const auto opened = jet_stream.open(address, 2);
+  ASSERT_FALSE(opened);
+  EXPECT_TRUE(opened.error().ends_with(KnownStreams::kIsGone)) << opened.error();
+  std::uint64_t epoch = 0;
+  ASSERT_TRUE(eventually([&] { return (epoch = jet_stream.open(address, 3).value_or(StreamState()).epoch) != 0; }));
+  EXPECT_EQ(epoch, 3U);
+}
+
+// What nats-server 2.9 does when a stream is created while it removes the files of another one with this name.
+void remove_files_of_stream(const NatsServer& server, const std::string& stream) {
+  ASSERT_GT(std::filesystem::remove_all(server.data() / "jetstream" / "$G" / "streams" / stream), 1U);
+}
+
+TEST(NatsRollback, AStreamThatStandsStillIsNamedAndItsSubscribersAreTold) {
+  NatsServer server;
+  testing::internal::CaptureStderr();
+  {
+    Instance a(options_for({server.url()}));
+    a.open("t");
+    remove_files_of_stream(server, "fanfare_t");
+    EXPECT_TRUE(a.publish("t", "acknowledged"));
+    EXPECT_TRUE(eventually([&] { return a.receipts.all().size() == 1 && a.receipts.all().front(); }));
+    EXPECT_TRUE(eventually([&] { return !a.sink.is_up(); }));
+    EXPECT_EQ(a.relay->counters().stalls, 1U);
+    EXPECT_FALSE(a.sink.has("t", 1));
+    // As the log advises.
+    delete_stream(server.url(), "fanfare_t");
+    EXPECT_TRUE(eventually([&] { return a.sink.is_up(); }));
+    EXPECT_TRUE(a.publish("t", "delivered"));
+    EXPECT_TRUE(eventually([&] { return a.sink.has("t", 1); }));
+    EXPECT_EQ(a.sink.topic("t").texts, Texts{"delivered"});
+    EXPECT_EQ(a.sink.topic("t").lost.size(), 2U);  // where it began, and where it began again
+    EXPECT_EQ(a.relay->counters().stalls, 1U);
+  }
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_NE(log.find("relay_stream_stands_still topic=t sequence=1 reason=\"the broker has acknowledged this "
+                     "event and lost it\" advice=\"delete the stream fanfare_t,"),
+            std::string::npos)
+      << log;
+}
+
 TEST(NatsRollback, ABrokerThatComesBackWithAnOlderStreamBeginsAnotherEpoch) {
   NatsServer server;
   Instance a(options_for({server.url()}));

@@ -38,6 +38,7 @@ void Publisher::connection_changed(bool is_connected) {
   outgoing_.forget_sent();
   needs_retry_ = true;
   if (!is_connected) return;
+  connection_ = world_.link.connection_number();
   const std::size_t bytes_max = world_.link.payload_bytes_max();
   payload_bytes_max_.store(bytes_max - std::min(bytes_max, kHeaderBytesMax), std::memory_order_relaxed);
 }
@@ -56,8 +57,13 @@ void Publisher::answered(const Incoming& message) {
   std::uint64_t number = 0;
   std::uint64_t epoch = 0;
   const char* const end = message.to.data() + message.to.size();
-  const auto [dash, failed] = std::from_chars(message.to.data() + kAnswer.size(), end, number);
-  if (failed != std::errc() || dash == end || std::from_chars(dash + 1, end, epoch).ec != std::errc()) return;
+  std::uint64_t connection = 0;
+  const char* at = message.to.data() + kAnswer.size();
+  for (std::uint64_t* const value : {&number, &epoch, &connection}) {
+    const auto [next, failed] = std::from_chars(at, end, *value);
+    if (failed != std::errc()) return;
+    at = next == end ? end : next + 1;
+  }
   if (message.status == kNoResponders) {
     // It was not stored: it waits until the topic has its stream again.
     auto* const event = outgoing_.find(number);
@@ -71,13 +77,17 @@ void Publisher::answered(const Incoming& message) {
   const auto answer = acknowledgement_of(as_text(message.payload.view()));
   auto event = outgoing_.take(number);
   if (!answer || !event) return;
-  if (outgoing_.prove(event->topic)) needs_retry_ = true;
+  // One over the last connection does not show that this one stores what comes first.
+  if (connection != connection_ || outgoing_.prove(event->topic)) needs_retry_ = true;
   // Stored by an attempt before this one, with whatever epoch that had.
   const bool is_placed = !answer->is_duplicate || epoch == event->first_epoch;
   if (answer->sequence != 0 && !is_placed) return finish(*event, std::nullopt);
   if (answer->sequence != 0) {
     world_.counters.published.fetch_add(1, std::memory_order_relaxed);
-    return finish(*event, Position{.epoch = epoch, .offset = answer->sequence});
+    const Position position{.epoch = epoch, .offset = answer->sequence};
+    if (TopicFeed* const feed = world_.feed_of(event->topic))
+      feed->acknowledged(position, system_clock().now());
+    return finish(*event, position);
   }
   // Somebody else was first, which is meant to happen.
   if (answer->error != kWrongLastSequence)
@@ -101,7 +111,8 @@ bool Publisher::is_impossible(const OutgoingEvent& event, const TopicFeed& feed)
 
 bool Publisher::send(std::uint64_t number, OutgoingEvent& event) {
   TopicFeed* const feed = world_.feed_of(event.topic);
-  if (!is_connected_ || feed == nullptr || !feed->may_publish()) {
+  const bool is_connected = is_connected_ && world_.link.connection_number() == connection_;
+  if (!is_connected || feed == nullptr || !feed->may_publish()) {
     needs_retry_ = true;
     return false;
   }
@@ -117,7 +128,8 @@ bool Publisher::send(std::uint64_t number, OutgoingEvent& event) {
   if (event.first_epoch == 0) event.first_epoch = event.epoch;
   const std::string subject = subject_of(world_.options.name, feed->address().token, event.epoch);
   const std::string reply =
-      joined({world_.link.inbox(), kAnswer, std::to_string(number), "-", std::to_string(event.epoch)});
+      joined({world_.link.inbox(), kAnswer, std::to_string(number), "-", std::to_string(event.epoch), "-",
+              std::to_string(connection_)});
   if (!world_.link.publish(subject, reply, event.payload.view(), headers)) {
     needs_retry_ = true;
     return false;

@@ -52,7 +52,8 @@ class Publisher {
   // Receipts of what was not answered: destroyed uncalled, which the hub notices.
   void clear();
 
-  // What follows the inbox's prefix in the subject of an answer, before "NUMBER-EPOCH": the event's, and with which it was sent.
+  // What follows the inbox's prefix in the subject of an answer, before "NUMBER-EPOCH-CONNECTION": the event's, and with which it was
+  // sent.
   static constexpr std::string_view kAnswer = "a.";
   static constexpr Duration kSendAgainAfter = std::chrono::seconds(5);
   static constexpr Duration kLookEvery = std::chrono::milliseconds(100);
@@ -68,6 +69,9 @@ class Publisher {
   Outgoing outgoing_;
   std::string instance_;  // begins the identities of events
   bool is_connected_ = false;
+  // Over which everything was sent since connection_changed(). The library's threads tell of a reconnection later than it happens: what
+  // was sent over the next connection before that could be stored before what was lost with the last one.
+  std::uint64_t connection_ = 0;
   bool needs_retry_ = false;
   Instant scanned_{};
 };

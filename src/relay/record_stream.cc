@@ -19,7 +19,7 @@ constexpr std::int64_t kDuplicateWindowMs = 1000;  // not used: records have no 
 
 }  // namespace
 
-std::expected<OpenedStream, std::string> open_stream(Link& link, jsStreamConfig& config,
+std::expected<OpenedStream, std::string> open_stream(Link& link, KnownStreams& known, jsStreamConfig& config,
                                                      std::int64_t wait_ms) {
   const auto session = link.parts().session();
   if (session == nullptr) return std::unexpected(std::string("no connection"));
@@ -30,6 +30,8 @@ std::expected<OpenedStream, std::string> open_stream(Link& link, jsStreamConfig&
   jsStreamInfo* raw_info = nullptr;
   jsErrCode code{};
   natsStatus status = js_GetStreamInfo(&raw_info, context, config.Name, &options, &code);
+  if (code == JSStreamNotFoundErr && !known.may_create(config.Name, system_clock().now()))
+    return std::unexpected(joined({"the stream ", config.Name, ": ", KnownStreams::kIsGone}));
   if (code == JSStreamNotFoundErr) status = js_AddStream(&raw_info, context, &config, &options, nullptr);
   const std::string problem = status == NATS_OK ? "" : words_for(status);
   // Another instance may have created it at this moment.
@@ -37,6 +39,7 @@ std::expected<OpenedStream, std::string> open_stream(Link& link, jsStreamConfig&
     status = js_GetStreamInfo(&raw_info, context, config.Name, &options, nullptr);
   const StreamInfoHandle info(raw_info);
   if (status != NATS_OK) return std::unexpected(joined({"the stream ", config.Name, ": ", problem}));
+  known.seen(config.Name);
   // A broker that has it answers, although most of the others are gone.
   const jsClusterInfo* const cluster = raw_info->Cluster;
   if (cluster != nullptr && std::string_view(cluster->Leader == nullptr ? "" : cluster->Leader).empty())
@@ -45,7 +48,7 @@ std::expected<OpenedStream, std::string> open_stream(Link& link, jsStreamConfig&
   return OpenedStream{.created = raw_info->Created, .last = raw_info->State.LastSeq};
 }
 
-std::expected<OpenedStream, std::string> open_record_stream(Link& link, const NatsOptions& options,
+std::expected<OpenedStream, std::string> open_record_stream(Link& link, KnownStreams& known, const NatsOptions& options,
                                                             const std::string& stream,
                                                             const RecordOptions& records) {
   const std::string subject = joined({stream, ".k.*"});
@@ -62,7 +65,7 @@ std::expected<OpenedStream, std::string> open_record_stream(Link& link, const Na
   config.Discard = js_DiscardNew;
   config.Storage = options.in_memory ? js_MemoryStorage : js_FileStorage;
   config.Replicas = options.replicas;
-  return open_stream(link, config, kRequestTimeoutMs);
+  return open_stream(link, known, config, kRequestTimeoutMs);
 }
 
 }  // namespace fanfare::relay

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "fanfare/nats.h"
+#include "relay/known_streams.h"
 #include "relay/link.h"
 
 struct jsStreamConfig;
@@ -19,13 +20,13 @@ struct OpenedStream {
   std::uint64_t last = 0;    // sequence
 };
 
-// Creates the stream of this name if it does not exist; one that exists keeps its settings. Waits for each answer of the broker, for
-// `wait_ms` at most. The error is for people.
-std::expected<OpenedStream, std::string> open_stream(Link& link, jsStreamConfig& config,
+// Creates the stream of this name if it does not exist, one that was deleted after a pause; one that exists keeps its settings. Waits for
+// each answer of the broker, for `wait_ms` at most. The error is for people.
+std::expected<OpenedStream, std::string> open_stream(Link& link, KnownStreams& known, jsStreamConfig& config,
                                                      std::int64_t wait_ms);
 
 // The stream of Records. Waits for two seconds at most.
-std::expected<OpenedStream, std::string> open_record_stream(Link& link, const NatsOptions& options,
+std::expected<OpenedStream, std::string> open_record_stream(Link& link, KnownStreams& known, const NatsOptions& options,
                                                             const std::string& stream,
                                                             const RecordOptions& records);
 

@@ -149,7 +149,7 @@ void Records::handle(const LinkProblem& problem) {
 }
 
 void Records::open_stream(Instant now) {
-  const auto opened = open_record_stream(link_, options_, stream_, records_);
+  const auto opened = open_record_stream(link_, known_, options_, stream_, records_);
   if (!opened) {
     log_.refusal(opened.error(), now, records_.what);
     return lose_stream(now);

@@ -23,6 +23,7 @@
 
 #include "fanfare/nats.h"
 #include "relay/connect_plan.h"
+#include "relay/known_streams.h"
 #include "relay/link.h"
 #include "relay/record_broker.h"
 #include "relay/relay_log.h"
@@ -110,6 +111,7 @@ class Records final : public RecordBroker {
   // Its thread:
   RelayLog log_{options_};
   Link link_;
+  KnownStreams known_;
   ConnectPlan connects_{saturating_duration(options_.reconnect_wait)};
   Subscribed asked_{nullptr, [](void*) {}};
   std::map<std::uint64_t, Waiting> waiting_;

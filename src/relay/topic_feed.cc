@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/text.h"
 
 namespace fanfare::relay {
 namespace {
@@ -34,6 +35,7 @@ void TopicFeed::start_reading(const pubsub::RelayStart& from, const std::optiona
   recent_max_ = from.recent_max;
   opening_ = from.opening;
   reader_ = Reader();
+  watch_.forget();
   delivered_.reset();
   if (from.after.epoch != 0) {
     const bool is_known = delivered && delivered->position.epoch == from.after.epoch &&
@@ -50,6 +52,7 @@ void TopicFeed::stop_reading() {
   held_.clear();
   lost_.reset();
   reader_ = Reader();
+  watch_.forget();
   if (state_ != State::lost) state_ = State::known;
 }
 
@@ -89,6 +92,8 @@ std::expected<void, std::string> TopicFeed::begin_consumer(const StreamState& st
   if (epoch_before != 0 && epoch_before != reader_.epoch()) {
     log::warn("relay_stream_replaced", {{"topic", topic_}, {"epoch", reader_.epoch()}});
   }
+  if (epoch_before != reader_.epoch() || state.last < watch_.expected()) watch_.forget();
+  if (state.last >= reader_.next()) watch_.expect(state.last, now);
   // Another subject for each consumer: what an earlier one sent is not taken for this one's.
   deliver_to_ = "c." + std::to_string(world_.next_consumer++);
   subscription_ = world_.link.subscribe(deliver_to_);
@@ -116,7 +121,9 @@ void TopicFeed::on_message(const Incoming& message, const Delivery& delivery, In
   heard_ = now;
   const auto epoch = epoch_of(message.subject).value_or(0);
   const Position position{.epoch = epoch, .offset = delivery.stream_sequence};
-  switch (reader_.take(delivery, epoch)) {
+  const Reader::Take take = reader_.take(delivery, epoch);
+  watch_.came(reader_.next() - 1, now);
+  switch (take) {
     case Reader::Take::deliver_after_gap:
       lost_ = Position{.epoch = epoch, .offset = position.offset - 1};
       [[fallthrough]];
@@ -141,7 +148,51 @@ void TopicFeed::on_sign_of_life(const Incoming& message, Instant now) {
     return;
   }
   if (!message.stalled.empty()) world_.link.publish(message.stalled, {}, {}, {});
-  if (!reader_.matches(message.last_consumer)) restart();
+  if (!reader_.matches(message.last_consumer)) return restart();
+  if (message.stalled.empty()) watch_.idle();
+}
+
+void TopicFeed::acknowledged(const Position& position, Instant now) {
+  const bool is_expected =
+      is_read_ && position.epoch == reader_.epoch() && position.offset >= reader_.next();
+  if (is_expected) watch_.expect(position.offset, now);
+}
+
+bool TopicFeed::watch_delivery(Instant now) {
+  const DeliveryWatch::Step step = watch_.next(now);
+  if (step == DeliveryWatch::Step::wait) return true;
+  if (step == DeliveryWatch::Step::compare) {
+    const auto is_still = stands_still();
+    if (!is_still) return false;
+    if (!*is_still) watch_.forget();
+  }
+  restart();
+  return true;
+}
+
+std::expected<bool, std::string> TopicFeed::stands_still() {
+  const auto state = world_.jet_stream.find(address_);
+  if (!state) return std::unexpected(state.error());
+  const std::uint64_t expected = watch_.expected();
+  // Deleted, begun again, or dropped by its limits: the next consumer begins accordingly.
+  const bool is_there = *state && (*state)->epoch == reader_.epoch() && (*state)->first <= expected &&
+                        expected <= (*state)->last;
+  if (!is_there) return false;
+  const auto has = world_.jet_stream.has(address_, expected);
+  if (!has) return std::unexpected(has.error());
+  if (watch_.stands_still()) say_still(*has);
+  return true;
+}
+
+void TopicFeed::say_still(bool has_message) {
+  world_.counters.stalls.fetch_add(1, std::memory_order_relaxed);
+  const std::string advice =
+      joined({"delete the stream ", address_.stream(), ", which the instances create again, or restart the broker"});
+  log::error("relay_stream_stands_still", {{"topic", topic_},
+                                           {"sequence", watch_.expected()},
+                                           {"reason", has_message ? "the broker has this event and does not deliver it"
+                                                                  : "the broker has acknowledged this event and lost it"},
+                                           {"advice", advice}});
 }
 
 void TopicFeed::offer_lost() {
@@ -188,6 +239,7 @@ bool TopicFeed::tick(Instant now) {
   if (state_ == State::reading && now - heard_ > wait_max) restart();
   // The broker has dropped the message that should have come first, and has no later one.
   if (state_ == State::reading && reader_.is_checking() && now - began_ > wait_max) restart();
+  if (state_ == State::reading && !watch_delivery(now)) return false;
   if (state_ != State::lost || now < next_attempt_) return true;
   auto done = attempt(now);
   if (done) {

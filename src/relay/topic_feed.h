@@ -15,6 +15,8 @@
 #include "base/random.h"
 #include "base/time.h"
 #include "pubsub/relay.h"
+#include "relay/counters.h"
+#include "relay/delivery_watch.h"
 #include "relay/jet_stream.h"
 #include "relay/reader.h"
 
@@ -27,6 +29,7 @@ class TopicFeed {
     Link& link;
     pubsub::RelaySink& sink;
     Random& random;
+    RelayCounters& counters;
     Duration heartbeat;
     std::uint64_t next_consumer = 0;
   };
@@ -39,8 +42,9 @@ class TopicFeed {
   bool is_read() const { return is_read_; }
   // Of the last start_reading(); zero: there was none.
   std::uint64_t opening() const { return opening_; }
-  // Whether events can be published; and, if they are wanted, whether a consumer delivers, or would if the hub had room.
-  bool is_ready() const { return state_ != State::lost; }
+  // Whether events can be published; and, if they are wanted, whether a consumer delivers, or would if the hub had room. Not while the
+  // stream is known to stand still.
+  bool is_ready() const { return state_ != State::lost && !watch_.is_still(); }
   // And everything that the stream had when its consumer began has been delivered.
   bool is_current() const { return is_ready() && (!is_read_ || (has_caught_up() && held_.empty())); }
   // And the broker still has the last event that was delivered here: before that is known, nothing may be published behind it.
@@ -58,6 +62,8 @@ class TopicFeed {
   void restart();
   void on_message(const Incoming& message, const Delivery& delivery, Instant now);
   void on_sign_of_life(const Incoming& message, Instant now);
+  // The broker has stored this event: if it is wanted here, it must come.
+  void acknowledged(const Position& position, Instant now);
   // Attempts, retries and watches what is due. False: an attempt has failed now.
   bool tick(Instant now);
 
@@ -80,6 +86,10 @@ class TopicFeed {
   std::expected<StreamState, std::string> end_epoch(const StreamState& state, std::uint64_t other);
   std::expected<void, std::string> begin_consumer(const StreamState& state, std::uint64_t recent_max,
                                                   Instant now);
+  // Whether what the stream has is delivered. False: the broker does not answer.
+  bool watch_delivery(Instant now);
+  std::expected<bool, std::string> stands_still();
+  void say_still(bool has_message);
   bool has_caught_up() const { return !reader_.is_checking() && reader_.next() > catch_up_to_; }
   void note_current();
   void offer_lost();
@@ -101,6 +111,7 @@ class TopicFeed {
   std::uint64_t opening_ = 0;
   std::uint64_t epoch_ = 0;
   Reader reader_;
+  DeliveryWatch watch_;
   std::optional<Mark> delivered_;
   std::uint64_t catch_up_to_ = 0;  // the end of the stream when the consumer began
   std::string consumer_;

@@ -163,6 +163,10 @@ bool Link::publish(const std::string& subject, const std::string& reply, Bytes p
   return true;
 }
 
+std::uint64_t Link::connection_number() const {
+  return parts_->connection == nullptr ? 0 : parts_->connection->number;
+}
+
 std::size_t Link::payload_bytes_max() const {
   return kPayloadBytesMax;
 }
@@ -191,7 +195,14 @@ std::expected<std::optional<StreamState>, std::string> JetStream::find(const Str
   const bool answered = link_.parts().ask(
       [state, stream = address.stream()](const ConnectionPtr&) { return read_state(stream, *state); });
   if (!answered) return std::unexpected("no answer");
+  if (*state) known_.seen(address.stream());
   return *state;
+}
+
+std::expected<bool, std::string> JetStream::has(const StreamAddress& address, std::uint64_t sequence) {
+  const auto state = find(address);
+  if (!state) return std::unexpected(state.error());
+  return *state && sequence >= (*state)->first && sequence <= (*state)->last;
 }
 
 std::expected<StreamState, std::string> JetStream::create(const StreamAddress& address, std::uint64_t epoch) {
@@ -212,6 +223,8 @@ std::expected<StreamState, std::string> JetStream::open(const StreamAddress& add
   auto found = find(address);
   if (!found) return std::unexpected(std::move(found.error()));
   if (*found) return **found;
+  if (!known_.may_create(address.stream(), system_clock().now()))
+    return std::unexpected(joined({"stream ", address.stream(), ": ", KnownStreams::kIsGone}));
   if (auto created = create(address, new_epoch)) return created;
   found = find(address);
   if (!found) return std::unexpected(std::move(found.error()));

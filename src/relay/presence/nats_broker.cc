@@ -66,7 +66,7 @@ std::expected<OpenedStream, std::string> NatsPresenceBroker::open() {
   config.SubjectsLen = 1;
   config.Storage = options_.in_memory ? js_MemoryStorage : js_FileStorage;
   config.Replicas = options_.replicas;
-  return open_stream(link_, config, kWaitMs);
+  return open_stream(link_, known_, config, kWaitMs);
 }
 
 std::expected<NatsPresenceBroker::Consumer, std::string> NatsPresenceBroker::consume(
@@ -94,6 +94,19 @@ std::expected<NatsPresenceBroker::Consumer, std::string> NatsPresenceBroker::con
   const ConsumerInfoHandle info(raw_info);
   if (status != NATS_OK) return std::unexpected(joined({"a consumer of presence: ", words_for(status)}));
   return Consumer{.name = raw_info->Name, .pending = raw_info->NumPending};
+}
+
+std::expected<std::uint64_t, std::string> NatsPresenceBroker::time_of(std::uint64_t sequence) {
+  const auto session = link_.parts().session();
+  if (session == nullptr) return std::unexpected(std::string(kNotConnected));
+  jsOptions options = wait_options();
+  natsMsg* raw_message = nullptr;
+  const natsStatus status =
+      js_GetMsg(&raw_message, session->context, prefix_.c_str(), sequence, &options, nullptr);
+  const MessageHandle message(raw_message);
+  if (status == NATS_NOT_FOUND) return 0;
+  if (status != NATS_OK) return std::unexpected(joined({"a record of presence: ", words_for(status)}));
+  return static_cast<std::uint64_t>(natsMsg_GetTime(raw_message));
 }
 
 PresenceBroker::Stored NatsPresenceBroker::put(const std::string& subject, Bytes payload,

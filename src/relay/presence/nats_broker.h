@@ -14,6 +14,7 @@
 #include "base/random.h"
 #include "fanfare/nats.h"
 #include "relay/jet_stream.h"
+#include "relay/known_streams.h"
 #include "relay/link.h"
 #include "relay/presence/broker.h"
 #include "relay/record_stream.h"
@@ -33,6 +34,8 @@ class NatsPresenceBroker final : public PresenceBroker {
   };
   std::expected<Consumer, std::string> consume(const std::string& topic, std::uint64_t from,
                                                const std::string& deliver_to);
+  // When the broker stored the record in this place, in ns since 1970 (Delivery::time); zero: it has none there.
+  std::expected<std::uint64_t, std::string> time_of(std::uint64_t sequence);
   std::string stream() const { return prefix_; }
   std::string alive() const { return prefix_ + ".alive"; }
   // The topic's token and the log of a record's subject; empty: it is none of ours.
@@ -58,6 +61,7 @@ class NatsPresenceBroker final : public PresenceBroker {
   Stored put(const std::string& subject, Bytes payload, const std::vector<Header>& headers);
 
   Link& link_;
+  KnownStreams known_;
   const NatsOptions& options_;
   const std::string prefix_;
   JetStream topics_;

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -168,6 +169,54 @@ TEST(NatsPresence, AStreamThatWasDeletedIsMadeAgainAndNothingIsToldTwice) {
   a.join({"new"});
   b.leave({"bob"});
   EXPECT_TRUE(agree({&a, &b}, {"ann", "new"}));
+}
+
+// So many records of other topics, as another instance would write them.
+void write_records_of_others(const std::string& url, int records) {
+  natsConnection* connection = nullptr;
+  jsCtx* context = nullptr;
+  ASSERT_EQ(natsConnection_ConnectTo(&connection, url.c_str()), NATS_OK);
+  ASSERT_EQ(natsConnection_JetStream(&context, connection, nullptr), NATS_OK);
+  for (int i = 0; i < records; ++i)
+    EXPECT_EQ(js_Publish(nullptr, context, "fanfare=presence.log.other.told", "x", 1, nullptr, nullptr), NATS_OK);
+  jsCtx_Destroy(context);
+  natsConnection_Destroy(connection);
+}
+
+// The places of the lost records have others by the time at which an instance that knows them is back.
+TEST(NatsPresence, ABrokerThatGaveLostPlacesToOthersIsNoticedAndToldAgain) {
+  namespace fs = std::filesystem;
+  NatsServer server;
+  testing::internal::CaptureStderr();
+  {
+    Site a(server);
+    a.join({"ann"});
+    EXPECT_TRUE(agree({&a}, {"ann"}));
+    server.kill();
+    const auto copy = server.folder() / "copy";
+    fs::copy(server.data(), copy, fs::copy_options::recursive);
+    server.start();
+    a.join({"bob"});
+    EXPECT_TRUE(agree({&a}, {"ann", "bob"}));
+    server.kill();
+    {
+      NatsServer elsewhere;
+      elsewhere.kill();
+      fs::remove_all(elsewhere.data());
+      fs::rename(copy, elsewhere.data());
+      elsewhere.start();
+      write_records_of_others(elsewhere.url(), 20);
+      elsewhere.kill();
+      fs::remove_all(server.data());
+      fs::copy(elsewhere.data(), server.data(), fs::copy_options::recursive);
+    }
+    server.start();
+    Site late(server);
+    late.join({"eve"});
+    EXPECT_TRUE(eventually([&] { return late.lists({"ann", "bob", "eve"}) && a.lists({"ann", "bob", "eve"}); }));
+  }
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_NE(log.find("presence_stream_replaced topic=t"), std::string::npos) << log;
 }
 
 // Other events come in between.

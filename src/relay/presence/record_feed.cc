@@ -12,6 +12,7 @@ void RecordFeed::start() {
   is_started_ = true;
   created_ = 0;
   next_ = 1;
+  time_ = 0;
   restart();
 }
 
@@ -29,6 +30,7 @@ void RecordFeed::restart() {
 void RecordFeed::reload() {
   presence_.reload();
   next_ = 1;
+  time_ = 0;
   restart();
 }
 
@@ -41,11 +43,13 @@ void RecordFeed::forget_consumer() {
 std::expected<void, std::string> RecordFeed::attempt(Instant now) {
   const auto records = world_.broker.open();
   if (!records) return std::unexpected(records.error());
-  const bool is_other = created_ != 0 && (created_ != records->created || records->last + 1 < next_);
-  if (is_other) {
+  const auto is_other = is_replaced(*records);
+  if (!is_other) return std::unexpected(is_other.error());
+  if (*is_other) {
     log::warn("presence_stream_replaced", {{"topic", log::excerpt(topic_)}});
     presence_.reload();
     next_ = 1;
+    time_ = 0;
   }
   created_ = records->created;
   deliver_to_ = "p." + std::to_string(world_.next_consumer++);
@@ -61,12 +65,24 @@ std::expected<void, std::string> RecordFeed::attempt(Instant now) {
   return {};
 }
 
+// The relay's Reader compares the first message of its consumer. That of a topic's records does not show the records of other topics, which
+// may be in that place now: so the broker is asked. One that loses its end between this and the consumer loses its connections too.
+std::expected<bool, std::string> RecordFeed::is_replaced(const OpenedStream& records) {
+  if (created_ == 0) return false;
+  if (created_ != records.created || records.last + 1 < next_) return true;
+  if (time_ == 0) return false;
+  const auto time = world_.broker.time_of(next_ - 1);
+  if (!time) return std::unexpected(time.error());
+  return *time != 0 && *time != time_;
+}
+
 void RecordFeed::on_message(const Incoming& message, const Delivery& delivery, Instant now) {
   heard_ = now;
   if (delivery.consumer_sequence != delivered_ + 1) return restart();
   ++delivered_;
   if (delivery.stream_sequence >= next_) {
     next_ = delivery.stream_sequence + 1;
+    time_ = delivery.time;
     const auto source = world_.broker.source_of(message.subject);
     const auto record = decode(message.payload.view());
     if (source && record) {

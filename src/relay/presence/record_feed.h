@@ -51,6 +51,8 @@ class RecordFeed {
 
  private:
   std::expected<void, std::string> attempt(Instant now);
+  // Whether the stream is another one, or has lost records that were read here. Then it may have given their places to others.
+  std::expected<bool, std::string> is_replaced(const OpenedStream& records);
   void forget_consumer();
 
   World& world_;
@@ -59,6 +61,7 @@ class RecordFeed {
   bool is_started_ = false;
   std::int64_t created_ = 0;  // of the stream; zero: unknown
   std::uint64_t next_ = 1;
+  std::uint64_t time_ = 0;  // of the record before next_ (Delivery::time); zero: unknown
   std::string consumer_;
   std::string deliver_to_;
   Subscribed subscription_{nullptr, [](void*) {}};
