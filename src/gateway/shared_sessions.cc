@@ -263,12 +263,10 @@ void SharedSessions::look_for_losses(Instant now) {
     const Entry& entry = one.second;
     return entry.revision != 0 && !entry.is_doubted && now - *entry.written < limits_.age_max / 4 * 3;
   };
-  const auto oldest = std::ranges::min_element(entries_, {}, [&](const auto& one) {
-    return has(one) ? one.second.revision : UINT64_MAX;
-  });
-  const auto newest = std::ranges::max_element(entries_, {}, [&](const auto& one) {
-    return has(one) ? one.second.revision : 0;
-  });
+  const auto oldest = std::ranges::min_element(
+      entries_, {}, [&](const auto& one) { return has(one) ? one.second.revision : UINT64_MAX; });
+  const auto newest = std::ranges::max_element(
+      entries_, {}, [&](const auto& one) { return has(one) ? one.second.revision : 0; });
   if (oldest == entries_.end() || !has(*oldest)) return;
   look_at(oldest->first, oldest->second.revision);
   if (newest != oldest) look_at(newest->first, newest->second.revision);
@@ -286,8 +284,8 @@ void SharedSessions::look_at(const eth::ResumeKey& key, std::uint64_t revision) 
 }
 
 void SharedSessions::note_loss() {
-  log::warn("records_forgotten", {{"reason", "a session's copy is gone, or is an older one"},
-                                  {"sessions", entries_.size()}});
+  log::warn("records_forgotten",
+            {{"reason", "a session's copy is gone, or is an older one"}, {"sessions", entries_.size()}});
   on_forgotten();
 }
 

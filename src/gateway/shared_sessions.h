@@ -44,8 +44,8 @@ struct SharedSessionLimits {
   Duration write_interval = std::chrono::seconds(1);         // between two writes of an open session
   Duration urgent_interval = std::chrono::milliseconds(50);  // with a new subscription
   Duration look_interval = std::chrono::seconds(5);  // between two looks for copies that the broker has lost
-  Duration age_max = std::chrono::hours(1);      // of a copy that is not written again: sessionTimeout
-  std::size_t writes_in_flight_max = 256;        // further ones wait
+  Duration age_max = std::chrono::hours(1);          // of a copy that is not written again: sessionTimeout
+  std::size_t writes_in_flight_max = 256;            // further ones wait
   std::size_t openings_max = 10'000;             // at a time; one more is refused as if the broker were away
   std::size_t bytes_max = std::size_t{1} << 20;  // of a copy, if the broker takes so much
 };

@@ -230,10 +230,11 @@ TEST(SharedSessions, ALostEndIsNoticedAlthoughItsPlacesHaveOtherCopies) {
   world.broker.last += 10;
   sessions.pass(seconds(5));
   EXPECT_EQ(world.one.shared.counters().losses, 1U);
-  EXPECT_EQ(eth::parse_cursor(eth::decode_session(world.broker.records.at(key).value)
-                                  ->image.subscriptions[0].may_have.back())
-                ->number,
-            8U);
+  EXPECT_EQ(
+      eth::parse_cursor(
+          eth::decode_session(world.broker.records.at(key).value)->image.subscriptions[0].may_have.back())
+          ->number,
+      8U);
 }
 
 TEST(SharedSessions, WhatABrokerForgetsByItsAgeOrAnotherInstanceHasTakenIsNoLoss) {

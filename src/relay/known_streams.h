@@ -35,7 +35,8 @@ class KnownStreams {
   // One more, and another one is created again at once if it is deleted.
   static constexpr std::size_t kKnownMax = 65'536;
   // Why nothing is created.
-  static constexpr const char* kIsGone = "it was deleted, and is created again when it has been gone for a second";
+  static constexpr const char* kIsGone =
+      "it was deleted, and is created again when it has been gone for a second";
 
  private:
   static constexpr Instant kThere = Instant::max();

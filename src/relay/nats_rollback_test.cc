@@ -59,7 +59,8 @@ TEST(NatsRollback, AStreamThatIsDeletedIsCreatedAgainAfterAPause) {
   ASSERT_FALSE(opened);
   EXPECT_TRUE(opened.error().ends_with(KnownStreams::kIsGone)) << opened.error();
   std::uint64_t epoch = 0;
-  ASSERT_TRUE(eventually([&] { return (epoch = jet_stream.open(address, 3).value_or(StreamState()).epoch) != 0; }));
+  ASSERT_TRUE(
+      eventually([&] { return (epoch = jet_stream.open(address, 3).value_or(StreamState()).epoch) != 0; }));
   EXPECT_EQ(epoch, 3U);
 }
 

@@ -127,9 +127,8 @@ bool Publisher::send(std::uint64_t number, OutgoingEvent& event) {
   event.epoch = feed->epoch();
   if (event.first_epoch == 0) event.first_epoch = event.epoch;
   const std::string subject = subject_of(world_.options.name, feed->address().token, event.epoch);
-  const std::string reply =
-      joined({world_.link.inbox(), kAnswer, std::to_string(number), "-", std::to_string(event.epoch), "-",
-              std::to_string(connection_)});
+  const std::string reply = joined({world_.link.inbox(), kAnswer, std::to_string(number), "-",
+                                    std::to_string(event.epoch), "-", std::to_string(connection_)});
   if (!world_.link.publish(subject, reply, event.payload.view(), headers)) {
     needs_retry_ = true;
     return false;

@@ -57,7 +57,11 @@ class Publishers : public testing::Test {
   }
   void publish(std::string_view text) {
     EXPECT_TRUE(publisher_.take_room(text.size()));
-    publisher_.add({.topic = "t", .payload = SharedBytes(as_bytes(text)), .done = receipts_.next(), .after = {}, .accepted = system_clock().now()});
+    publisher_.add({.topic = "t",
+                    .payload = SharedBytes(as_bytes(text)),
+                    .done = receipts_.next(),
+                    .after = {},
+                    .accepted = system_clock().now()});
     tick();
   }
   void tick() { publisher_.tick(system_clock().now()); }

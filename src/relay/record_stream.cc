@@ -48,7 +48,8 @@ std::expected<OpenedStream, std::string> open_stream(Link& link, KnownStreams& k
   return OpenedStream{.created = raw_info->Created, .last = raw_info->State.LastSeq};
 }
 
-std::expected<OpenedStream, std::string> open_record_stream(Link& link, KnownStreams& known, const NatsOptions& options,
+std::expected<OpenedStream, std::string> open_record_stream(Link& link, KnownStreams& known,
+                                                            const NatsOptions& options,
                                                             const std::string& stream,
                                                             const RecordOptions& records) {
   const std::string subject = joined({stream, ".k.*"});

@@ -26,7 +26,8 @@ std::expected<OpenedStream, std::string> open_stream(Link& link, KnownStreams& k
                                                      std::int64_t wait_ms);
 
 // The stream of Records. Waits for two seconds at most.
-std::expected<OpenedStream, std::string> open_record_stream(Link& link, KnownStreams& known, const NatsOptions& options,
+std::expected<OpenedStream, std::string> open_record_stream(Link& link, KnownStreams& known,
+                                                            const NatsOptions& options,
                                                             const std::string& stream,
                                                             const RecordOptions& records);
 

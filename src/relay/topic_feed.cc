@@ -153,8 +153,7 @@ void TopicFeed::on_sign_of_life(const Incoming& message, Instant now) {
 }
 
 void TopicFeed::acknowledged(const Position& position, Instant now) {
-  const bool is_expected =
-      is_read_ && position.epoch == reader_.epoch() && position.offset >= reader_.next();
+  const bool is_expected = is_read_ && position.epoch == reader_.epoch() && position.offset >= reader_.next();
   if (is_expected) watch_.expect(position.offset, now);
 }
 
@@ -186,13 +185,14 @@ std::expected<bool, std::string> TopicFeed::stands_still() {
 
 void TopicFeed::say_still(bool has_message) {
   world_.counters.stalls.fetch_add(1, std::memory_order_relaxed);
-  const std::string advice =
-      joined({"delete the stream ", address_.stream(), ", which the instances create again, or restart the broker"});
-  log::error("relay_stream_stands_still", {{"topic", topic_},
-                                           {"sequence", watch_.expected()},
-                                           {"reason", has_message ? "the broker has this event and does not deliver it"
-                                                                  : "the broker has acknowledged this event and lost it"},
-                                           {"advice", advice}});
+  const std::string advice = joined(
+      {"delete the stream ", address_.stream(), ", which the instances create again, or restart the broker"});
+  log::error("relay_stream_stands_still",
+             {{"topic", topic_},
+              {"sequence", watch_.expected()},
+              {"reason", has_message ? "the broker has this event and does not deliver it"
+                                     : "the broker has acknowledged this event and lost it"},
+              {"advice", advice}});
 }
 
 void TopicFeed::offer_lost() {

@@ -178,7 +178,8 @@ void write_records_of_others(const std::string& url, int records) {
   ASSERT_EQ(natsConnection_ConnectTo(&connection, url.c_str()), NATS_OK);
   ASSERT_EQ(natsConnection_JetStream(&context, connection, nullptr), NATS_OK);
   for (int i = 0; i < records; ++i)
-    EXPECT_EQ(js_Publish(nullptr, context, "fanfare=presence.log.other.told", "x", 1, nullptr, nullptr), NATS_OK);
+    EXPECT_EQ(js_Publish(nullptr, context, "fanfare=presence.log.other.told", "x", 1, nullptr, nullptr),
+              NATS_OK);
   jsCtx_Destroy(context);
   natsConnection_Destroy(connection);
 }
@@ -213,7 +214,8 @@ TEST(NatsPresence, ABrokerThatGaveLostPlacesToOthersIsNoticedAndToldAgain) {
     server.start();
     Site late(server);
     late.join({"eve"});
-    EXPECT_TRUE(eventually([&] { return late.lists({"ann", "bob", "eve"}) && a.lists({"ann", "bob", "eve"}); }));
+    EXPECT_TRUE(
+        eventually([&] { return late.lists({"ann", "bob", "eve"}) && a.lists({"ann", "bob", "eve"}); }));
   }
   const std::string log = testing::internal::GetCapturedStderr();
   EXPECT_NE(log.find("presence_stream_replaced topic=t"), std::string::npos) << log;
