@@ -16,6 +16,7 @@ void WithoutThread::start(NatsRelay& relay, pubsub::RelaySink& sink, const std::
                        .link = relay.link_,
                        .sink = sink,
                        .random = relay.random_,
+                       .counters = relay.counters_,
                        .heartbeat = saturating_duration(relay.options_.heartbeat)});
   const auto opened = relay.link_.open(relay.options_, {.on_message =
                                                             [&relay, woken](Incoming message) {
