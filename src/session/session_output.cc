@@ -49,22 +49,24 @@ SendResult SessionOutput::send(ws::Opcode opcode, Bytes payload) {
 SendResult SessionOutput::send_slowly(ws::Opcode opcode, Bytes payload) {
   if (phase_ != Phase::open || !has_room()) return SendResult::closed;
   if (is_sending_pieces()) return hold(Form::message, opcode, SharedBytes(payload));
+  std::size_t sent = 0;
   if (payload.size() >= kSentWithoutCopyFromBytes && queued_bytes() == 0 && connection_.sends_as_is()) {
-    send_without_copy(opcode, payload);
+    sent = send_without_copy(opcode, payload);
   } else {
     queue_counted([&] { connection_.send(opcode, payload, transport()); });
   }
   had_message_ = true;
-  return after_queueing();
+  table().count_sent(*this);
+  return note_congestion(sent);
 }
 
-void SessionOutput::send_without_copy(ws::Opcode opcode, Bytes payload) {
+std::size_t SessionOutput::send_without_copy(ws::Opcode opcode, Bytes payload) {
   std::array<std::uint8_t, ws::kHeaderBytesMax> head;
   const Bytes header(head.data(),
                      ws::write_header(head.data(), ws::Role::server, opcode, true, false, payload.size()));
   const std::size_t sent = transport().send_now(header, payload);
   table().count_bytes_sent(*this, header.size() + payload.size());
-  if (sent == header.size() + payload.size()) return;
+  if (sent == header.size() + payload.size()) return sent;
   const Bytes of_header = header.subspan(std::min(sent, header.size()));
   const Bytes of_payload = payload.subspan(std::max(sent, header.size()) - header.size());
   SharedBytes rest;
@@ -78,6 +80,7 @@ void SessionOutput::send_without_copy(ws::Opcode opcode, Bytes payload) {
     throw;
   }
   transport().push(std::move(rest));
+  return sent;
 }
 
 SendResult SessionOutput::send_frame(const SharedBytes& frame) {
@@ -127,8 +130,9 @@ SendResult SessionOutput::after_queueing() {
   return note_congestion();
 }
 
-SendResult SessionOutput::note_congestion() {
-  if (queued_bytes() + held_bytes() < endpoint_->settings().outbox_bytes_high) return SendResult::queued;
+SendResult SessionOutput::note_congestion(std::size_t sent) {
+  if (sent + queued_bytes() + held_bytes() < endpoint_->settings().outbox_bytes_high)
+    return SendResult::queued;
   expect_drained();
   return SendResult::congested;
 }

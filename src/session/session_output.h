@@ -98,10 +98,11 @@ class SessionOutput : public Member {
   friend class SessionTable;
 
   [[gnu::noinline]] SendResult send_slowly(ws::Opcode opcode, Bytes payload);
-  // A large message whose frame is its payload behind a header.
-  void send_without_copy(ws::Opcode opcode, Bytes payload);
+  // A large message whose frame is its payload behind a header. Returns how much of it the system has taken.
+  std::size_t send_without_copy(ws::Opcode opcode, Bytes payload);
   SendResult after_queueing();
-  SendResult note_congestion();
+  // `sent`: counts as waiting until the end of the turn, so that a sender of large messages is stopped as any other.
+  SendResult note_congestion(std::size_t sent = 0);
   // Behind the message that is sent in pieces.
   enum class Form : std::uint8_t { frame, message, uncompressed };
   [[gnu::noinline]] SendResult hold(Form form, ws::Opcode opcode, SharedBytes bytes);

@@ -140,6 +140,18 @@ TEST_F(SessionTest, ALargeMessageDoesNotOvertakeOthers) {
   EXPECT_EQ(transport_.taken_at_once() + transport_.take(), std::string("\x80\0", 2) + large_frame(payload));
 }
 
+TEST_F(SessionTest, ALargeMessageCongestsAlthoughTheSystemHasTakenIt) {
+  settings_.outbox_bytes_high = 300'010;
+  Session& session = open();
+  transport_.take_at_once(SIZE_MAX);
+  EXPECT_EQ(session.send(ws::Opcode::binary, as_bytes(std::string(299'999, 'x'))), SendResult::queued);
+  EXPECT_FALSE(session.is_congested());
+  EXPECT_EQ(session.send(ws::Opcode::binary, as_bytes(std::string(300'000, 'x'))), SendResult::congested);
+  EXPECT_TRUE(session.is_congested());
+  transport_.take();
+  EXPECT_EQ(endpoint_.events.back(), "drained");
+}
+
 TEST_F(SessionTest, ASmallMessageWaitsForTheOthersOfItsTurn) {
   Session& session = open();
   transport_.take_at_once(SIZE_MAX);
