@@ -56,7 +56,8 @@ test("a block with 8,000 logs reaches a client that reads", async (t) => {
   const count = 8000;
   await anvil.ask("eth_sendTransaction", [{ from, to: contractAddress, gas: "0x1c00000", data: `0x${count.toString(16).padStart(64, "0")}` }]);
   await until("all logs", () => raw.frames.items.filter(({ text }) => text?.includes(logs) && text.includes('"logIndex"')).length === count);
-  assert.equal((await raw.ask("eth_chainId")).result, "0x7a69");
+  // A busy machine may refuse calls as overload for a moment.
+  assert.equal(await until("an answer", async () => (await raw.ask("eth_chainId")).result), "0x7a69");
   assert.equal(await closes(fanfare), 0);
 });
 
