@@ -16,6 +16,7 @@
 #include "canvas/replica.h"
 #include "canvas/room.h"
 #include "canvas/shared_batch.h"
+#include "canvas_copy.h"
 
 namespace {
 
@@ -23,32 +24,15 @@ using namespace fanfare;
 using namespace fanfare::canvas;
 
 RoomSpec spec_of(bool has_palette) {
-  RoomSpec spec{.width = 300, .height = 20, .background = 0};
-  if (has_palette) spec.palette = {0, 0xFF0000, 0x00FF00};
-  return spec;
+  return fuzzed_spec(300, 20, has_palette);
 }
-
-struct Copy {
-  explicit Copy(bool has_palette)
-      : room({.spec = spec_of(has_palette), .limits = shared_limits({.chunks_max = 2}), .epoch = 1}),
-        replica(room) {}
-
-  std::vector<std::uint8_t> saved() const {
-    std::vector<std::uint8_t> bytes;
-    replica.save(bytes);
-    return bytes;
-  }
-
-  Room room;
-  Replica replica;
-};
 
 class World {
  public:
   explicit World(bool has_palette)
       : has_palette_(has_palette),
-        one_(std::make_unique<Copy>(has_palette)),
-        other_(std::make_unique<Copy>(has_palette)) {}
+        one_(std::make_unique<FuzzedCopy>(spec_of(has_palette))),
+        other_(std::make_unique<FuzzedCopy>(spec_of(has_palette))) {}
 
   void run(Bytes entry) {
     const RoomSpec& spec = one_->room.spec();
@@ -69,7 +53,7 @@ class World {
   void check() {
     const std::vector<std::uint8_t> saved = one_->saved();
     FANFARE_CHECK(saved == other_->saved());
-    auto loaded = std::make_unique<Copy>(has_palette_);
+    auto loaded = std::make_unique<FuzzedCopy>(spec_of(has_palette_));
     FANFARE_CHECK(loaded->replica.load(saved));
     FANFARE_CHECK(loaded->saved() == saved);
     other_ = std::move(loaded);
@@ -94,23 +78,20 @@ class World {
   }
 
   const bool has_palette_;
-  std::unique_ptr<Copy> one_;
-  std::unique_ptr<Copy> other_;
+  std::unique_ptr<FuzzedCopy> one_;
+  std::unique_ptr<FuzzedCopy> other_;
 };
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  Bytes bytes(data, size);
+  const Bytes bytes(data, size);
   if (bytes.size() < 3 || bytes.size() > 4096) return 0;
   World world((bytes[0] & 1U) != 0);
-  bytes = bytes.subspan(1);
-  while (bytes.size() >= 2) {
-    const std::size_t length = std::min<std::size_t>(bytes[0] | (bytes[1] << 8U), bytes.size() - 2);
-    world.run(bytes.subspan(2, length));
-    if ((length & 1U) != 0) world.check();
-    bytes = bytes.subspan(2 + length);
-  }
+  for_each_piece(bytes.subspan(1), [&](Bytes entry) {
+    world.run(entry);
+    if ((entry.size() & 1U) != 0) world.check();
+  });
   world.check();
   return 0;
 }

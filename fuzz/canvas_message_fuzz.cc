@@ -16,6 +16,7 @@
 #include "canvas/frames.h"
 #include "canvas/room.h"
 #include "canvas/wire.h"
+#include "canvas_copy.h"
 
 namespace {
 
@@ -144,14 +145,9 @@ class World {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  Bytes bytes(data, size);
+  const Bytes bytes(data, size);
   if (bytes.size() < 3 || bytes.size() > 4096) return 0;
   World world((bytes[0] & 1U) != 0);
-  bytes = bytes.subspan(1);
-  while (bytes.size() >= 2) {
-    const std::size_t length = std::min<std::size_t>(bytes[0] | (bytes[1] << 8U), bytes.size() - 2);
-    world.run(bytes.subspan(2, length));
-    bytes = bytes.subspan(2 + length);
-  }
+  for_each_piece(bytes.subspan(1), [&](Bytes message) { world.run(message); });
   return 0;
 }

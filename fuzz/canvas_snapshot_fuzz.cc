@@ -15,6 +15,7 @@
 #include "canvas/replica.h"
 #include "canvas/room.h"
 #include "canvas/wire.h"
+#include "canvas_copy.h"
 #include "canvasserver/snapshot_parts.h"
 
 namespace {
@@ -23,26 +24,6 @@ using namespace fanfare;
 using namespace fanfare::canvas;
 using fanfare::canvasserver::Snapshot;
 using fanfare::canvasserver::SnapshotReader;
-
-RoomSpec spec_of(bool has_palette) {
-  RoomSpec spec{.width = 20, .height = 4, .background = 0};
-  if (has_palette) spec.palette = {0, 0xFF0000, 0x00FF00};
-  return spec;
-}
-
-struct Copy {
-  explicit Copy(const RoomSpec& spec)
-      : room({.spec = spec, .limits = shared_limits({.chunks_max = 2}), .epoch = 1}), replica(room) {}
-
-  std::vector<std::uint8_t> saved() const {
-    std::vector<std::uint8_t> bytes;
-    replica.save(bytes);
-    return bytes;
-  }
-
-  Room room;
-  Replica replica;
-};
 
 // What may come next in the log: users draw, take back and leave, their instances are gone, and a moderator bans one.
 SharedBatch next_batch(const Replica& copy, InstanceId instance) {
@@ -63,10 +44,10 @@ void run_copy(const RoomSpec& spec, Bytes rest) {
   out.u8(1);
   out.u64(hash_of(spec));
   out.bytes(rest);
-  Copy copy(spec);
+  FuzzedCopy copy(spec);
   if (!copy.replica.load(bytes)) return;
   const std::vector<std::uint8_t> saved = copy.saved();
-  Copy same(spec);
+  FuzzedCopy same(spec);
   FANFARE_CHECK(same.replica.load(saved));
   FANFARE_CHECK(same.saved() == saved);
   std::set<InstanceId> instances{7};
@@ -82,11 +63,7 @@ void run_copy(const RoomSpec& spec, Bytes rest) {
 
 void run_parts(Bytes bytes) {
   SnapshotReader reader;
-  while (bytes.size() >= 2) {
-    const std::size_t length = std::min<std::size_t>(bytes[0] | (bytes[1] << 8U), bytes.size() - 2);
-    reader.add(bytes.subspan(2, length));
-    bytes = bytes.subspan(2 + length);
-  }
+  for_each_piece(bytes, [&](Bytes part) { reader.add(part); });
   const auto found = reader.latest();
   if (!found) return;
   FANFARE_CHECK(found->copy.size() <= canvasserver::kSnapshotBytesMax);
@@ -105,7 +82,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if ((bytes[0] & 2U) != 0) {
     run_parts(bytes.subspan(1));
   } else {
-    run_copy(spec_of((bytes[0] & 1U) != 0), bytes.subspan(1));
+    run_copy(fuzzed_spec(20, 4, (bytes[0] & 1U) != 0), bytes.subspan(1));
   }
   return 0;
 }

@@ -9,6 +9,7 @@ import signal
 import time
 
 import bench_fleet_run as run
+from bench_contestants import Failed
 
 PEAK_WINDOW_S = 1
 PEAK_FACTOR_MAX = 1.5
@@ -147,9 +148,14 @@ def replace_watched(fleet, number, clients, steady):
 
 
 def start_steady(fleet):
-    """The clients of single instances. They are there in each deploy: what they ask opens connections to the node, and each is asked for its chain."""
+    """Starts the clients of single instances. They are connected in every deploy: their calls open connections to the node, and an instance asks
+    each new connection for its chain."""
     steady = run.Script("steady.js", {"instances": [f"ws://127.0.0.1:{one.port}" for one in fleet.instances], "clients": STEADY_CLIENTS})
-    steady.wait_for("ready", 60)
+    try:
+        steady.wait_for("ready", 60)
+    except Failed:
+        steady.kill()
+        raise
     return steady
 
 

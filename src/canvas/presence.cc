@@ -109,7 +109,7 @@ std::optional<PresenceDelta> Presence::take_delta(Instant now) {
     const auto known = known_.find(*change);
     const bool is_here = here != here_.end();
     const bool is_known = known != known_.end();
-    // One who is back with another name leaves first, and joins with the next message.
+    // A user who came back under another name is reported as gone now, and as joined in the next message.
     const bool has_left = is_known && (!is_here || here->second != known->second.person);
     const bool has_joined = is_here && !is_known;
     const bool is_full = (has_left && delta.left.size() >= limits_.presence_left_max) ||

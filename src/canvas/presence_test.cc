@@ -158,7 +158,8 @@ TEST(Presence, PagesNameEverybody) {
   limits.presence_joined_max = 500;
   Presence presence(limits);
   for (UserNumber user = 1; user <= 500; ++user) presence.join(person(user));
-  EXPECT_TRUE(presence.page(0, 0).users.empty()) << "whom nobody was told of comes with the next delta";
+  EXPECT_TRUE(presence.page(0, 0).users.empty())
+      << "a user who was not reported yet comes with the next delta";
   EXPECT_EQ(presence.page(0, 7).users, std::vector{person(7)}) << "the asker knows himself";
   EXPECT_TRUE(presence.page(0, 7).is_complete);
   EXPECT_TRUE(presence.page(7, 7).users.empty());
@@ -204,8 +205,8 @@ TEST(Presence, WhoComesAndLeavesUnderAnotherNameLeavesFirst) {
   EXPECT_FALSE(presence.has_news());
 }
 
-// Whoever comes at any moment: his list, pages and the changes that follow name nobody whom he knows, nobody leaves whom he does not
-// know, and in the end he knows those who are here.
+// Clients join at random moments. To each of them no user is reported twice, neither in the list, nor in the pages, nor in the changes
+// after them; no user leaves who was not reported before; and at the end each client knows exactly the users who are here.
 TEST(Presence, EachUserIsNamedOnce) {
   SeededRandom random(11);
   const Limits limits{.presence_joined_max = 3, .presence_left_max = 2, .presence_listed_max = 1000};

@@ -56,7 +56,7 @@ TEST_P(CanvasServerTest, ANewcomerLearnsAllOfFiveHundredUsersInEitherProtocol) {
     return text.substr(begin, text.find("e}", begin) + 2 - begin);
   };
   for (const bool is_binary : {false, true}) {
-    // The same user, so that nobody is still to be told that the first one has left.
+    // Both connections belong to one user. Otherwise the report that the first user left might still be due.
     const std::string target = "/canvas/main?session=newcomer";
     const net::Descriptor peer = is_binary ? open_binary(target) : open_json(target);
     std::set<std::string> known;

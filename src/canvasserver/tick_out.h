@@ -16,7 +16,7 @@
 
 namespace fanfare::canvasserver {
 
-// Who has come and left, encoded for both protocols.
+// The users who joined and left since the last message, encoded for both protocols.
 class PresenceOut {
  public:
   PresenceOut() = default;
@@ -24,8 +24,8 @@ class PresenceOut {
 
   // Nothing has changed.
   bool empty() const { return frame_.empty(); }
-  // For a connection of this user, which is not told of itself: a PRESENCE frame, and user_joined and user_left, of which there may be
-  // none.
+  // What a connection of this user gets, without the user itself: a PRESENCE frame; or user_joined and user_left messages, of which
+  // there may be none.
   SharedBytes frame_for(canvas::UserNumber user) const;
   SharedBytes messages_for(canvas::UserNumber user) const;
 
@@ -33,7 +33,7 @@ class PresenceOut {
   bool names(canvas::UserNumber user) const;
 
   canvas::PresenceDelta delta_;
-  // For those whom it does not name.
+  // For users who are not in `delta_`.
   SharedBytes frame_;
   SharedBytes messages_;
 };

@@ -44,7 +44,7 @@ TEST_P(SendNowTest, TheRestFollowsWhenThePeerReads) {
   EXPECT_EQ(read_all(peer.get(), 6), "and on");
 }
 
-// Otherwise whoever waits for the end of the sending would wait for ever.
+// A sender that waits for on_flushed must get it, although nothing was queued.
 TEST_P(SendNowTest, ItsEndIsReported) {
   Diary& diary = new_diary();
   auto [stream, peer] = connect_pair(diary);
@@ -72,8 +72,8 @@ TEST_P(SendNowTest, ALostConnectionIsReportedForWhatIsQueuedThen) {
   auto [stream, peer] = connect_pair(diary);
   stream->pause_reading();
   peer = Descriptor();
-  EXPECT_EQ(stream->send_now({}, as_bytes("nobody is there")), 0U);
-  stream->append(as_bytes("nobody is there"));
+  EXPECT_EQ(stream->send_now({}, as_bytes("a lost peer")), 0U);
+  stream->append(as_bytes("a lost peer"));
   run_until([&] { return diary.stream == nullptr; });
   EXPECT_NE(std::ranges::find(diary.events, "lost"), diary.events.end());
 }

@@ -27,8 +27,8 @@ class Bucket {
   Bucket& operator=(const Bucket&) = delete;
   ~Bucket();
 
-  // Creates it, if there is none, also if it was deleted since the last put(), after a pause. Again after an error, which says why the
-  // broker refuses; empty: it does not answer, or the pause is not over.
+  // Creates the bucket if there is none. One that was deleted is created again only after a pause (KnownStreams). Call it again after an
+  // error. The error says why the broker refuses; it is empty if the broker does not answer, or during the pause.
   std::expected<void, std::string> open();
   // Empty: there is no such key. The error is for people.
   std::expected<std::optional<Entry>, std::string> get(const std::string& key);

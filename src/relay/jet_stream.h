@@ -28,8 +28,8 @@ class JetStream {
   // Streams that are made from now on keep so much, if it is more than the options say. One thread beside that of the others.
   void keep_at_least(std::uint64_t messages, std::uint64_t bytes);
 
-  // The stream's state. It is created, with `new_epoch`, if there is none; one that was deleted after a pause (KnownStreams). The error is
-  // for people.
+  // Returns the stream's state. If there is none, it is created with `new_epoch`; one that was deleted is created again only after a
+  // pause (KnownStreams). The error is for people.
   std::expected<StreamState, std::string> open(const StreamAddress& address, std::uint64_t new_epoch);
   // What is stored from now on has the epoch `to`, unless the stream has another one than `from` by now. Returns its state then.
   std::expected<StreamState, std::string> change_epoch(const StreamAddress& address, std::uint64_t from,
