@@ -22,6 +22,12 @@ struct StreamState {
   std::uint64_t last = 0;
 };
 
+// An epoch was ended because of `ended`, by this instance or by another one that saw the same; now the stream is in `state`. So many of
+// its last messages were stored meanwhile: no other ones can belong to the new epoch.
+constexpr std::uint64_t messages_since(const StreamState& ended, const StreamState& state) {
+  return state.last > ended.last ? state.last - ended.last : 0;
+}
+
 // Up to where a topic was read. `time`: of the message there (Delivery::time); zero: unknown.
 struct Mark {
   Position position;

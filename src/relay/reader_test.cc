@@ -88,6 +88,20 @@ Reader reader_behind_two(const StreamState& state) {
   return reader;
 }
 
+// Another instance has ended the epoch a little earlier, and has published by now.
+TEST(RelayReader, TheFirstEventsOfAnEpochAreDeliveredToWhoeverEndsTheOneBeforeALittleLater) {
+  Reader reader;
+  reader.start_behind({.position = {.epoch = 5, .offset = 4}});
+  const StreamState ended{.epoch = 5, .first = 1, .last = 2};
+  ASSERT_TRUE(reader.is_rolled_back(ended));
+  const StreamState state{.epoch = 6, .first = 1, .last = 3};
+  EXPECT_EQ(messages_since(ended, state), 1U);
+  EXPECT_EQ(reader.begin(state, messages_since(ended, state)), (Position{.epoch = 6, .offset = 2}));
+  EXPECT_EQ(reader.take({.stream_sequence = 3, .consumer_sequence = 1}, 6), Reader::Take::deliver);
+  EXPECT_EQ(messages_since(ended, ended), 0U);
+  EXPECT_EQ(messages_since(ended, {.epoch = 7, .first = 1, .last = 1}), 0U);  // deleted and created again
+}
+
 TEST(RelayReader, AnotherMessageInThePlaceOfTheLastOneShowsThatTheBrokerLostIt) {
   Reader reader = reader_behind_two({.epoch = 5, .first = 1, .last = 9});
   EXPECT_TRUE(reader.is_checking());

@@ -68,10 +68,11 @@ std::expected<void, std::string> TopicFeed::attempt(Instant now) {
   if (!state) return std::unexpected(std::move(state.error()));
   std::uint64_t recent_max = is_opening_ ? recent_max_ : UINT64_MAX;
   if (reader_.is_rolled_back(*state)) {
-    const std::uint64_t other = epoch_after(*state);
-    state = end_epoch(*state, other);
+    const StreamState ended = *state;
+    const std::uint64_t other = epoch_after(ended);
+    state = end_epoch(ended, other);
     if (!state) return std::unexpected(std::move(state.error()));
-    if (state->epoch == other) recent_max = 0;  // nothing of it is there so far
+    if (state->epoch == other) recent_max = messages_since(ended, *state);
   }
   epoch_ = state->epoch;
   if (is_read_) return begin_consumer(*state, recent_max, now);
