@@ -1,6 +1,5 @@
 # fanfare_unity(TARGET FILES): with FANFARE_UNITY, as in the presets, so many files of the target are compiled as one, which takes less than
-# half the time: 16 of a library, 8 of a test program, whose files share more names. Two files whose unnamed namespaces have one name do not
-# compile like that: rename one, or state it as ALONE.
+# half the time. Two files whose unnamed namespaces have one name do not compile like that: rename one, or state it as ALONE.
 function(fanfare_unity target files)
   if(FANFARE_UNITY)
     set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${files})
@@ -9,19 +8,20 @@ function(fanfare_unity target files)
   endif()
 endfunction()
 
-# fanfare_room(NAME [DEPENDS room...] [USES room...] [LINK library...] [TEST_LINK library...] [TEST_PROCESSES n] [COMPUTES] [BYTES] [ALONE file...])
+# fanfare_room(NAME [DEPENDS room...] [USES room...] [LINK library...] [TEST_LINK library...] [TEST_PROCESSES n] [TEST_FILES n] [COMPUTES] [BYTES] [ALONE file...])
 #
 # One static library per room (src/NAME/*.cc, target fanfare_NAME) and, with FANFARE_TESTS, one test
 # program NAME_test made of the room's *_test.cc files. DEPENDS names the rooms whose headers this room's headers
 # include: a user of this room sees those too. USES names rooms that only its .cc files include. Both are rooms on
 # lower floors; the floor check (tools/floor_check.py) compares them with the includes and with src/FLOORS.
+# TEST_FILES: so many of its test files are compiled as one, where 16 share too many names.
 # COMPUTES: optimised in the sanitizer builds, too. BYTES: it reads structures from bytes, so UBSan also checks pointers there.
 # LINK is private: a room's own headers must not include a library's headers.
 #
 # The compiler sees no other room: each target has an include folder of its own, build/include/NAME, whose only entry
 # is a link NAME to src/NAME. tests/rooms checks it.
 function(fanfare_room name)
-  cmake_parse_arguments(ROOM "COMPUTES;BYTES" "TEST_PROCESSES" "DEPENDS;USES;LINK;TEST_LINK;ALONE" ${ARGN})
+  cmake_parse_arguments(ROOM "COMPUTES;BYTES" "TEST_PROCESSES;TEST_FILES" "DEPENDS;USES;LINK;TEST_LINK;ALONE" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc ${CMAKE_CURRENT_SOURCE_DIR}/*/*.cc)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
@@ -63,7 +63,10 @@ function(fanfare_room name)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE fanfare_${name} ${uses} ${ROOM_LINK} ${ROOM_TEST_LINK})
     fanfare_tests(${name}_test)
-    fanfare_unity(${name}_test 8)
+    if(NOT ROOM_TEST_FILES)
+      set(ROOM_TEST_FILES 16)
+    endif()
+    fanfare_unity(${name}_test ${ROOM_TEST_FILES})
     # One process per room: one per test would take longer to start than all tests to run. The tests of a room that mostly wait are
     # divided among TEST_PROCESSES, which start first.
     set(processes 1)

@@ -32,7 +32,7 @@ using std::chrono::seconds;
 using testing::HasSubstr;
 using testing::Not;
 
-constexpr Instant kStart{std::chrono::hours(1)};
+constexpr Instant kStarted{std::chrono::hours(1)};
 
 TEST(Counter, SumsWhatManyThreadsAdd) {
   Counter counter;
@@ -74,7 +74,7 @@ TEST(Metrics, RendersWhatWasCounted) {
   network.bytes_sent.add(123'456'789'012);
   network.requests[Transport::websocket].add(4);
   network.ready.set(1);
-  network.head(19'000'000, 1'700'000'000, kStart);
+  network.head(19'000'000, 1'700'000'000, kStarted);
   network.heads.add();
   network.reorgs.add();
   network.reorged_blocks.add(2);
@@ -88,7 +88,7 @@ TEST(Metrics, RendersWhatWasCounted) {
   metrics.http_answered(426);
   metrics.http_answered(799);
 
-  const std::string text = metrics.render(kStart + milliseconds(2500));
+  const std::string text = metrics.render(kStarted + milliseconds(2500));
   const std::string labels = R"({project="main",chain_id="1"})";
   for (
       const std::string& line : {
@@ -129,7 +129,7 @@ TEST(Metrics, RendersWhatWasCounted) {
 TEST(Metrics, WithoutAHeadThereIsNoAge) {
   Metrics metrics;
   metrics.add_network("main", "1");
-  const std::string text = metrics.render(kStart);
+  const std::string text = metrics.render(kStarted);
   EXPECT_THAT(text, Not(HasSubstr("fanfare_head_age_seconds")));
   EXPECT_THAT(text, HasSubstr("fanfare_network_ready{project=\"main\",chain_id=\"1\"} 0\n"));
 }
@@ -159,14 +159,14 @@ TEST(Metrics, MayBeRenderedWhileLoopsCount) {
         network.messages_sent.add();
         network.closed(CloseReason::lost);
         ++number;
-        if (i == 0) network.head(number, number, kStart + Duration(number));
+        if (i == 0) network.head(number, number, kStarted + Duration(number));
         upstream.answered("eth_call", milliseconds(number % 50));
         metrics.http_answered(200);
       } while (!stop.load());
     });
   }
   for (int i = 0; i < 50; ++i) {
-    EXPECT_THAT(metrics.render(kStart), HasSubstr("fanfare_websocket_connections"));
+    EXPECT_THAT(metrics.render(kStarted), HasSubstr("fanfare_websocket_connections"));
     metrics.add_network("p" + std::to_string(i), "1");
   }
   stop = true;
@@ -193,7 +193,7 @@ TEST(Metrics, WhoeverWasTurnedAwayIsThereByReason) {
   gate.count(session::Refusal::handshake_timeout);
   Metrics metrics;
   metrics.watch(gate);
-  const std::string text = metrics.render(kStart);
+  const std::string text = metrics.render(kStarted);
   EXPECT_THAT(text, HasSubstr("fanfare_connections 1\n"));
   EXPECT_THAT(text, HasSubstr("fanfare_connections_refused_total{reason=\"server_connections\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("fanfare_connections_refused_total{reason=\"handshake_timeout\"} 2\n"));
@@ -206,7 +206,7 @@ TEST(Metrics, ClosesHaveTheNameOfTheirReason) {
   for (std::size_t i = 0; i < PerEach<CloseReason>::kSize; ++i) {
     for (std::size_t times = 0; times <= i; ++times) network.closed(static_cast<CloseReason>(i));
   }
-  const std::string text = metrics.render(kStart);
+  const std::string text = metrics.render(kStarted);
   const auto expect = [&](CloseReason reason, std::string_view name) {
     EXPECT_THAT(text, HasSubstr("reason=\"" + std::string(name) + "\"} " +
                                 std::to_string(static_cast<std::size_t>(reason) + 1) + "\n"));
@@ -261,9 +261,9 @@ TEST(MetricNames, TheListIsWhatIsRendered) {
   metrics.watch(relay, leases);
   const SharedSessionCounters sessions;
   metrics.watch(sessions);
-  metrics.add_network("main", "1").head(1, 1, kStart);
+  metrics.add_network("main", "1").head(1, 1, kStarted);
   metrics.add_upstream("main", "1", "a").answered("eth_call", milliseconds(1));
-  std::istringstream lines(metrics.render(kStart));
+  std::istringstream lines(metrics.render(kStarted));
   std::string types;
   for (std::string line; std::getline(lines, line);) {
     if (line.starts_with("# TYPE ")) types += line.substr(7) + "\n";

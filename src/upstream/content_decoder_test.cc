@@ -10,7 +10,7 @@ namespace fanfare::upstream {
 namespace {
 
 using Coding = ContentDecoder::Coding;
-using Result = ContentDecoder::Result;
+using Step = ContentDecoder::Result;
 
 // `window_bits`: zlib's, which also choose the format.
 std::string coded(const std::string& text, int window_bits) {
@@ -29,7 +29,7 @@ std::string coded(const std::string& text, int window_bits) {
 }
 
 struct Decoded {
-  Result result = Result::fine;
+  Step result = Step::fine;
   std::string text;
   bool is_complete = false;
 };
@@ -42,7 +42,7 @@ Decoded decoded(Coding coding, const std::string& from, std::size_t piece, std::
     out.text += text;
     return true;
   };
-  for (std::size_t at = 0; at < from.size() && out.result == Result::fine; at += piece) {
+  for (std::size_t at = 0; at < from.size() && out.result == Step::fine; at += piece) {
     out.result = decoder.decode(as_bytes(from).subspan(at, std::min(piece, from.size() - at)), sink);
   }
   out.is_complete = decoder.is_complete();
@@ -57,25 +57,25 @@ TEST(ContentDecoder, ReadsEachFormatInAnyPieces_RFC9110_8_4_1) {
     const std::string text = coded(kPlainText, bits);
     for (const std::size_t piece : {std::size_t{1}, std::size_t{7}, text.size()}) {
       const Decoded out = decoded(coding, text, piece);
-      EXPECT_EQ(out.result, Result::fine);
+      EXPECT_EQ(out.result, Step::fine);
       EXPECT_EQ(out.text, kPlainText);
       EXPECT_TRUE(out.is_complete);
     }
     EXPECT_FALSE(decoded(coding, text.substr(0, text.size() - 1), 100).is_complete);
-    EXPECT_EQ(decoded(coding, text + "x", 100).result, Result::invalid);
+    EXPECT_EQ(decoded(coding, text + "x", 100).result, Step::invalid);
   }
 }
 
 TEST(ContentDecoder, RejectsOtherData) {
-  EXPECT_EQ(decoded(Coding::gzip, "{\"result\":1}", 100).result, Result::invalid);
-  EXPECT_EQ(decoded(Coding::deflate, "\x78{\"result\":1}", 100).result, Result::invalid);
+  EXPECT_EQ(decoded(Coding::gzip, "{\"result\":1}", 100).result, Step::invalid);
+  EXPECT_EQ(decoded(Coding::deflate, "\x78{\"result\":1}", 100).result, Step::invalid);
 }
 
 TEST(ContentDecoder, StopsWhenTheSinkHasEnough) {
   const std::string text = coded(kPlainText, 15 + 16);
-  EXPECT_EQ(decoded(Coding::gzip, text, 100, kPlainText.size()).result, Result::fine);
+  EXPECT_EQ(decoded(Coding::gzip, text, 100, kPlainText.size()).result, Step::fine);
   const Decoded out = decoded(Coding::gzip, text, 100, kPlainText.size() - 1);
-  EXPECT_EQ(out.result, Result::refused);
+  EXPECT_EQ(out.result, Step::refused);
   EXPECT_LT(out.text.size(), kPlainText.size());
 }
 

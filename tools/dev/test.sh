@@ -166,7 +166,7 @@ soak_short() {
 
 # begin_beside NAME COMMAND...: starts a step beside others. end_beside waits for it. Each is a process group, so that
 # nothing of it outlives this script. Steps that compute take `nice`; those that have deadlines, as tests, must not: at
-# the lowest priority they would get almost nothing beside a build.
+# the lowest priority they would get almost nothing beside a build. A fuzzer has a deadline for each input: a little of it.
 declare -A beside
 begin_beside() {
   local name=$1
@@ -210,9 +210,14 @@ begin_configurations() {
 }
 end_configurations() { suite "build configurations, the rest" configurations count_conformance end_beside configurations; }
 
-fuzz_smoke() {
-  suite "fuzz, 3 s each" fuzz count_fuzz bash tools/dev/fuzz.sh --built --seconds 3
+begin_fuzz() { begin_beside fuzz nice -n 10 bash tools/dev/fuzz.sh --built --seconds 3; }
+end_fuzz() {
+  if [[ -z ${beside[fuzz]:-} ]]; then begin_fuzz; fi
+  suite "fuzz, 3 s each, the rest" fuzz count_fuzz end_beside fuzz
 }
+
+begin_package() { begin_beside package python3 tests/packaging/package_test.py build/release; }
+end_package() { check "the package on a machine of its own, the rest" package end_beside package || true; }
 
 end_to_end() {
   suite "rude clients" attacks count_conformance python3 tests/attacks/run.py \
@@ -283,14 +288,15 @@ else
     begin_configurations
     if [[ -n $released ]]; then
       end_to_end
+      # The browsers' tests leave half of the machine idle.
+      begin_package
+      begin_fuzz
       web_tests
+      end_package
     fi
     end_configurations
     end_tidy
-    if [[ -n $released ]]; then
-      check "the package on a machine of its own" packages python3 tests/packaging/package_test.py build/release || true
-    fi
-    fuzz_smoke
+    end_fuzz
   fi
 fi
 
