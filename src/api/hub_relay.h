@@ -21,6 +21,7 @@ class HubRelay final : public pubsub::Relay, private RelaySink {
   void close(std::string_view topic, std::uint64_t opening) override;
   pubsub::RelayedPresence* presence() override { return native_ != nullptr ? native_->presence() : nullptr; }
   bool reads_on_demand() const override { return native_ != nullptr && native_->reads_on_demand(); }
+  bool takes_while_down() const override { return native_ != nullptr && native_->takes_while_down(); }
   void read(std::string_view topic, Position after, std::size_t bytes_max, Read done) override;
   bool publish(std::string_view topic, const SharedBytes& payload, Done done,
                std::optional<Position> after) override;

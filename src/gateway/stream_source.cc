@@ -75,13 +75,15 @@ void StreamSource::begin(streams::PollerMemory memory) {
 
 // Somebody may watch. Whoever polls a shared stream has its lease, and wants it while somebody watches.
 void StreamSource::wake() {
-  if (leases_ != nullptr && stream_->watchers() > 0) leases_->want(lease_, true);
+  if (leases_ != nullptr && stream_->watchers() > 0 && system_clock().now() >= may_want_from_)
+    leases_->want(lease_, true);
   if (may_poll()) poller_->wake();
   plan();
 }
 
 void StreamSource::on_lease(bool is_held) {
   if (!poller_) return;
+  if (is_held) lease_began_ = system_clock().now();
   if (is_held && may_poll()) {  // this thread may have stood still since
     note_predecessor();
     poller_->wake();
@@ -99,7 +101,19 @@ void StreamSource::note_predecessor() {
   poller_->note_polled_until(until);
 }
 
+// Where the relay is down although the lease is held, the broker stores nothing of some topic. Others may do better; and those who do not
+// find out by trying, and tell their subscribers.
+void StreamSource::let_others_try() {
+  if (leases_ == nullptr || !may_poll() || !stream_->is_degraded()) return;
+  const Instant now = system_clock().now();
+  const Duration turn = 2 * lease_of(spec_.interval);
+  if (now - lease_began_ < turn) return;
+  may_want_from_ = now + turn;
+  leases_->want(lease_, false);
+}
+
 void StreamSource::advance() {
+  let_others_try();
   if (!may_poll()) poller_->rest();
   poller_->advance();
   plan();
@@ -109,11 +123,12 @@ void StreamSource::plan() {
   log_changes();
   if (leases_ != nullptr && poller_->polled_until())
     leases_->leave(lease_, std::to_string(*poller_->polled_until()));
+  const bool may_want = system_clock().now() >= may_want_from_;
   // Also if the last subscriber had left before the lease came.
-  if (leases_ != nullptr && !poller_->is_active()) leases_->want(lease_, stream_->watchers() > 0);
+  if (leases_ != nullptr && !poller_->is_active() && may_want) leases_->want(lease_, stream_->watchers() > 0);
   worker_.cancel(timer_);
   timer_ = {};
-  const Instant due = poller_->next_due();
+  const Instant due = may_want ? poller_->next_due() : std::min(poller_->next_due(), may_want_from_);
   if (due == Instant::max()) return;
   timer_ = worker_.call_at(due, [this] { advance(); });
 }

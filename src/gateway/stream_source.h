@@ -51,6 +51,7 @@ class StreamSource final : public std::enable_shared_from_this<StreamSource> {
   void wake();
   void on_lease(bool is_held);
   void note_predecessor();
+  void let_others_try();
   bool may_poll() const { return leases_ == nullptr || leases_->is_held(lease_); }
 
   streams::StreamSpec spec_;
@@ -64,6 +65,8 @@ class StreamSource final : public std::enable_shared_from_this<StreamSource> {
   std::optional<StreamNode> node_;
   std::optional<streams::Poller> poller_;  // empty: not begun, or at its end
   upstream::TimerId timer_;
+  Instant lease_began_{};
+  Instant may_want_from_{};
   bool was_interrupted_ = false;
   bool has_ended_ = false;
 };

@@ -188,7 +188,8 @@ PublishResult Hub::offer(const std::shared_ptr<Topic>& topic, SharedBytes payloa
 
 PublishResult Hub::offer_to_relay(const std::shared_ptr<Flight>& flight, std::optional<Position> after) {
   if (!relay_runs_) return PublishResult::stopped;
-  const bool may_take = !is_relay_down() || flight->topic->setup.when_relay_down == WhenRelayDown::keep;
+  const bool may_take = !is_relay_down() || relay_->takes_while_down() ||
+                        flight->topic->setup.when_relay_down == WhenRelayDown::keep;
   const bool taken =
       may_take && relay_->publish(
                       flight->topic->name, flight->payload,

@@ -88,6 +88,9 @@ class Relay {
   // topic's events may wait (WhenRelayDown::keep).
   virtual bool publish(std::string_view topic, const SharedBytes& payload, Done done,
                        std::optional<Position> after) = 0;
+  // Any thread. Whether publish() is also wanted between on_down() and on_back() for topics whose events do not wait: the broker answers,
+  // and only another event shows whether it stores it.
+  virtual bool takes_while_down() const { return false; }
   // Any thread. A longer payload is accepted, but never gets a position. It may change with the broker.
   virtual std::size_t payload_bytes_max() const { return SIZE_MAX; }
 };

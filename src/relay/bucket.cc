@@ -81,8 +81,12 @@ std::expected<std::uint64_t, std::string> Bucket::put(const std::string& key, co
   if (status == NATS_OK) return revision;
   // Somebody else was first, or the bucket is not there any more.
   is_doubtful_ = true;
-  std::string words = status == NATS_ERR ? words_for(status) : std::string();
+  std::string words;
+  if (status == NATS_ERR) words = words_for(status);
   if (words.contains(kOtherRevision)) words.clear();
+  // To an event that the user may not publish there is no answer.
+  if (status == NATS_TIMEOUT)
+    words = joined({"the broker does not answer: may the user publish to $KV.", name_, ".>?"});
   return std::unexpected(std::move(words));
 }
 

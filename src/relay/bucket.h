@@ -32,8 +32,8 @@ class Bucket {
   std::expected<void, std::string> open();
   // Empty: there is no such key. The error is for people.
   std::expected<std::optional<Entry>, std::string> get(const std::string& key);
-  // The new revision. The error is empty if the key exists, or has another revision than `after` (zero: there is no such key), or
-  // the broker did not answer; otherwise it says why the broker stores nothing.
+  // The new revision. The error is empty if the key exists, or has another revision than `after` (zero: there is no such key); otherwise
+  // it says why the broker stores nothing.
   std::expected<std::uint64_t, std::string> put(const std::string& key, const std::string& value,
                                                 std::uint64_t after);
   // As put(), without waiting: nobody knows whether it was stored.

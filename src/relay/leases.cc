@@ -191,6 +191,8 @@ void Leases::advance(Work& work) {
       return;
     case Lease::Step::look: {
       const auto entry = bucket_.get(work.key);
+      // Somebody has stored it.
+      if (entry && *entry && revision != 0 && (*entry)->revision > revision) set_refusal({});
       lock.lock();
       // As of now: the answer may be late, and the length counts from when the revision was seen.
       return entry ? work.lease.seen(system_clock().now(), *entry) : work.lease.failed(now);

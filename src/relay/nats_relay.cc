@@ -191,6 +191,7 @@ void NatsRelay::handle(const Close& task) {
   const auto found = feeds_.find(task.topic);
   if (found == feeds_.end() || task.opening < found->second->opening()) return;
   stop_reading(*found->second, task.topic);
+  publisher_.not_hindered(task.topic);
   if (!publisher_.has(task.topic)) {
     by_stream_.erase(found->second->address().stream());
     feeds_.erase(found);
@@ -284,7 +285,9 @@ void NatsRelay::handle_delivery(const Incoming& message) {
   counters_.received.fetch_add(1, std::memory_order_relaxed);
   TopicFeed& feed = *found->second;
   const bool could_publish = feed.may_publish();
+  const auto delivered = feed.delivered();
   feed.on_message(message, *delivery, system_clock().now());
+  if (publisher_.is_hindered() && feed.delivered() != delivered) publisher_.not_hindered(feed.topic());
   if (!could_publish && feed.may_publish() && publisher_.needs_retry()) tick();
 }
 
@@ -317,11 +320,14 @@ std::string NatsRelay::stream_after(std::string_view stream) const {
   return next == by_stream_.end() ? by_stream_.begin()->first : next->first;
 }
 
-// Up: the broker stores and delivers every topic, and what was missed has been delivered.
+// Up: the broker stores and delivers every topic, and what was missed has been delivered. One that stores nothing of a topic is only
+// found to do so again by another event.
 void NatsRelay::note_health() {
   bool is_up = is_connected_ && refusal_.empty() && !majority_.is_lost();
   for (const auto& [topic, feed] : feeds_)
     is_up = is_up && (counters_.is_up ? feed->is_ready() : feed->is_current());
+  takes_while_down_.store(is_up, std::memory_order_relaxed);
+  is_up = is_up && !publisher_.is_hindered();
   if (counters_.is_up.exchange(is_up) == is_up) return;
   if (is_up) {
     log::info("relay_up", {{"topics", feeds_.size()}});

@@ -54,6 +54,7 @@ class NatsRelay : public pubsub::Relay {
   void read(std::string_view topic, Position after, std::size_t bytes_max, Read done) override;
   bool publish(std::string_view topic, const SharedBytes& payload, Done done,
                std::optional<Position> after) override;
+  bool takes_while_down() const override { return takes_while_down_.load(std::memory_order_relaxed); }
   std::size_t payload_bytes_max() const override { return publisher_.payload_bytes_max(); }
 
   // As JetStream::keep_at_least(). One thread.
@@ -154,6 +155,7 @@ class NatsRelay : public pubsub::Relay {
   DirectGet direct_get_{link_, jet_stream_, options_};
   PastReads past_reads_{direct_get_.broker()};
   bool is_connected_ = false;
+  std::atomic<bool> takes_while_down_ = false;
   std::string refusal_;  // of set_refusal()
   MajorityWatch majority_;
   ConnectPlan connects_{saturating_duration(options_.reconnect_wait)};

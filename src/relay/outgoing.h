@@ -26,9 +26,10 @@ struct OutgoingEvent {
   pubsub::Relay::Done done;
   std::optional<Position> after;  // stored only directly behind this one
   Instant accepted{};
-  std::optional<Instant> sent = {};  // empty: not yet, or again
-  std::uint64_t epoch = 0;           // with which it was sent
-  std::uint64_t first_epoch = 0;     // with which it was sent for the first time
+  std::optional<Instant> sent = {};              // empty: not yet, or again
+  std::optional<Instant> unanswered_since = {};  // of the first attempt that may have got there
+  std::uint64_t epoch = 0;                       // with which it was sent
+  std::uint64_t first_epoch = 0;                 // with which it was sent for the first time
   bool sent_before = false;
   bool is_impossible = false;  // too long for the broker, or behind a position of another epoch
 };
@@ -64,7 +65,7 @@ class Outgoing {
   }
   // Nothing that was sent is known to have arrived.
   void forget_sent() {
-    for (auto& [number, event] : events_) event.sent.reset();
+    for (auto& [number, event] : events_) event.sent = event.unanswered_since = std::nullopt;
     proven_.clear();
     fluent_.clear();
   }
@@ -72,9 +73,16 @@ class Outgoing {
   bool prove(const std::string& topic) { return proven_.insert(topic).second; }
   // The event did not get there; what follows it waits.
   void disturb(OutgoingEvent& event) {
-    event.sent.reset();
+    event.sent = event.unanswered_since = std::nullopt;
     proven_.erase(event.topic);
     fluent_.erase(event.topic);
+  }
+  // Calls visit(event) for each one that the broker should have answered by now.
+  template <typename Visit>
+  void for_each_unanswered(Instant now, Duration wait, Visit&& visit) const {
+    for (const auto& [number, event] : events_) {
+      if (event.unanswered_since && now - *event.unanswered_since > wait) visit(event);
+    }
   }
   OutgoingEvent* find(std::uint64_t number) {
     const auto found = events_.find(number);

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "relay/names.h"
 
@@ -79,6 +80,7 @@ void Publisher::answered(const Incoming& message) {
   if (!answer || !event) return;
   // One over the last connection does not show that this one stores what comes first.
   if (connection != connection_ || outgoing_.prove(event->topic)) needs_retry_ = true;
+  if (answer->sequence != 0 || answer->error == kWrongLastSequence) not_hindered(event->topic);
   // Stored by an attempt before this one, with whatever epoch that had.
   const bool is_placed = !answer->is_duplicate || epoch == event->first_epoch;
   if (answer->sequence != 0 && !is_placed) return finish(*event, std::nullopt);
@@ -90,8 +92,10 @@ void Publisher::answered(const Incoming& message) {
     return finish(*event, position);
   }
   // Somebody else was first, which is meant to happen.
-  if (answer->error != kWrongLastSequence)
+  if (answer->error != kWrongLastSequence) {
     world_.log.event_refused(event->topic, answer->description, system_clock().now());
+    note_hindered(event->topic, answer->description);
+  }
   finish(*event, std::nullopt);
 }
 
@@ -99,6 +103,19 @@ void Publisher::finish(OutgoingEvent& event, std::optional<Position> position) {
   leave_room(event.payload.size());
   if (!position) world_.counters.given_up.fetch_add(1, std::memory_order_relaxed);
   event.done(position);
+}
+
+void Publisher::note_hindered(const std::string& topic, std::string_view reason) {
+  const TopicFeed* const feed = world_.feed_of(topic);
+  if (feed == nullptr || !feed->is_read() || !hindered_.insert(topic).second) return;
+  log::warn("relay_topic_hindered", {{"topic", topic}, {"reason", reason}});
+}
+
+void Publisher::not_hindered(std::string_view topic) {
+  const auto found = hindered_.find(topic);
+  if (found == hindered_.end()) return;
+  hindered_.erase(found);
+  log::info("relay_topic_goes_on", {{"topic", topic}});
 }
 
 bool Publisher::is_impossible(const OutgoingEvent& event, const TopicFeed& feed) {
@@ -136,6 +153,7 @@ bool Publisher::send(std::uint64_t number, OutgoingEvent& event) {
   if (event.sent_before) world_.counters.repeated.fetch_add(1, std::memory_order_relaxed);
   event.sent_before = true;
   event.sent = system_clock().now();
+  if (!event.unanswered_since) event.unanswered_since = event.sent;
   return true;
 }
 
@@ -143,6 +161,9 @@ void Publisher::tick(Instant now) {
   while (auto event = outgoing_.take_expired(now)) finish(*event, std::nullopt);
   if (!needs_retry_ && now - scanned_ < kLookEvery) return;
   scanned_ = now;
+  outgoing_.for_each_unanswered(now, kAnswerWait, [this](const OutgoingEvent& event) {
+    note_hindered(event.topic, "the broker does not answer: may the user publish to its subject?");
+  });
   // Events that were sent with an epoch that has ended may be stored or not.
   const auto is_over = [this](const OutgoingEvent& event) {
     const TopicFeed* const feed = world_.feed_of(event.topic);

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -46,6 +47,11 @@ class Publisher {
   bool add(OutgoingEvent event);
   bool has(std::string_view topic) const { return outgoing_.has(topic); }
   void answered(const Incoming& message);
+  // Whether the broker stores what is published on every topic that is read here, as far as is known. Whoever reads one that it does not
+  // store would wait without knowing.
+  bool is_hindered() const { return !hindered_.empty(); }
+  // The topic has another event, or nobody reads it here any more.
+  void not_hindered(std::string_view topic);
   // Something is not sent.
   bool needs_retry() const { return needs_retry_; }
   void tick(Instant now);
@@ -56,12 +62,15 @@ class Publisher {
   // sent.
   static constexpr std::string_view kAnswer = "a.";
   static constexpr Duration kSendAgainAfter = std::chrono::seconds(5);
+  // The broker is expected to answer within this time.
+  static constexpr Duration kAnswerWait = std::chrono::seconds(3);
   static constexpr Duration kLookEvery = std::chrono::milliseconds(100);
 
  private:
   bool send(std::uint64_t number, OutgoingEvent& event);
   bool is_impossible(const OutgoingEvent& event, const TopicFeed& feed);
   void finish(OutgoingEvent& event, std::optional<Position> position);
+  void note_hindered(const std::string& topic, std::string_view reason);
 
   const World world_;
   pubsub::PendingRoom in_flight_;
@@ -72,6 +81,7 @@ class Publisher {
   // Over which everything was sent since connection_changed(). The library's threads tell of a reconnection later than it happens: what
   // was sent over the next connection before that could be stored before what was lost with the last one.
   std::uint64_t connection_ = 0;
+  std::set<std::string, std::less<>> hindered_;  // topics
   bool needs_retry_ = false;
   Instant scanned_{};
 };

@@ -51,6 +51,7 @@ class TopicFeed {
   bool may_publish() const { return is_ready() && !(is_read_ && reader_.is_checking()); }
   // Up to where the hub has taken the events since start_reading().
   const std::optional<Mark>& delivered() const { return delivered_; }
+  const std::string& topic() const { return topic_; }
   // Zero: unknown.
   std::uint64_t epoch() const { return epoch_; }
   const StreamAddress& address() const { return address_; }

@@ -183,6 +183,28 @@ TEST_F(SharedStreamTest, ClientsAreToldWhileTheBrokerIsAway) {
   EXPECT_NE(a.client.take().find(R"("state":"restored")"), std::string::npos);
 }
 
+// Then nothing is known, whatever the broker says.
+TEST_F(SharedStreamTest, ABrokerThatIsBackDoesNotRestoreAStreamWhoseNodeIsAway) {
+  const StreamSpec spec = spec_of();
+  Side a(broker, spec);
+  a.say(R"({"type":"subscribe","stream":"s"})");
+  a.poll("not JSON");
+  const std::string away = a.client.take();
+  const std::string reason = a.stream->reason();
+  ASSERT_FALSE(reason.empty());
+  EXPECT_NE(away.find(reason), std::string::npos) << away;
+  a.relay.set_connected(false);
+  a.world.loops.run_all();
+  EXPECT_NE(a.client.take().find("the connection to the other servers was lost"), std::string::npos);
+  a.relay.set_connected(true);
+  a.world.loops.run_all();
+  const std::string back = a.client.take();
+  EXPECT_EQ(back.find("restored"), std::string::npos) << back;
+  EXPECT_NE(back.find(reason), std::string::npos) << back;
+  a.poll("1");
+  EXPECT_NE(a.client.take().find(R"("state":"restored")"), std::string::npos);
+}
+
 // The hub knows it before its loops do.
 TEST_F(SharedStreamTest, WhoeverSubscribesWhileTheBrokerComesBackIsNotToldThatItDid) {
   const StreamSpec spec = spec_of();

@@ -87,6 +87,8 @@ class Stream {
   std::size_t watchers() const { return watchers_.load(std::memory_order_acquire); }
 
   bool is_shared() const { return shared_ != nullptr; }
+  // The connection to the other instances is down, or they store nothing.
+  bool is_degraded() const { return is_shared() && hub_.is_relay_down(); }
   const std::string& name() const { return name_; }
   // For clients.
   StreamInfo info() const;

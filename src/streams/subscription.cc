@@ -76,7 +76,7 @@ void Subscription::take_joined(const Joined& joined, const Request& request, Sub
 }
 
 void Subscription::begin() {
-  const bool is_degraded = stream().is_shared() && client_.loop_.hub.hub().is_relay_down();
+  const bool is_degraded = stream().is_degraded();
   if (is_waiting_) {
     if (is_degraded) answer_unknown();
   } else {
@@ -219,9 +219,14 @@ void Subscription::on_notice(TopicNotice notice) {
 void Subscription::tell_degraded(bool is_degraded) {
   // It may have joined between the relay's call and the notice.
   if (std::exchange(is_told_degraded_, is_degraded) == is_degraded) return;
-  const Record::Kind kind = is_degraded ? Record::Kind::interrupted : Record::Kind::restored;
-  client_.port_.send(message_of(
-      stream().name(), {.kind = kind, .seconds = client_.seconds(), .data = kDegraded}, Form::plain));
+  Record notice{.kind = Record::Kind::interrupted, .seconds = client_.seconds(), .data = kDegraded};
+  const std::string reason = stream().reason();
+  if (!is_degraded && stream().is_interrupted()) {
+    notice.data = reason;  // its node was lost before or meanwhile: nothing is known yet
+  } else if (!is_degraded) {
+    notice.kind = Record::Kind::restored;
+  }
+  client_.port_.send(message_of(stream().name(), notice, Form::plain));
 }
 
 }  // namespace fanfare::streams

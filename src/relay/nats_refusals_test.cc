@@ -1,0 +1,118 @@
+// The relay with a broker that answers, and does not store what is published.
+
+#include <gtest/gtest.h>
+#include <nats/nats.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "relay/relay_world_for_tests.h"
+
+namespace fanfare::relay {
+namespace {
+
+// As an operator would, with the tool of the broker.
+class Operator {
+ public:
+  explicit Operator(const std::string& url) {
+    EXPECT_EQ(natsConnection_ConnectTo(&connection_, url.c_str()), NATS_OK);
+    EXPECT_EQ(natsConnection_JetStream(&context_, connection_, nullptr), NATS_OK);
+  }
+  Operator(const Operator&) = delete;
+  Operator& operator=(const Operator&) = delete;
+  ~Operator() {
+    jsCtx_Destroy(context_);
+    natsConnection_Destroy(connection_);
+  }
+  void change(const char* stream, const std::function<void(jsStreamConfig&)>& change) {
+    jsStreamInfo* info = nullptr;
+    jsErrCode code{};
+    ASSERT_EQ(js_GetStreamInfo(&info, context_, stream, nullptr, &code), NATS_OK);
+    change(*info->Config);
+    EXPECT_EQ(js_UpdateStream(nullptr, context_, info->Config, nullptr, &code), NATS_OK) << code;
+    jsStreamInfo_Destroy(info);
+  }
+
+ private:
+  natsConnection* connection_ = nullptr;
+  jsCtx* context_ = nullptr;
+};
+
+TEST(NatsRefusals, ReadersOfATopicThatTakesNoMoreAreToldUntilItDoes) {
+  NatsServer server;
+  Instance a(options_for({server.url()}));
+  Instance b(options_for({server.url()}));
+  a.open("t");
+  b.open("t");
+  a.publish("t", "before");
+  ASSERT_TRUE(eventually([&] { return a.sink.has("t", 1) && b.sink.has("t", 1); }));
+  Operator person(server.url());
+  person.change("fanfare_t", [](jsStreamConfig& config) { config.MaxMsgSize = 10; });
+  EXPECT_TRUE(a.publish("t", "more than ten bytes"));
+  ASSERT_TRUE(eventually([&] { return !a.sink.is_up(); }));
+  // Only another event shows whether it is stored.
+  EXPECT_TRUE(a.relay->takes_while_down());
+  // The other one has not tried. It may be able to.
+  EXPECT_TRUE(b.sink.is_up());
+  EXPECT_TRUE(b.publish("t", "more than ten bytes"));
+  ASSERT_TRUE(eventually([&] { return !b.sink.is_up(); }));
+  person.change("fanfare_t", [](jsStreamConfig& config) { config.MaxMsgSize = -1; });
+  EXPECT_TRUE(a.publish("t", "stored again"));
+  // For the one that published it, and for the one that only sees it come.
+  ASSERT_TRUE(eventually([&] { return a.sink.is_up() && b.sink.is_up(); }));
+  EXPECT_EQ(b.sink.topic("t").texts, (std::vector<std::string>{"before", "stored again"}));
+}
+
+TEST(NatsRefusals, WhoeverDoesNotReadTheTopicIsNotDown) {
+  NatsServer server;
+  Instance a(options_for({server.url()}));
+  a.open("t");
+  a.publish("t", "1");
+  ASSERT_TRUE(eventually([&] { return a.sink.has("t", 1); }));
+  Operator person(server.url());
+  person.change("fanfare_t", [](jsStreamConfig& config) { config.MaxMsgSize = 1; });
+  a.publish("t", "long");
+  ASSERT_TRUE(eventually([&] { return !a.sink.is_up(); }));
+  a.relay->close("t", UINT64_MAX);
+  EXPECT_TRUE(eventually([&] { return a.sink.is_up(); }));
+}
+
+// Another event in this place is how two publishers take turns.
+TEST(NatsRefusals, AnEventThatCameTooLateIsNoRefusal) {
+  NatsServer server;
+  Instance a(options_for({server.url()}));
+  a.open("t");
+  a.publish("t", "1");
+  ASSERT_TRUE(eventually([&] { return a.sink.has("t", 1); }));
+  Position behind = a.sink.topic("t").at;
+  behind.offset = 0;
+  EXPECT_TRUE(a.relay->publish("t", SharedBytes(as_bytes("2")), a.receipts.next(), behind));
+  ASSERT_TRUE(eventually([&] { return a.receipts.all().size() == 2; }));
+  EXPECT_FALSE(a.receipts.all().back());
+  EXPECT_EQ(a.sink.times_down(), 0);
+}
+
+// To what the user may not publish there is no answer.
+TEST(NatsRefusals, ReadersOfATopicWhoseEventsGetNoAnswerAreTold) {
+  NatsServer server(
+      "authorization { users: [\n"
+      "  { user: fan, password: fare, permissions: { publish: { deny: \"fanfare.t.*\" } } }\n"
+      "  { user: other, password: fare }\n] }");
+  NatsOptions options = options_for({server.url()});
+  options.user = "fan";
+  options.password = "fare";
+  Instance a(options);
+  options.user = "other";
+  Instance b(options);
+  b.open("t");
+  a.open("t");
+  EXPECT_TRUE(a.publish("t", "denied"));
+  ASSERT_TRUE(eventually([&] { return !a.sink.is_up(); }));
+  EXPECT_TRUE(b.sink.is_up());
+  EXPECT_TRUE(b.publish("t", "allowed"));
+  ASSERT_TRUE(eventually([&] { return a.sink.is_up() && a.sink.has("t", 1); }));
+}
+
+}  // namespace
+}  // namespace fanfare::relay
