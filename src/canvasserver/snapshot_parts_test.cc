@@ -69,7 +69,8 @@ TEST(SnapshotReader, ADamagedOneIsNamedAndTheOneBeforeItIsStillThere) {
 
 // What it says of itself is not what it is: its size, or its end.
 TEST(SnapshotReader, OneOfAnotherSizeIsDamaged) {
-  constexpr std::size_t kSizeAt = 28;  // behind the 11 bytes of a part's head, and the 17 of "is based", epoch and offset
+  constexpr std::size_t kSizeAt =
+      28;  // behind the 11 bytes of a part's head, and the 17 of "is based", epoch and offset
   for (const int size : {0, 1, 3, 255}) {
     SnapshotReader reader;
     Snapshot made{.head = {.id = 7, .is_based = true, .position = {.epoch = 5, .offset = 9}}, .copy = {1, 2}};
@@ -83,8 +84,8 @@ TEST(SnapshotReader, OneOfAnotherSizeIsDamaged) {
     EXPECT_FALSE(reader.latest());
   }
   SnapshotReader reader;
-  const std::vector<SharedBytes> parts = parts_of(
-      {.head = {.id = 7, .is_based = true, .position = {.epoch = 5, .offset = 9}}, .copy = {1, 2}});
+  const std::vector<SharedBytes> parts =
+      parts_of({.head = {.id = 7, .is_based = true, .position = {.epoch = 5, .offset = 9}}, .copy = {1, 2}});
   EXPECT_TRUE(reader.add(parts[0].view().first(parts[0].size() - 1)));
   EXPECT_FALSE(reader.latest());
 }
