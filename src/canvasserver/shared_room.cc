@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/log_limiter.h"
 #include "base/text.h"
 
 namespace fanfare::canvasserver {
@@ -53,7 +54,13 @@ void SharedRoom::on_current() {
 }
 
 bool SharedRoom::on_snapshot_part(SharedBytes part) {
-  host_.post([part = std::move(part)](SharedRoom& self) { self.reader_.add(part.view()); });
+  host_.post([part = std::move(part)](SharedRoom& self) {
+    const auto damaged = self.reader_.add(part.view());
+    if (!damaged) return;
+    // All are read again while none helps.
+    static LogLimiter limiter(log::Level::error, "canvas_snapshot_damaged");
+    limiter.write({{"room", self.host_.room().spec().name}, {"offset", damaged->offset}});
+  });
   return true;
 }
 

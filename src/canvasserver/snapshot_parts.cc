@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <ranges>
+#include <span>
 #include <utility>
 
 #include "base/check.h"
@@ -17,6 +18,7 @@ constexpr std::uint8_t kPartFormat = 1;
 constexpr std::size_t kHeadBytes = 25;
 // Of one epoch, those that may still be asked for: the proposals of all instances, and the last ones.
 constexpr std::size_t kWholeMax = 32;
+constexpr std::size_t kInflatedPiece = std::size_t{64} << 10;
 
 std::vector<std::uint8_t> deflated(Bytes plain) {
   uLongf size = compressBound(plain.size());
@@ -53,36 +55,38 @@ std::vector<SharedBytes> parts_of(const Snapshot& snapshot) {
   return parts;
 }
 
-void SnapshotReader::add(Bytes bytes) {
+std::optional<Position> SnapshotReader::add(Bytes bytes) {
   canvas::WireReader in(bytes);
   const auto format = in.u8();
   const auto id = in.u64();
   const auto number = in.varint64();
   const auto count = in.varint64();
-  if (format != kPartFormat || !id || *id == 0 || !number || !count || *number >= *count) return;
+  if (format != kPartFormat || !id || *id == 0 || !number || !count || *number >= *count) return std::nullopt;
   Parts& parts = open_[*id];
   // A part that was stored twice, or whose predecessor is gone.
-  if (*number != parts.next || (parts.next > 0 && *count != parts.count)) return;
+  if (*number != parts.next || (parts.next > 0 && *count != parts.count)) return std::nullopt;
   const Bytes rest = bytes.last(in.left());
-  if (parts.bytes.size() + rest.size() > compressBound(kSnapshotBytesMax) + kHeadBytes) return;
+  if (parts.bytes.size() + rest.size() > compressBound(kSnapshotBytesMax) + kHeadBytes) return std::nullopt;
   parts.count = *count;
   parts.bytes.insert(parts.bytes.end(), rest.begin(), rest.end());
-  if (++parts.next < parts.count) return;
-  finish(*id, std::move(parts.bytes));
+  if (++parts.next < parts.count) return std::nullopt;
+  std::vector<std::uint8_t> whole = std::move(parts.bytes);
   open_.erase(*id);
+  return finish(*id, std::move(whole));
 }
 
-void SnapshotReader::finish(std::uint64_t id, std::vector<std::uint8_t> bytes) {
+std::optional<Position> SnapshotReader::finish(std::uint64_t id, std::vector<std::uint8_t> bytes) {
   canvas::WireReader in(bytes);
   const auto is_based = in.u8();
   const auto epoch = in.u64();
   const auto offset = in.u64();
   const auto size = in.u64();
-  if (!is_based || !epoch || !offset || !size || *size > kSnapshotBytesMax) return;
+  if (!is_based || !epoch || !offset || !size || *size > kSnapshotBytesMax) return std::nullopt;
   Whole whole{
       .head = {.id = id, .is_based = *is_based != 0, .position = {.epoch = *epoch, .offset = *offset}},
       .bytes = std::move(bytes),
       .size = static_cast<std::size_t>(*size)};
+  if (!is_intact(whole)) return whole.head.position;
   // Nobody needs earlier ones of the epoch any more, nor those of an earlier epoch.
   std::erase_if(whole_, [&](const Whole& other) {
     const bool is_same = other.head.position.epoch == *epoch;
@@ -90,6 +94,26 @@ void SnapshotReader::finish(std::uint64_t id, std::vector<std::uint8_t> bytes) {
   });
   whole_.push_back(std::move(whole));
   if (whole_.size() > kWholeMax) whole_.erase(whole_.begin());
+  return std::nullopt;
+}
+
+// Inflated piece by piece, so that a snapshot nobody needs takes no memory. zlib's checksum covers the copy.
+bool SnapshotReader::is_intact(Whole& whole) {
+  z_stream stream{};
+  FANFARE_CHECK(inflateInit(&stream) == Z_OK);
+  const auto packed = std::span(whole.bytes).subspan(kHeadBytes);
+  std::vector<std::uint8_t> piece(kInflatedPiece);
+  stream.next_in = packed.data();  // which zlib does not change
+  stream.avail_in = static_cast<uInt>(packed.size());
+  int result = Z_OK;
+  while (result == Z_OK && stream.total_out <= whole.size) {
+    stream.next_out = piece.data();
+    stream.avail_out = static_cast<uInt>(piece.size());
+    result = inflate(&stream, Z_NO_FLUSH);
+  }
+  const bool is_whole = result == Z_STREAM_END && stream.total_out == whole.size;
+  inflateEnd(&stream);
+  return is_whole;
 }
 
 std::optional<Snapshot> SnapshotReader::inflated(const Whole& whole) {

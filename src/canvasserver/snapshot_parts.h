@@ -35,9 +35,10 @@ std::vector<SharedBytes> parts_of(const Snapshot& snapshot);
 
 class SnapshotReader {
  public:
-  // Parts come in the order in which they were stored; those of several snapshots may be mixed. What is malformed is ignored.
-  void add(Bytes part);
-  // Of those that are complete: the one that goes on furthest in the last epoch; or the one with this id. Empty: there is none.
+  // Parts come in the order in which they were stored; those of several snapshots may be mixed. What is malformed is ignored. Returns the
+  // position of a snapshot that is complete with this part, and damaged: it is ignored too, so that those before it are still there.
+  std::optional<Position> add(Bytes part);
+  // Of those that are complete and intact: the one that goes on furthest in the last epoch; or the one with this id. Empty: there is none.
   std::optional<Snapshot> latest() const;
   std::optional<Snapshot> find(std::uint64_t id) const;
 
@@ -53,7 +54,8 @@ class SnapshotReader {
     std::size_t size = 0;
   };
 
-  void finish(std::uint64_t id, std::vector<std::uint8_t> bytes);
+  std::optional<Position> finish(std::uint64_t id, std::vector<std::uint8_t> bytes);
+  static bool is_intact(Whole& whole);
   static std::optional<Snapshot> inflated(const Whole& whole);
 
   std::map<std::uint64_t, Parts> open_;

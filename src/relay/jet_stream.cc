@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "relay/nats_parts.h"
+#include "relay/record_stream.h"
 
 namespace fanfare::relay {
 namespace {
@@ -96,8 +97,13 @@ std::expected<bool, std::string> JetStream::has(const StreamAddress& address, st
   const natsStatus status =
       js_GetMsg(&raw_message, session->context, address.stream().c_str(), sequence, nullptr, &code);
   const MessageHandle message(raw_message);
-  if (status == NATS_OK || status == NATS_NOT_FOUND) return status == NATS_OK;
+  if (status == NATS_OK) return true;
+  if (status == NATS_NOT_FOUND || code == JSStreamNotFoundErr) return false;
   return std::unexpected(failure_of("asking for a message", status, code));
+}
+
+std::expected<std::vector<std::uint64_t>, std::string> JetStream::deleted(const StreamAddress& address) {
+  return deleted_of(link_, address.stream(), kRequestTimeoutMs);
 }
 
 std::expected<StreamState, std::string> JetStream::create(const StreamAddress& address, std::uint64_t epoch) {

@@ -6,6 +6,7 @@
 #include <expected>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "relay/known_streams.h"
 #include "relay/link.h"
@@ -42,6 +43,8 @@ class JetStream {
   std::expected<std::optional<StreamState>, std::string> find(const StreamAddress& address);
   // Whether the stream's leader has this message.
   std::expected<bool, std::string> has(const StreamAddress& address, std::uint64_t sequence);
+  // As deleted_of(). Waits for two seconds at most.
+  std::expected<std::vector<std::uint64_t>, std::string> deleted(const StreamAddress& address);
 
  private:
   std::expected<StreamState, std::string> create(const StreamAddress& address, std::uint64_t epoch);

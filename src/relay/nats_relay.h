@@ -66,6 +66,8 @@ class NatsRelay : public pubsub::Relay {
   std::function<void(const Incoming&)> on_plain;  // messages of Link::subscribe_to(); set before start()
   const std::string& start_error() const { return start_error_; }
   const RelayCounters& counters() const { return counters_; }
+  // Something else of this process was found not to be delivered. Any thread.
+  void count_stall() { counters_.stalls.fetch_add(1, std::memory_order_relaxed); }
   // For buckets over the same connection. After start().
   Link& link() { return link_; }
 

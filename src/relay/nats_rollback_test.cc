@@ -4,6 +4,7 @@
 #include <nats/nats.h>
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -16,15 +17,20 @@ namespace {
 using Texts = std::vector<std::string>;
 
 // As an operator would.
-void delete_stream(const std::string& url, const char* stream) {
+void operate(const std::string& url, const std::function<natsStatus(jsCtx*)>& act) {
   natsConnection* connection = nullptr;
   jsCtx* context = nullptr;
-  jsErrCode code{};
   ASSERT_EQ(natsConnection_ConnectTo(&connection, url.c_str()), NATS_OK);
   ASSERT_EQ(natsConnection_JetStream(&context, connection, nullptr), NATS_OK);
-  EXPECT_EQ(js_DeleteStream(context, stream, nullptr, &code), NATS_OK);
+  EXPECT_EQ(act(context), NATS_OK);
   jsCtx_Destroy(context);
   natsConnection_Destroy(connection);
+}
+void delete_stream(const std::string& url, const char* stream) {
+  operate(url, [&](jsCtx* context) { return js_DeleteStream(context, stream, nullptr, nullptr); });
+}
+void delete_message(const std::string& url, const char* stream, std::uint64_t sequence) {
+  operate(url, [&](jsCtx* context) { return js_DeleteMsg(context, stream, sequence, nullptr, nullptr); });
 }
 
 TEST(NatsRollback, AStreamThatIsDeletedBeginsAnotherEpoch) {
@@ -95,6 +101,85 @@ TEST(NatsRollback, AStreamThatStandsStillIsNamedAndItsSubscribersAreTold) {
                      "event and lost it\" advice=\"delete the stream fanfare_t,"),
             std::string::npos)
       << log;
+}
+
+// It gets no messages.
+TEST(NatsRollback, AStreamThatStandsStillIsNoticedByWhoeverOnlyPublishes) {
+  NatsServer server;
+  Instance a(options_for({server.url()}));
+  const auto has_receipts = [&](std::size_t count) { return a.receipts.all().size() == count; };
+  Instance(options_for({server.url()})).open("t");
+  remove_files_of_stream(server, "fanfare_t");
+  ASSERT_TRUE(a.publish("t", "acknowledged"));
+  ASSERT_TRUE(eventually([&] { return has_receipts(1); }));
+  ASSERT_TRUE(a.receipts.all().back());
+  EXPECT_TRUE(eventually([&] { return !a.sink.is_up(); }));
+  EXPECT_EQ(a.relay->counters().stalls, 1U);
+  delete_stream(server.url(), "fanfare_t");
+  EXPECT_TRUE(eventually([&] { return a.sink.is_up(); }));
+  ASSERT_TRUE(a.publish("t", "new"));
+  ASSERT_TRUE(eventually([&] { return has_receipts(2); }));
+  ASSERT_TRUE(a.receipts.all().back());
+  EXPECT_EQ(a.receipts.all().back()->offset, 1U);
+  EXPECT_EQ(a.relay->counters().stalls, 1U);
+}
+
+// It gets no acknowledgements, and its consumer is of before the fault.
+TEST(NatsRollback, AStreamThatStandsStillIsNoticedByWhoeverOnlyReads) {
+  NatsServer server;
+  Instance reader(options_for({server.url()}));
+  reader.open("t");
+  remove_files_of_stream(server, "fanfare_t");
+  {
+    Instance publisher(options_for({server.url()}));
+    ASSERT_TRUE(publisher.publish("t", "acknowledged"));
+    ASSERT_TRUE(eventually([&] { return publisher.receipts.all().size() == 1; }));
+    ASSERT_TRUE(publisher.receipts.all().front());
+  }
+  EXPECT_TRUE(eventually([&] { return !reader.sink.is_up(); }));
+  EXPECT_EQ(reader.relay->counters().stalls, 1U);
+  delete_stream(server.url(), "fanfare_t");
+  EXPECT_TRUE(eventually([&] { return reader.sink.is_up(); }));
+}
+
+TEST(NatsRollback, AnEventThatSomebodyHasDeletedIsLostAndNoStandstill) {
+  NatsServer server;
+  Instance a(options_for({server.url()}));
+  a.open("t");
+  for (const char* text : {"1", "2", "3"}) a.publish("t", text);
+  ASSERT_TRUE(eventually([&] { return a.sink.has("t", 3); }));
+  const std::uint64_t epoch = a.sink.topic("t").at.epoch;
+  delete_message(server.url(), "fanfare_t", 2);
+  delete_message(server.url(), "fanfare_t", 3);
+  Instance late(options_for({server.url()}));
+  late.open("t");
+  EXPECT_EQ(late.sink.topic("t").texts, Texts{"1"});
+  EXPECT_EQ(late.sink.topic("t").lost.back(), (Position{epoch, 3}));
+  ASSERT_TRUE(late.publish("t", "4"));
+  EXPECT_TRUE(eventually([&] { return a.sink.has("t", 4) && late.sink.has("t", 2); }));
+  EXPECT_EQ(late.relay->counters().stalls, 0U);
+}
+
+// Its next consumer cannot be compared with it.
+TEST(NatsRollback, WhoeverHasReadAnEventThatSomebodyHasDeletedGoesOnBehindIt) {
+  NatsServer server;
+  Instance a(options_for({server.url()}));
+  a.open("t");
+  a.publish("t", "1");
+  a.publish("t", "2");
+  ASSERT_TRUE(eventually([&] { return a.sink.has("t", 2); }));
+  const Position before = a.sink.topic("t").at;
+  delete_message(server.url(), "fanfare_t", 2);
+  // Longer than signs of life may be missing: it makes another consumer.
+  server.pause();
+  ASSERT_TRUE(eventually([&] { return !a.sink.is_up(); }));
+  server.go_on();
+  EXPECT_TRUE(eventually([&] { return a.sink.is_up(); }));
+  ASSERT_TRUE(a.publish("t", "3", before));
+  ASSERT_TRUE(eventually([&] { return a.sink.has("t", 3); }));
+  EXPECT_EQ(a.sink.topic("t").at, (Position{before.epoch, 3}));
+  EXPECT_EQ(a.sink.topic("t").lost.size(), 1U);  // where it began
+  EXPECT_EQ(a.relay->counters().stalls, 0U);
 }
 
 TEST(NatsRollback, ABrokerThatComesBackWithAnOlderStreamBeginsAnotherEpoch) {

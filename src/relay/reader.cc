@@ -1,5 +1,6 @@
 #include "relay/reader.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace fanfare::relay {
@@ -8,6 +9,7 @@ void Reader::start_behind(const Mark& mark) {
   epoch_ = mark.position.epoch;
   next_ = mark.position.offset + 1;
   time_ = mark.time;
+  is_passed_ = false;
   has_delivered_ = mark.position.offset > 0;
 }
 
@@ -25,13 +27,22 @@ std::optional<Position> Reader::begin(const StreamState& state, std::uint64_t re
   if (moves) {
     next_ = first;
     time_ = 0;
+    is_passed_ = false;
   }
-  is_checking_ = next_ > state.first && next_ - 1 <= state.last;
+  is_checking_ = !is_passed_ && next_ > state.first && next_ - 1 <= state.last;
   if (!moves) return std::nullopt;
   return Position{.epoch = epoch_, .offset = next_ - 1};
 }
 
+void Reader::pass(std::uint64_t until) {
+  next_ = std::max(next_, until + 1);
+  time_ = 0;
+  is_checking_ = false;
+  is_passed_ = true;
+}
+
 void Reader::step_behind(const Delivery& delivery) {
+  is_passed_ = false;
   next_ = delivery.stream_sequence + 1;
   time_ = delivery.time;
 }

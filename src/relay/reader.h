@@ -56,6 +56,8 @@ class Reader {
     restart,  // messages were lost on the way, the stream has begun another epoch, or is_rolled_back()
   };
   Take take(const Delivery& delivery, std::uint64_t epoch);
+  // Everything up to there has been deleted at the broker, or was delivered. What comes before next() cannot be compared then.
+  void pass(std::uint64_t until);
   // A sign of life. False: messages before it were lost on the way.
   bool matches(std::uint64_t last_consumer_sequence) const {
     return last_consumer_sequence == consumer_sequence_;
@@ -81,6 +83,7 @@ class Reader {
   bool has_delivered_ = false;  // in this epoch
   bool is_checking_ = false;
   bool is_replaced_ = false;  // the message before next_ is another one now
+  bool is_passed_ = false;    // the message before next_ was deleted
 };
 
 }  // namespace fanfare::relay

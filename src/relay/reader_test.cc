@@ -146,5 +146,26 @@ TEST(RelayReader, AMessageThatIsNotKnownIsRemembered) {
   EXPECT_TRUE(reader.is_rolled_back({.epoch = 5, .first = 1, .last = 2}));
 }
 
+// By hand: the stream still ends there.
+TEST(RelayReader, AMessageThatWasDeletedIsNotWaitedFor) {
+  const StreamState state{.epoch = 5, .first = 1, .last = 4};
+  Reader reader = reader_behind_two(state);
+  EXPECT_TRUE(reader.is_checking());
+  reader.pass(2);
+  EXPECT_FALSE(reader.is_checking());
+  EXPECT_EQ(reader.next(), 3U);
+  EXPECT_EQ(reader.begin(state), std::nullopt);
+  EXPECT_FALSE(reader.is_checking());
+  EXPECT_EQ(reader.from(), 3U);
+  EXPECT_EQ(reader.take(at(3, 1), 5), Take::deliver);
+  reader.pass(4);
+  EXPECT_EQ(reader.next(), 5U);
+  EXPECT_FALSE(reader.is_rolled_back(state));
+  EXPECT_EQ(reader.take(at(5, 2), 5), Take::deliver);
+  // What comes now can be compared again.
+  reader.begin({.epoch = 5, .first = 1, .last = 5});
+  EXPECT_TRUE(reader.is_checking());
+}
+
 }  // namespace
 }  // namespace fanfare::relay

@@ -3,6 +3,7 @@
 #include <nats/nats.h>
 
 #include <algorithm>
+#include <span>
 #include <string_view>
 
 #include "base/text.h"
@@ -18,6 +19,25 @@ constexpr std::int64_t kNanosecondsInMs = 1'000'000;
 constexpr std::int64_t kDuplicateWindowMs = 1000;  // not used: records have no ids
 
 }  // namespace
+
+std::expected<std::vector<std::uint64_t>, std::string> deleted_of(Link& link, const std::string& stream,
+                                                                  std::int64_t wait_ms) {
+  const auto session = link.parts().session();
+  if (session == nullptr) return std::unexpected(std::string("no connection"));
+  jsOptions options;
+  jsOptions_Init(&options);
+  options.Wait = wait_ms;
+  options.Stream.Info.DeletedDetails = true;
+  jsStreamInfo* raw_info = nullptr;
+  const natsStatus status = js_GetStreamInfo(&raw_info, session->context, stream.c_str(), &options, nullptr);
+  const StreamInfoHandle info(raw_info);
+  if (status != NATS_OK)
+    return std::unexpected(joined({"what was deleted of the stream ", stream, ": ", words_for(status)}));
+  const std::span listed(info->State.Deleted, static_cast<std::size_t>(info->State.DeletedLen));
+  std::vector<std::uint64_t> sequences(listed.begin(), listed.end());
+  std::ranges::sort(sequences);
+  return sequences;
+}
 
 std::expected<OpenedStream, std::string> open_stream(Link& link, KnownStreams& known, jsStreamConfig& config,
                                                      std::int64_t wait_ms) {

@@ -74,7 +74,9 @@ std::expected<void, std::string> TopicFeed::attempt(Instant now) {
     if (!state) return std::unexpected(std::move(state.error()));
     if (state->epoch == other) recent_max = messages_since(ended, *state);
   }
+  if (!is_read_ && epoch_ != state->epoch) watch_.forget();
   epoch_ = state->epoch;
+  if (!watch_.is_still()) plan_look(now);
   if (is_read_) return begin_consumer(*state, recent_max, now);
   state_ = State::known;
   return {};
@@ -120,6 +122,7 @@ void TopicFeed::note_current() {
 void TopicFeed::on_message(const Incoming& message, const Delivery& delivery, Instant now) {
   if (state_ != State::reading) return;
   heard_ = now;
+  is_quiet_ = false;
   const auto epoch = epoch_of(message.subject).value_or(0);
   const Position position{.epoch = epoch, .offset = delivery.stream_sequence};
   const Reader::Take take = reader_.take(delivery, epoch);
@@ -154,7 +157,8 @@ void TopicFeed::on_sign_of_life(const Incoming& message, Instant now) {
 }
 
 void TopicFeed::acknowledged(const Position& position, Instant now) {
-  const bool is_expected = is_read_ && position.epoch == reader_.epoch() && position.offset >= reader_.next();
+  const bool is_expected = is_read_ ? position.epoch == reader_.epoch() && position.offset >= reader_.next()
+                                    : position.epoch == epoch_;
   if (is_expected) watch_.expect(position.offset, now);
 }
 
@@ -170,17 +174,87 @@ bool TopicFeed::watch_delivery(Instant now) {
   return true;
 }
 
-std::expected<bool, std::string> TopicFeed::stands_still() {
+void TopicFeed::plan_look(Instant now) {
+  const auto longest = static_cast<std::uint64_t>((kHeartbeatsBetweenLooks * world_.heartbeat).count());
+  // Not all topics at once.
+  const Duration wait = watch_.is_still()
+                            ? DeliveryWatch::kWait
+                            : Duration(longest / 2 + world_.random.next_u64() % (longest / 2 + 1));
+  next_look_ = saturating_add(now, wait);
+}
+
+bool TopicFeed::look(Instant now) {
+  if (now < next_look_) return true;
+  const bool done = is_read_ ? look_for_more(now) : look_for_published();
+  is_quiet_ = true;
+  plan_look(now);
+  return done;
+}
+
+bool TopicFeed::look_for_more(Instant now) {
+  if (!is_quiet_ || watch_.expected() != 0) return true;
   const auto state = world_.jet_stream.find(address_);
-  if (!state) return std::unexpected(state.error());
+  if (!state) return false;
+  const bool has_more = *state && (*state)->epoch == reader_.epoch() && (*state)->last >= reader_.next();
+  if (has_more) watch_.expect((*state)->last, now);
+  return true;
+}
+
+bool TopicFeed::look_for_published() {
+  if (watch_.expected() == 0) return true;
+  const auto is_still = stands_still();
+  if (!is_still) return false;
+  if (*is_still) return true;
+  const bool was_still = watch_.is_still();
+  // What the broker has in its memory may not be on its disk: once more.
+  if (!was_still && std::exchange(seen_, watch_.expected()) != watch_.expected()) return true;
+  watch_.forget();
+  if (was_still) restart();
+  return true;
+}
+
+std::expected<bool, std::string> TopicFeed::stands_still() {
   const std::uint64_t expected = watch_.expected();
-  // Deleted, begun again, or dropped by its limits: the next consumer begins accordingly.
-  const bool is_there = *state && (*state)->epoch == reader_.epoch() && (*state)->first <= expected &&
-                        expected <= (*state)->last;
-  if (!is_there) return false;
   const auto has = world_.jet_stream.has(address_, expected);
   if (!has) return std::unexpected(has.error());
+  // Nobody here could see that it is not delivered.
+  if (*has && !is_read_) return false;
+  // After that, because its limits may drop it in between.
+  const auto state = world_.jet_stream.find(address_);
+  if (!state) return std::unexpected(state.error());
+  // Deleted, begun again, or dropped by its limits: the next consumer begins accordingly.
+  const bool is_there =
+      *state && (*state)->epoch == epoch_ && (*state)->first <= expected && expected <= (*state)->last;
+  if (!is_there) return false;
+  if (!*has) {
+    const auto is_deleted = pass_deleted(expected);
+    if (!is_deleted) return std::unexpected(is_deleted.error());
+    if (*is_deleted) return false;
+  }
   if (watch_.stands_still()) say_still(*has);
+  return true;
+}
+
+std::expected<bool, std::string> TopicFeed::pass_deleted(std::uint64_t sequence) {
+  const auto deleted = world_.jet_stream.deleted(address_);
+  if (!deleted) return std::unexpected(deleted.error());
+  if (!std::ranges::binary_search(*deleted, sequence)) return false;
+  if (!is_read_) return true;
+  std::uint64_t kept = sequence;
+  while (kept >= reader_.next() && std::ranges::binary_search(*deleted, kept)) --kept;
+  // Another one should have come.
+  if (kept >= reader_.next()) return false;
+  log::warn("relay_events_deleted", {{"topic", topic_}, {"sequence", sequence}});
+  if (sequence >= reader_.next()) lost_ = Position{.epoch = reader_.epoch(), .offset = sequence};
+  reader_.pass(sequence);
+  return true;
+}
+
+bool TopicFeed::end_checking() {
+  const auto is_deleted = pass_deleted(reader_.next() - 1);
+  if (!is_deleted) return false;
+  if (!*is_deleted) restart();
+  note_current();
   return true;
 }
 
@@ -238,9 +312,11 @@ bool TopicFeed::tick(Instant now) {
   if (state_ == State::paused && held_.empty()) restart();
   const Duration wait_max = kHeartbeatsMissedMax * world_.heartbeat;
   if (state_ == State::reading && now - heard_ > wait_max) restart();
-  // The broker has dropped the message that should have come first, and has no later one.
-  if (state_ == State::reading && reader_.is_checking() && now - began_ > wait_max) restart();
+  // The message that should have come first was dropped or deleted, and there is no later one.
+  if (state_ == State::reading && reader_.is_checking() && now - began_ > wait_max && !end_checking())
+    return false;
   if (state_ == State::reading && !watch_delivery(now)) return false;
+  if ((state_ == State::reading || state_ == State::known) && !look(now)) return false;
   if (state_ != State::lost || now < next_attempt_) return true;
   auto done = attempt(now);
   if (done) {

@@ -63,7 +63,7 @@ class TopicFeed {
   void restart();
   void on_message(const Incoming& message, const Delivery& delivery, Instant now);
   void on_sign_of_life(const Incoming& message, Instant now);
-  // The broker has stored this event: if it is wanted here, it must come.
+  // The broker has stored this event: if it is wanted here, it must come. Otherwise the broker is asked for it some time later.
   void acknowledged(const Position& position, Instant now);
   // Attempts, retries and watches what is due. False: an attempt has failed now.
   bool tick(Instant now);
@@ -71,6 +71,9 @@ class TopicFeed {
   // Of events that wait for room in the hub. One more pauses the consumer.
   static constexpr std::size_t kHeldMax = 256;
   static constexpr int kHeartbeatsMissedMax = 3;
+  // Between two questions about a topic of which nothing comes, or in which nobody here reads what was published: so many at most, and
+  // half of them at least.
+  static constexpr int kHeartbeatsBetweenLooks = 30;
   static constexpr Duration kAttemptWaitMin = std::chrono::milliseconds(100);
   static constexpr Duration kAttemptWaitMax = std::chrono::seconds(5);
 
@@ -90,6 +93,15 @@ class TopicFeed {
   // Whether what the stream has is delivered. False: the broker does not answer.
   bool watch_delivery(Instant now);
   std::expected<bool, std::string> stands_still();
+  // Whether the broker has more than what has come, or less than what was published: neither shows here by itself.
+  bool look(Instant now);
+  bool look_for_more(Instant now);
+  bool look_for_published();
+  void plan_look(Instant now);
+  // The event was deleted at the broker, with all that have not come before it: they are lost. False: that is not so.
+  std::expected<bool, std::string> pass_deleted(std::uint64_t sequence);
+  // The event with which the consumer should have begun does not come.
+  bool end_checking();
   void say_still(bool has_message);
   bool has_caught_up() const { return !reader_.is_checking() && reader_.next() > catch_up_to_; }
   void note_current();
@@ -122,6 +134,9 @@ class TopicFeed {
   std::deque<Held> held_;
   Instant heard_{};
   Instant began_{};  // the consumer
+  Instant next_look_{};
+  std::uint64_t seen_ = 0;  // that was published, by the last look
+  bool is_quiet_ = false;   // no message has come since the last look
   Instant next_attempt_{};
   Duration attempt_wait_ = kAttemptWaitMin;
 };

@@ -205,6 +205,11 @@ std::expected<bool, std::string> JetStream::has(const StreamAddress& address, st
   return *state && sequence >= (*state)->first && sequence <= (*state)->last;
 }
 
+// Nobody deletes events here.
+std::expected<std::vector<std::uint64_t>, std::string> JetStream::deleted(const StreamAddress& /*address*/) {
+  return std::vector<std::uint64_t>();
+}
+
 std::expected<StreamState, std::string> JetStream::create(const StreamAddress& address, std::uint64_t epoch) {
   const auto state = std::make_shared<std::optional<StreamState>>();
   const std::string subject = joined({address.name, ".", address.token, ".", std::to_string(epoch)});

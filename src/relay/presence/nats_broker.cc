@@ -2,6 +2,8 @@
 
 #include <nats/nats.h>
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "relay/names.h"
 #include "relay/nats_parts.h"
@@ -109,6 +111,12 @@ std::expected<std::uint64_t, std::string> NatsPresenceBroker::time_of(std::uint6
   return static_cast<std::uint64_t>(natsMsg_GetTime(raw_message));
 }
 
+std::expected<bool, std::string> NatsPresenceBroker::is_deleted(std::uint64_t sequence) {
+  const auto deleted = deleted_of(link_, prefix_, kWaitMs);
+  if (!deleted) return std::unexpected(deleted.error());
+  return std::ranges::binary_search(*deleted, sequence);
+}
+
 PresenceBroker::Stored NatsPresenceBroker::put(const std::string& subject, Bytes payload,
                                                const std::vector<Header>& headers) {
   const auto session = link_.parts().session();
@@ -136,8 +144,11 @@ PresenceBroker::Stored NatsPresenceBroker::put(const std::string& subject, Bytes
 
 PresenceBroker::Stored NatsPresenceBroker::append(const PresenceSubject& subject, const std::string& record,
                                                   std::uint64_t after) {
-  return put(subject_of_log(subject), as_bytes(record),
-             {{.name = "Nats-Expected-Last-Subject-Sequence", .value = std::to_string(after)}});
+  const Stored stored =
+      put(subject_of_log(subject), as_bytes(record),
+          {{.name = "Nats-Expected-Last-Subject-Sequence", .value = std::to_string(after)}});
+  if (stored.put == Put::stored && on_stored) on_stored(subject.topic, stored.sequence);
+  return stored;
 }
 
 bool NatsPresenceBroker::purge(const PresenceSubject& subject, std::uint64_t before) {

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -36,6 +37,10 @@ class NatsPresenceBroker final : public PresenceBroker {
                                                const std::string& deliver_to);
   // When the broker stored the record in this place, in ns since 1970 (Delivery::time); zero: it has none there.
   std::expected<std::uint64_t, std::string> time_of(std::uint64_t sequence);
+  // Whether the record in this place was deleted, as a purge does.
+  std::expected<bool, std::string> is_deleted(std::uint64_t sequence);
+  // The broker has acknowledged a record of this topic. Set before the first append().
+  std::function<void(const std::string& topic, std::uint64_t sequence)> on_stored;
   std::string stream() const { return prefix_; }
   std::string alive() const { return prefix_ + ".alive"; }
   // The topic's token and the log of a record's subject; empty: it is none of ours.

@@ -12,8 +12,14 @@
 
 namespace fanfare::relay {
 
-NatsPresence::NatsPresence(NatsOptions options) : options_(std::move(options)) {
+NatsPresence::NatsPresence(NatsOptions options, std::function<void()> on_stall)
+    : options_(std::move(options)) {
+  feeds_world_.on_stall = std::move(on_stall);
   feeds_world_.heartbeat = saturating_duration(options_.heartbeat);
+  broker_.on_stored = [this](const std::string& topic, std::uint64_t sequence) {
+    const auto found = watched_.find(topic);
+    if (found != watched_.end()) found->second.feed->stored(sequence, system_clock().now());
+  };
 }
 
 void NatsPresence::start() {

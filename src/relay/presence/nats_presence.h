@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -29,7 +30,8 @@ namespace fanfare::relay {
 
 class NatsPresence final : public pubsub::RelayedPresence {
  public:
-  explicit NatsPresence(NatsOptions options);
+  // `on_stall`: the broker does not deliver the records of a topic. On the thread of presence.
+  NatsPresence(NatsOptions options, std::function<void()> on_stall);
   NatsPresence(const NatsPresence&) = delete;
   NatsPresence& operator=(const NatsPresence&) = delete;
   ~NatsPresence() { stop(); }
@@ -108,7 +110,7 @@ class NatsPresence final : public pubsub::RelayedPresence {
   std::thread thread_;
 
   // The thread's:
-  RecordFeed::World feeds_world_{.broker = broker_, .link = link_, .heartbeat = {}};
+  RecordFeed::World feeds_world_{.broker = broker_, .link = link_, .on_stall = {}, .heartbeat = {}};
   std::map<std::string, Watched, std::less<>> watched_;
   Subscribed alive_{nullptr, [](void*) {}};
   bool is_connected_ = false;

@@ -156,6 +156,12 @@ TEST(NatsPresence, NobodyIsGoneBecauseTheBrokerHungOrWasStartedAgain) {
   EXPECT_FALSE(a.was_told("-"));
 }
 
+void delete_presence(const Site& site) {
+  ASSERT_EQ(js_DeleteStream(site.instance.relay->link().parts().session()->context, "fanfare=presence",
+                            nullptr, nullptr),
+            NATS_OK);
+}
+
 TEST(NatsPresence, AStreamThatWasDeletedIsMadeAgainAndNothingIsToldTwice) {
   NatsServer server;
   Site a(server);
@@ -163,12 +169,30 @@ TEST(NatsPresence, AStreamThatWasDeletedIsMadeAgainAndNothingIsToldTwice) {
   a.join({"ann"});
   b.join({"bob"});
   ASSERT_TRUE(agree({&a, &b}, {"ann", "bob"}));
-  ASSERT_EQ(js_DeleteStream(a.instance.relay->link().parts().session()->context, "fanfare=presence", nullptr,
-                            nullptr),
-            NATS_OK);
+  delete_presence(a);
   a.join({"new"});
   b.leave({"bob"});
   EXPECT_TRUE(agree({&a, &b}, {"ann", "new"}));
+}
+
+// What nats-server 2.9 does when a stream is created while it removes the files of another one with this name.
+TEST(NatsPresence, AStreamThatStandsStillIsNamedAndWhatItLostIsToldWhenItWasDeleted) {
+  NatsServer server;
+  testing::internal::CaptureStderr();
+  {
+    Site a(server);
+    EXPECT_TRUE(NatsPresenceBroker(a.instance.relay->link(), a.instance.options).open());
+    const auto files = server.data() / "jetstream" / "$G" / "streams" / "fanfare=presence";
+    EXPECT_GT(std::filesystem::remove_all(files), 1U);
+    a.join({"ann"});
+    EXPECT_TRUE(eventually([&] { return a.instance.relay->counters().stalls == 1; }));
+    EXPECT_TRUE(a.lists({}));
+    delete_presence(a);
+    EXPECT_TRUE(agree({&a}, {"ann"}));
+    EXPECT_EQ(a.instance.relay->counters().stalls, 1U);
+  }
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_NE(log.find("presence_stream_stands_still topic=t sequence="), std::string::npos) << log;
 }
 
 // So many records of other topics, as another instance would write them.

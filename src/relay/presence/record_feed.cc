@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/text.h"
 
 namespace fanfare::relay {
 
@@ -11,8 +12,7 @@ void RecordFeed::start() {
   if (is_started_) return;
   is_started_ = true;
   created_ = 0;
-  next_ = 1;
-  time_ = 0;
+  begin_with_the_first();
   restart();
 }
 
@@ -29,9 +29,14 @@ void RecordFeed::restart() {
 
 void RecordFeed::reload() {
   presence_.reload();
+  begin_with_the_first();
+  restart();
+}
+
+void RecordFeed::begin_with_the_first() {
   next_ = 1;
   time_ = 0;
-  restart();
+  watch_.forget();
 }
 
 void RecordFeed::forget_consumer() {
@@ -48,8 +53,7 @@ std::expected<void, std::string> RecordFeed::attempt(Instant now) {
   if (*is_other) {
     log::warn("presence_stream_replaced", {{"topic", log::excerpt(topic_)}});
     presence_.reload();
-    next_ = 1;
-    time_ = 0;
+    begin_with_the_first();
   }
   created_ = records->created;
   deliver_to_ = "p." + std::to_string(world_.next_consumer++);
@@ -61,7 +65,7 @@ std::expected<void, std::string> RecordFeed::attempt(Instant now) {
   pending_ = consumer->pending;
   delivered_ = 0;
   heard_ = now;
-  if (pending_ == 0) presence_.set_current(true);
+  if (pending_ == 0 && !watch_.is_still()) presence_.set_current(true);
   return {};
 }
 
@@ -91,6 +95,7 @@ void RecordFeed::on_message(const Incoming& message, const Delivery& delivery, I
       log::warn("presence_record_invalid", {{"topic", log::excerpt(topic_)}});
     }
   }
+  watch_.came(next_ - 1, now);
   if (delivered_ >= pending_) presence_.set_current(true);
 }
 
@@ -102,13 +107,55 @@ void RecordFeed::on_sign_of_life(const Incoming& message, Instant now) {
   }
   if (!message.stalled.empty()) world_.link.publish(message.stalled, {}, {}, {});
   if (message.last_consumer != delivered_) return restart();
+  if (message.stalled.empty()) watch_.idle();
   // It has nothing more, though records that it would have delivered may have been deleted.
-  presence_.set_current(true);
+  presence_.set_current(!watch_.is_still());
+}
+
+void RecordFeed::stored(std::uint64_t sequence, Instant now) {
+  if (is_started_ && sequence >= next_) watch_.expect(sequence, now);
+}
+
+bool RecordFeed::watch_delivery(Instant now) {
+  const DeliveryWatch::Step step = watch_.next(now);
+  if (step == DeliveryWatch::Step::wait) return true;
+  if (step == DeliveryWatch::Step::compare) {
+    const auto is_still = stands_still();
+    if (!is_still) return false;
+    if (!*is_still) watch_.forget();
+  }
+  restart();
+  return true;
+}
+
+// As TopicFeed::stands_still(). Records are purged all the time, by whoever writes a log anew.
+std::expected<bool, std::string> RecordFeed::stands_still() {
+  const std::uint64_t expected = watch_.expected();
+  const auto time = world_.broker.time_of(expected);
+  if (!time) return std::unexpected(time.error());
+  const auto records = world_.broker.open();
+  if (!records) return std::unexpected(records.error());
+  if (records->created != created_ || records->last < expected) return false;
+  if (*time == 0) {
+    const auto is_deleted = world_.broker.is_deleted(expected);
+    if (!is_deleted) return std::unexpected(is_deleted.error());
+    if (*is_deleted) return false;
+  }
+  if (watch_.stands_still()) {
+    world_.on_stall();
+    log::error("presence_stream_stands_still",
+               {{"topic", log::excerpt(topic_)},
+                {"sequence", expected},
+                {"advice", joined({"delete the stream ", world_.broker.stream(),
+                                   ", which the instances create again, or restart the broker"})}});
+  }
+  return true;
 }
 
 bool RecordFeed::tick(Instant now) {
   if (!is_started_) return true;
   if (!consumer_.empty() && now - heard_ > kHeartbeatsMissedMax * world_.heartbeat) restart();
+  if (!consumer_.empty() && !watch_delivery(now)) return false;
   if (!consumer_.empty() || now < next_attempt_) return true;
   auto done = attempt(now);
   if (done) {

@@ -6,9 +6,12 @@
 //   reading   a consumer delivers; its signs of life are watched
 
 #include <cstdint>
+#include <expected>
+#include <functional>
 #include <string>
 
 #include "base/time.h"
+#include "relay/delivery_watch.h"
 #include "relay/link.h"
 #include "relay/names.h"
 #include "relay/presence/nats_broker.h"
@@ -21,6 +24,7 @@ class RecordFeed {
   struct World {
     NatsPresenceBroker& broker;
     Link& link;
+    std::function<void()> on_stall;
     Duration heartbeat;
     std::uint64_t next_consumer = 0;
   };
@@ -38,6 +42,8 @@ class RecordFeed {
 
   void on_message(const Incoming& message, const Delivery& delivery, Instant now);
   void on_sign_of_life(const Incoming& message, Instant now);
+  // The broker has acknowledged this record, so it must come.
+  void stored(std::uint64_t sequence, Instant now);
   // Attempts what is due. False: the broker did not answer.
   bool tick(Instant now);
   // When tick() has something to do, if nothing else happens.
@@ -53,6 +59,10 @@ class RecordFeed {
   std::expected<void, std::string> attempt(Instant now);
   // Whether the stream is another one, or has lost records that were read here. Then it may have given their places to others.
   std::expected<bool, std::string> is_replaced(const OpenedStream& records);
+  // Whether what was acknowledged is delivered. False: the broker did not answer.
+  bool watch_delivery(Instant now);
+  std::expected<bool, std::string> stands_still();
+  void begin_with_the_first();
   void forget_consumer();
 
   World& world_;
@@ -62,6 +72,7 @@ class RecordFeed {
   std::int64_t created_ = 0;  // of the stream; zero: unknown
   std::uint64_t next_ = 1;
   std::uint64_t time_ = 0;  // of the record before next_ (Delivery::time); zero: unknown
+  DeliveryWatch watch_;
   std::string consumer_;
   std::string deliver_to_;
   Subscribed subscription_{nullptr, [](void*) {}};

@@ -11,7 +11,8 @@ namespace fanfare::relay {
 class RelayWithPresence final : public NatsRelay {
  public:
   // As NatsRelay.
-  explicit RelayWithPresence(const NatsOptions& options) : NatsRelay(options), presence_(options) {}
+  explicit RelayWithPresence(const NatsOptions& options)
+      : NatsRelay(options), presence_(options, [this] { count_stall(); }) {}
 
   void start(pubsub::RelaySink& sink) override {
     NatsRelay::start(sink);
