@@ -4,15 +4,14 @@
 #include <atomic>
 #include <cstddef>
 #include <functional>
-#include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "gateway/answer_compressor.h"
 #include "gateway/metrics.h"
+#include "gateway/network_paths.h"
 #include "gateway/rpc_service.h"
 #include "gateway/serve_plan.h"
 #include "server/router.h"
@@ -52,23 +51,6 @@ struct LoopServices : std::enable_shared_from_this<LoopServices> {
 struct ProcessAnswers {
   std::function<session::HttpResponse(std::string_view query)> ready;
   std::function<std::string()> metrics;
-};
-
-// Finds the network of a plan that a path names. All loops share one table.
-class NetworkPaths {
- public:
-  // The plan's networks that have a chain id. `slots`: what names each of them; empty: its index in the plan.
-  explicit NetworkPaths(const ServePlan& plan, const std::vector<std::size_t>& slots = {});
-
-  struct Found {
-    std::optional<std::size_t> network;  // its slot
-    std::string_view missing;            // the reason if there is no network, for people. Static.
-  };
-  // A chain id is decimal without leading zeros, so that a network has one URL.
-  Found find(std::string_view project, std::string_view chain_id) const;
-
- private:
-  std::map<std::string, std::map<std::uint64_t, std::size_t>, std::less<>> networks_;
 };
 
 // Everything referred to must outlive the router, except the plan; it shares the paths and the services.

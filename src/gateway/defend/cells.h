@@ -33,6 +33,7 @@ enum class Shortage : std::uint8_t {
 // Of one thread.
 struct LoadCells {
   std::atomic<std::uint32_t> admitted{LoadControl::kWhole};
+  std::atomic<bool> is_wary{false};       // LoadControl::is_wary(); only of batches
   std::atomic<std::int64_t> delay_ns{0};  // the last one measured
 
   bool is_overloaded() const { return admitted.load(std::memory_order_relaxed) < LoadControl::kWhole; }

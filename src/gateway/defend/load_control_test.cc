@@ -58,6 +58,51 @@ TEST(LoadControl, ALongQueueThatShrinksIsABurst) {
   EXPECT_FALSE(control.is_overloaded());
 }
 
+// What came while the machine stood still is done in one turn, and what came in that turn in the next.
+TEST(LoadControl, ATaskThatWaitsForOneLongTurnIsBehindABurst) {
+  LoadControl control(kPlan);
+  Instant now = kStart;
+  note_for(control, now, milliseconds(200), milliseconds(1));
+  for (int turn = 300; turn > 10; turn = turn * 7 / 10) {
+    for (int waited = 30; waited < turn; waited += 10) {
+      control.note(milliseconds(waited), now += milliseconds(10), LoadControl::Task::waits);
+    }
+    control.note(milliseconds(turn), now += milliseconds(10));
+    ASSERT_FALSE(control.is_overloaded()) << turn;
+    if (turn < 100) note_for(control, now, milliseconds(20), milliseconds(1));
+  }
+}
+
+TEST(LoadControl, TurnsThatGetLongerAreAnOverload) {
+  LoadControl control(kPlan);
+  Instant now = kStart;
+  note_for(control, now, milliseconds(200), milliseconds(1));
+  const Instant began = now;
+  for (int turn = 15; turn < 1000 && !control.is_overloaded(); turn *= 2) {
+    for (int waited = 10; waited < turn && !control.is_overloaded(); waited += 10) {
+      now += milliseconds(10);
+      if (waited > 20) control.note(milliseconds(waited), now, LoadControl::Task::waits);
+    }
+    if (!control.is_overloaded()) control.note(milliseconds(turn), now += milliseconds(10));
+  }
+  EXPECT_TRUE(control.is_overloaded());
+  EXPECT_LE(now - began, milliseconds(400)) << "less than an interval";
+}
+
+TEST(LoadControl, IsWaryFor16IntervalsAfterAnOverload) {
+  LoadControl control(kPlan);
+  Instant now = kStart;
+  note_for(control, now, milliseconds(400), milliseconds(21));
+  EXPECT_FALSE(control.is_wary());
+  note_for(control, now, milliseconds(200), milliseconds(21));
+  EXPECT_TRUE(control.is_wary());
+  while (control.is_overloaded()) note_for(control, now, milliseconds(10), Duration::zero());
+  note_for(control, now, milliseconds(7900), Duration::zero());
+  EXPECT_TRUE(control.is_wary());
+  note_for(control, now, milliseconds(200), Duration::zero());
+  EXPECT_FALSE(control.is_wary());
+}
+
 TEST(LoadControl, OneTaskInTimeWithinTheIntervalIsABurst) {
   LoadControl control(kPlan);
   Instant now = kStart;

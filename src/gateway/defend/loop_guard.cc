@@ -120,9 +120,10 @@ std::optional<rpc::Refusal> LoopGuard::refuse_call(const jsonrpc::Request& reque
   return refuse_for(*why);
 }
 
-// The share changes a few times a second; a queue may grow much in between.
+// The share changes a few times a second; a queue may grow much in between. It may also be whole for a while under a load that goes on, since
+// the loop's share refuses batches too; the queue must not grow for an interval each time.
 bool LoopGuard::takes_batch() {
-  if (batches_.is_overloaded() && slices_.wait() > batch_wait_max_) return false;
+  if (batches_.is_wary.load(std::memory_order_relaxed) && slices_.wait() > batch_wait_max_) return false;
   return takes(batches_, batch_share_);
 }
 

@@ -36,7 +36,7 @@ class ClosingEndpoint final : public session::Endpoint {
 
 class LoopGuard final : public server::WorkGuard {
  public:
-  // While long batches are refused, none is taken on that would wait for more than so many targets of the delay.
+  // While long batches are refused, and for a time after that, none is taken on that would wait for more than so many targets of the delay.
   static constexpr std::int64_t kBatchTargetsMax = 2;
 
   // The cells must outlive the guard; `loop` is an index in them.

@@ -120,14 +120,18 @@ TEST_P(LoopGuardTest, WhileLongBatchesAreRefusedTheirQueueHasALimit) {
   rpc::SliceLoad& load = guard_->slices();
   load.note_turn(std::chrono::milliseconds(1));
   for (int i = 0; i < 10; ++i) load.add_work();
+  cells_.batches[0].is_wary = true;
   cells_.batches[0].admitted = kWhole - 1;
   EXPECT_TRUE(guard_->refuse_batch()) << "the one of the share";
   EXPECT_FALSE(guard_->refuse_batch()) << "twice the target of 5 ms";
   load.add_work();
   EXPECT_TRUE(guard_->refuse_batch());
   EXPECT_TRUE(guard_->refuse_batch_request());
-  // A burst that comes to a server that is well may be longer.
+  // The same load may go on, refused by the loop's share for a while.
   cells_.batches[0].admitted = kWhole;
+  EXPECT_TRUE(guard_->refuse_batch());
+  // A burst that comes to a server that is well may be longer.
+  cells_.batches[0].is_wary = false;
   EXPECT_FALSE(guard_->refuse_batch());
   load.remove_works(11, 0);
 }

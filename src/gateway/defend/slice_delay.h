@@ -17,6 +17,7 @@ class SliceDelay {
     last_ = load_.wait();
     control_.note(last_, now);
     cells_.admitted.store(control_.admitted(), std::memory_order_relaxed);
+    cells_.is_wary.store(control_.is_wary(), std::memory_order_relaxed);
     cells_.delay_ns.store(last_.count(), std::memory_order_relaxed);
   }
   bool is_overloaded() const { return control_.is_overloaded(); }

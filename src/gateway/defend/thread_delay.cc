@@ -33,11 +33,13 @@ ThreadDelay::Task ThreadDelay::measure(Instant now) {
     if (ran_on == 0) {
       // It waits still, behind at least this much. Less than the target says nothing yet.
       const Duration used = thread_ == 0 ? Duration::zero() : times_.of(thread_) - probe_->used_before;
-      if (used > target_) note(used, now);
+      if (used > target_) note(used, now, LoadControl::Task::waits);
       return {};
     }
     // The first task only shows which thread it is.
-    if (thread_ != 0) note(std::max(probe_->used - probe_->used_before, Duration::zero()), now);
+    if (thread_ != 0) {
+      note(std::max(probe_->used - probe_->used_before, Duration::zero()), now, LoadControl::Task::ran);
+    }
     thread_ = ran_on;
   }
   probe_ = std::make_shared<Probe>();
@@ -49,9 +51,9 @@ ThreadDelay::Task ThreadDelay::measure(Instant now) {
   };
 }
 
-void ThreadDelay::note(Duration delay, Instant now) {
+void ThreadDelay::note(Duration delay, Instant now, LoadControl::Task task) {
   last_ = delay;
-  control_.note(delay, now);
+  control_.note(delay, now, task);
   cells_.admitted.store(control_.admitted(), std::memory_order_relaxed);
   cells_.delay_ns.store(delay.count(), std::memory_order_relaxed);
 }

@@ -44,7 +44,7 @@ class ThreadDelay {
     Duration used{};                // when it ran; valid from then on
   };
 
-  void note(Duration delay, Instant now);
+  void note(Duration delay, Instant now, LoadControl::Task task);
 
   const Duration target_;
   LoadControl control_;
