@@ -132,6 +132,7 @@ void TopicFeed::on_message(const Incoming& message, const Delivery& delivery, In
       lost_ = Position{.epoch = epoch, .offset = position.offset - 1};
       [[fallthrough]];
     case Reader::Take::deliver:
+      last_came_ = now;
       offer_lost();
       return offer({.mark = reader_.mark(), .payload = message.payload});
     case Reader::Take::skip:

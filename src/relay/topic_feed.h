@@ -52,6 +52,8 @@ class TopicFeed {
   // Up to where the hub has taken the events since start_reading().
   const std::optional<Mark>& delivered() const { return delivered_; }
   const std::string& topic() const { return topic_; }
+  // When the last event came.
+  Instant last_came() const { return last_came_; }
   // Zero: unknown.
   std::uint64_t epoch() const { return epoch_; }
   const StreamAddress& address() const { return address_; }
@@ -134,6 +136,7 @@ class TopicFeed {
   std::deque<Held> held_;
   Instant heard_{};
   Instant began_{};  // the consumer
+  Instant last_came_{};
   Instant next_look_{};
   std::uint64_t seen_ = 0;  // that was published, by the last look
   bool is_quiet_ = false;   // no message has come since the last look
