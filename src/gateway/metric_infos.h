@@ -311,7 +311,8 @@ inline constexpr std::array<MetricInfo, static_cast<std::size_t>(MetricId::count
     {"fanfare_relay_repeated_total", "counter", "", "Events sent to the broker again."},
     {"fanfare_relay_outages_total", "counter", "", "Times the broker became unreachable."},
     {"fanfare_relay_stalls_total", "counter", "",
-     "Times a topic stood still: the broker had acknowledged an event and did not deliver it."},
+     "Times a topic or its presence stood still: the broker had acknowledged an event or a record and did "
+     "not deliver it."},
     {"fanfare_relay_leases_held", "gauge", "", "Streams that this instance polls for all instances."},
     {"fanfare_relay_leases_taken_total", "counter", "",
      "Times this instance began to poll a stream for all."},
