@@ -55,6 +55,7 @@ class NatsRelay : public pubsub::Relay {
   bool publish(std::string_view topic, const SharedBytes& payload, Done done,
                std::optional<Position> after) override;
   std::size_t payload_bytes_max() const override { return publisher_.payload_bytes_max(); }
+  void want_larger_payloads() override { link_.want_larger_payloads(); }
 
   // As JetStream::keep_at_least(). One thread.
   void keep_at_least(std::uint64_t messages, std::uint64_t bytes) {
