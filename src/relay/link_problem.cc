@@ -78,7 +78,8 @@ std::string credentials_problem(const LinkProblem& problem, const NatsOptions& o
 std::string refused_subscription(const LinkProblem& problem) {
   constexpr std::string_view kBefore = "Subscription to \"";
   const std::string_view words = problem.words;
-  const std::size_t begin = problem.kind == Kind::not_permitted ? words.find(kBefore) : std::string_view::npos;
+  const std::size_t begin =
+      problem.kind == Kind::not_permitted ? words.find(kBefore) : std::string_view::npos;
   if (begin == std::string_view::npos) return {};
   const std::string_view rest = words.substr(begin + kBefore.size());
   return std::string(rest.substr(0, rest.find('"')));
