@@ -83,6 +83,7 @@ std::optional<std::string> SharedSessions::encode(bool is_closed, eth::ResumeIma
                                    bytes_max);
   if (!bytes) {
     counters_.too_long.fetch_add(1, std::memory_order_relaxed);
+    if (bytes_max < limits_.bytes_max) broker_.want_larger();
     static LogLimiter limiter(log::Level::error, "session_too_long");
     limiter.write({{"bytes_max", bytes_max}, {"advice", "raise max_payload of the broker"}});
   }

@@ -68,7 +68,11 @@ class FakeConnection final : public relay::RecordBroker {
     });
   }
   void post(UniqueFunction<void()> task) override { tasks_.push_back(std::move(task)); }
-  std::size_t bytes_max() const override { return 100'000; }
+  std::size_t bytes_max() const override { return broker_bytes_max; }
+  void want_larger() override { ++wants_of_larger; }
+
+  std::size_t broker_bytes_max = 100'000;
+  int wants_of_larger = 0;
 
   // False: there is nothing to do.
   bool step() {

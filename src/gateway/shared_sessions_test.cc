@@ -413,6 +413,17 @@ TEST(SharedSessions, OneThatIsTooLongForTheBrokerStaysWhereItIs) {
   EXPECT_EQ(refused.error().why, SharedSessions::Refusal::away);
   EXPECT_EQ(first.taken, 0);
   EXPECT_TRUE(small.store->has({1}));
+  EXPECT_EQ(small.connection.wants_of_larger, 0) << "its own limit";
+}
+
+TEST(SharedSessions, ALargerRecordOfTheBrokerIsWantedWhenOneIsTooLong) {
+  SharedWorld world;
+  world.one.connection.broker_bytes_max = 8;
+  SharedClient first(world.one.open());
+  first.note(5);
+  world.clock.advance(seconds(1));
+  world.one.run();
+  EXPECT_GT(world.one.connection.wants_of_larger, 0);
 }
 
 TEST(SharedSessions, LimitsOfTheInstanceApplyToWhatMovesThere) {

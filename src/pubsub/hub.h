@@ -102,6 +102,10 @@ class Hub final : public RelaySink {
   std::size_t relay_payload_bytes_max() const {
     return relay_ == nullptr ? SIZE_MAX : relay_->payload_bytes_max();
   }
+  // As Relay::want_larger_payloads(). Any thread, from attach() on.
+  void want_larger_relay_payloads() const {
+    if (relay_ != nullptr) relay_->want_larger_payloads();
+  }
   bool is_relay_down() const { return relay_down_.load(std::memory_order_acquire); }
   const PendingRoom& room() const { return *room_; }
 

@@ -253,6 +253,7 @@ class FakeBroker {
       return true;
     }
     std::size_t payload_bytes_max() const override { return payload_max; }
+    void want_larger_payloads() override { ++wants_of_larger; }
     // The broker refuses the oldest of what this instance published.
     bool refuse_one() {
       if (unanswered_.empty()) return false;
@@ -332,6 +333,7 @@ class FakeBroker {
     std::size_t unanswered_max = SIZE_MAX;
     std::size_t payload_max = SIZE_MAX;
     int reads = 0;  // answered
+    int wants_of_larger = 0;
 
    private:
     struct Opened {

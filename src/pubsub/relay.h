@@ -93,6 +93,8 @@ class Relay {
   virtual bool takes_while_down() const { return false; }
   // Any thread. A longer payload is accepted, but never gets a position. It may change with the broker.
   virtual std::size_t payload_bytes_max() const { return SIZE_MAX; }
+  // Any thread. Somebody has a longer one and does not publish it: the relay looks now and then whether the broker takes it by now.
+  virtual void want_larger_payloads() {}
 };
 
 // A relay of the public API that is one of these: the hub uses that one.

@@ -1,6 +1,6 @@
 #pragma once
 // When a link is connected: at once, and again after each failure, with growing waits. Then the library reconnects by itself, until it
-// gives up (LinkEvents::on_closed). No I/O.
+// gives up, or the link has looked for a better connection (LinkEvents::on_closed). No I/O.
 
 #include <algorithm>
 
@@ -30,6 +30,27 @@ class ConnectPlan {
 
  private:
   const Duration shortest_;
+  Duration wait_ = Duration::zero();
+  Instant at_{};
+};
+
+// When a link looks whether another connection would be better than the one it has (Link::look()). No I/O.
+class LookPlan {
+ public:
+  static constexpr Duration kWaitMin = std::chrono::seconds(1);
+  static constexpr Duration kWaitMax = std::chrono::seconds(15);
+  static constexpr Duration kForgottenAfter = std::chrono::minutes(1);
+
+  // Whether it is time. The next one is later each time, until nobody has wanted one for a while.
+  bool take(Instant now) {
+    if (now < at_) return false;
+    if (now > saturating_add(at_, kForgottenAfter)) wait_ = Duration::zero();
+    wait_ = std::clamp(wait_ * 2, kWaitMin, kWaitMax);
+    at_ = saturating_add(now, wait_);
+    return true;
+  }
+
+ private:
   Duration wait_ = Duration::zero();
   Instant at_{};
 };

@@ -16,9 +16,6 @@ using OptionsHandle = Handle<natsOptions, natsOptions_Destroy>;
 using StatisticsHandle = Handle<natsStatistics, natsStatistics_Destroy>;
 using MessageHandle = Handle<natsMsg, natsMsg_Destroy>;
 
-constexpr int64_t kConnectTimeoutMs = 2000;
-constexpr int64_t kPingIntervalMs = 1000;
-constexpr int kPingsOutMax = 2;
 // What waits for the inbox's thread: more is dropped by the library, and the gap is found.
 constexpr int kInboxMessagesMax = 65'536;
 constexpr int kInboxBytesMax = 64 << 20;
@@ -72,6 +69,8 @@ Gate& new_gate(LinkEvents& events, const std::string& inbox) {
 
 void tell_connection(void* closure, bool is_connected) {
   auto& gate = *static_cast<Gate*>(closure);
+  // The next connection subscribes again, and is told what it may not.
+  if (!is_connected) gate.refused.clear();
   const std::scoped_lock lock(gate.mutex);
   if (gate.events != nullptr) gate.events->on_connection(is_connected);
 }
@@ -135,9 +134,10 @@ void on_error(natsConnection* connection, natsSubscription* /*subscription*/, na
   const char* words = nullptr;
   natsConnection_GetLastError(connection, &words);
   auto& gate = *static_cast<Gate*>(closure);
+  LinkProblem problem{.kind = kind_of(status), .words = words == nullptr ? "" : words};
+  gate.refused.add(refused_subscription(problem));
   const std::scoped_lock lock(gate.mutex);
-  if (gate.events != nullptr)
-    gate.events->on_problem({.kind = kind_of(status), .words = words == nullptr ? "" : words});
+  if (gate.events != nullptr) gate.events->on_problem(std::move(problem));
 }
 
 void on_message(natsConnection* /*connection*/, natsSubscription* /*subscription*/, natsMsg* message,
@@ -149,58 +149,8 @@ void on_message(natsConnection* /*connection*/, natsSubscription* /*subscription
   run_guarded("a message of the broker", [&] { gate.events->on_message(incoming_of(message, gate.inbox)); });
 }
 
-using Step = std::expected<void, std::string>;
-
-// `what` names the option, or the file, that did not work.
-Step step(natsStatus status, std::string_view what) {
-  if (status == NATS_OK) return {};
-  return std::unexpected(joined({what, ": ", words_for(status)}));
-}
-
-Step set_credentials(natsOptions* made, const NatsOptions& options) {
-  if (!options.user.empty())
-    return step(natsOptions_SetUserInfo(made, options.user.c_str(), options.password.c_str()), "user");
-  if (!options.token.empty()) return step(natsOptions_SetToken(made, options.token.c_str()), "token");
-  if (!options.credentials_file.empty()) {
-    return step(natsOptions_SetUserCredentialsFromFiles(made, options.credentials_file.c_str(), nullptr),
-                options.credentials_file);
-  }
-  return {};
-}
-
-Step set_tls(natsOptions* made, const NatsOptions& options) {
-  const bool has_files = !options.ca_file.empty() || !options.certificate_file.empty();
-  if (!options.tls && !has_files) return {};
-  if (auto done = step(natsOptions_SetSecure(made, true), "tls"); !done) return done;
-  if (!options.ca_file.empty()) {
-    auto done = step(natsOptions_LoadCATrustedCertificates(made, options.ca_file.c_str()), options.ca_file);
-    if (!done) return done;
-  }
-  if (!options.certificate_file.empty()) {
-    auto done = step(
-        natsOptions_LoadCertificatesChain(made, options.certificate_file.c_str(), options.key_file.c_str()),
-        options.certificate_file);
-    if (!done) return done;
-  }
-  if (options.expected_host.empty()) return {};
-  return step(natsOptions_SetExpectedHostname(made, options.expected_host.c_str()), "expected_host");
-}
-
-Step set_all(natsOptions* made, const NatsOptions& options, Gate* gate) {
-  std::vector<const char*> servers;
-  for (const std::string& server : options.servers) servers.push_back(server.c_str());
-  if (auto done =
-          step(natsOptions_SetServers(made, servers.data(), static_cast<int>(servers.size())), "servers");
-      !done) {
-    return done;
-  }
-  if (auto done = set_credentials(made, options); !done) return done;
-  if (auto done = set_tls(made, options); !done) return done;
-  natsOptions_SetName(made, options.name.c_str());
-  natsOptions_SetTimeout(made, kConnectTimeoutMs);
-  natsOptions_SetPingInterval(made, kPingIntervalMs);
-  natsOptions_SetMaxPingsOut(made, kPingsOutMax);
-  natsOptions_SetWriteDeadline(made, kWriteDeadlineMs);
+// What a connection of this link needs beyond set_options().
+void set_events(natsOptions* made, Gate* gate) {
   natsOptions_SetMaxReconnect(made, -1);
   natsOptions_SetCustomReconnectDelay(made, on_wait, gate);
   // What is published while the connection is down fails at once: it waits in Outgoing, in order and within limits.
@@ -212,7 +162,6 @@ Step set_all(natsOptions* made, const NatsOptions& options, Gate* gate) {
   natsOptions_SetDisconnectedCB(made, on_disconnected, gate);
   natsOptions_SetClosedCB(made, on_closed, gate);
   natsOptions_SetErrorHandler(made, on_error, gate);
-  return {};
 }
 
 }  // namespace
@@ -240,7 +189,7 @@ std::expected<void, std::string> Link::check(const NatsOptions& options) {
   if (const natsStatus status = natsOptions_Create(&raw_options); status != NATS_OK)
     return std::unexpected(words_for(status));
   const OptionsHandle handle(raw_options);
-  return set_all(raw_options, options, nullptr);
+  return set_options(raw_options, options);
 }
 
 std::expected<void, std::string> Link::open(const NatsOptions& options, LinkEvents events) {
@@ -269,10 +218,11 @@ bool Link::connect() {
   natsOptions* raw_options = nullptr;
   if (fails(natsOptions_Create(&raw_options))) return false;
   const OptionsHandle handle(raw_options);
-  if (const auto done = set_all(raw_options, parts_->options, parts_->gate); !done) {
+  if (const auto done = set_options(raw_options, parts_->options); !done) {
     parts_->events.on_problem({.kind = LinkProblem::Kind::certificate, .words = done.error()});
     return false;
   }
+  set_events(raw_options, parts_->gate);
   auto session = std::make_shared<Session>();
   if (fails(natsConnection_Connect(&session->connection, raw_options))) return false;
   jsOptions js_options;

@@ -1,17 +1,19 @@
 #pragma once
 // The connection to the broker: messages out, and everything that comes to its inbox. The only files that
-// know the NATS library are link.cc, jet_stream.cc, record_stream.cc, bucket.cc and presence/nats_broker.cc.
+// know the NATS library are link.cc, link_options.cc, link_look.cc, jet_stream.cc, record_stream.cc, bucket.cc and presence/nats_broker.cc.
 
 #include <cstdint>
 #include <expected>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/shared_bytes.h"
+#include "base/time.h"
 #include "fanfare/nats.h"
 #include "relay/link_problem.h"
 
@@ -42,7 +44,7 @@ struct LinkEvents {
   std::function<void(bool is_connected)> on_connection;
   // An attempt to connect has failed, or the broker does not permit something. The same again with each attempt.
   std::function<void(LinkProblem)> on_problem;
-  // The library does not try any more: connect() does.
+  // The library does not try any more, or look() has ended the connection: connect() does.
   std::function<void()> on_closed;
 };
 
@@ -86,8 +88,16 @@ class Link {
   // False: the connection is down. Any thread.
   bool publish(const std::string& subject, const std::string& reply, Bytes payload,
                const std::vector<Header>& headers);
-  // The largest payload that the broker takes.
+  // The largest payload that the broker takes, as it said when this connection began.
   std::size_t payload_bytes_max() const;
+  // Somebody has a larger one. Any thread.
+  void want_larger_payloads();
+  // Whether the broker has refused a subscription of this connection, or has taken one away. Any thread.
+  bool lacks_subscriptions() const;
+  // The broker does not tell a connection that it permits again what it has taken away, or takes larger payloads. If one of both is
+  // wanted, this asks for it over a connection of its own, now and then (LookPlan). If it has become better, it ends the connection of the link:
+  // on_closed follows. Returns why, for the log; else nothing. May take some seconds. The thread of connect().
+  std::optional<std::string> look(Instant now);
 
   struct Parts;  // the library's objects, for jet_stream.cc and bucket.cc
   Parts& parts() { return *parts_; }

@@ -74,6 +74,17 @@ std::string credentials_problem(const LinkProblem& problem, const NatsOptions& o
 
 }  // namespace
 
+// The broker's words: Permissions Violation for Subscription to "SUBJECT" (sid "7").
+std::string refused_subscription(const LinkProblem& problem) {
+  constexpr std::string_view kBefore = "Subscription to \"";
+  const std::string_view words = problem.words;
+  const std::size_t begin =
+      problem.kind == Kind::not_permitted ? words.find(kBefore) : std::string_view::npos;
+  if (begin == std::string_view::npos) return {};
+  const std::string_view rest = words.substr(begin + kBefore.size());
+  return std::string(rest.substr(0, rest.find('"')));
+}
+
 std::string sentence_for(const LinkProblem& problem, const NatsOptions& options) {
   switch (problem.kind) {
     case Kind::unreachable:

@@ -23,6 +23,9 @@ struct LinkProblem {
   std::string words;  // of the broker or the library
 };
 
+// The subject to which the broker does not permit to subscribe, or not any more. Empty: the problem is another one.
+std::string refused_subscription(const LinkProblem& problem);
+
 // Names the user or the credentials file, never a secret.
 std::string sentence_for(const LinkProblem& problem, const NatsOptions& options);
 

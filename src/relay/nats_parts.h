@@ -1,16 +1,21 @@
 #pragma once
 // The NATS library's objects, owned. For link.cc, jet_stream.cc, bucket.cc and presence/nats_broker.cc only.
 
+#include <atomic>
 #include <cstdint>
+#include <expected>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 
+#include "relay/connect_plan.h"
 #include "relay/link.h"
 
 // The library's own names.
 // NOLINTBEGIN(bugprone-reserved-identifier, cert-dcl37-c, cert-dcl51-cpp)
 struct __natsConnection;
+struct __natsOptions;
 struct __jsCtx;
 // NOLINTEND(bugprone-reserved-identifier, cert-dcl37-c, cert-dcl51-cpp)
 
@@ -31,6 +36,33 @@ inline constexpr std::int64_t kWriteDeadlineMs = 2000;
 // The library's own words for what went wrong in this thread. `status` is a natsStatus.
 std::string words_for(int status);
 
+// Everything of a connection but what happens in it. The error is for people: a file cannot be read.
+std::expected<void, std::string> set_options(__natsOptions* made, const NatsOptions& options);
+
+// The subjects that this connection has asked for and is not subscribed to, since the broker has refused them, or has taken them away
+// when its permissions changed. It does not say when they are permitted again, and then does not give them back. Any thread.
+class RefusedSubjects {
+ public:
+  // Empty: none.
+  void add(const std::string& subject) {
+    const std::scoped_lock lock(mutex_);
+    if (!subject.empty() && subjects_.size() < kMax) subjects_.insert(subject);
+  }
+  void clear() {
+    const std::scoped_lock lock(mutex_);
+    subjects_.clear();
+  }
+  std::set<std::string> all() const {
+    const std::scoped_lock lock(mutex_);
+    return subjects_;
+  }
+
+ private:
+  static constexpr std::size_t kMax = 32;
+  mutable std::mutex mutex_;  // guards subjects_
+  std::set<std::string> subjects_;
+};
+
 // What the library's callbacks reach a link through. It may call them for a moment after a connection was closed and destroyed, so
 // gates live as long as the process: one for each link.
 struct Gate {
@@ -38,6 +70,7 @@ struct Gate {
   LinkEvents* events = nullptr;  // null: the link is closed
   std::string inbox;
   std::int64_t reconnect_wait_ms = 0;  // set once
+  RefusedSubjects refused;             // of the connection
 };
 
 // A connection, and what belongs to it. Ended by natsConnection_Close(); freed when nobody uses it any more.
@@ -68,6 +101,8 @@ struct Link::Parts {
   bool is_closed = false;    // for good
   std::shared_ptr<Session> current;
   std::uint64_t sessions = 0;  // so far
+  std::atomic<bool> wants_larger_payloads = false;
+  LookPlan look_plan;  // the thread of Link::connect()
 };
 
 }  // namespace fanfare::relay

@@ -301,8 +301,9 @@ void NatsRelay::tick() {
   past_reads_.tick(now);
 }
 
-// The first connection, and another one when the library has given up.
+// The first connection, and another one when the library has given up or another one is better.
 void NatsRelay::tick_link(Instant now) {
+  if (const auto why = link_.look(now)) log_.connects_again(*why);
   if (connects_.take(now) && !link_.connect()) connects_.failed(now);
 }
 

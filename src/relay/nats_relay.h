@@ -56,6 +56,7 @@ class NatsRelay : public pubsub::Relay {
                std::optional<Position> after) override;
   bool takes_while_down() const override { return takes_while_down_.load(std::memory_order_relaxed); }
   std::size_t payload_bytes_max() const override { return publisher_.payload_bytes_max(); }
+  void want_larger_payloads() override { link_.want_larger_payloads(); }
 
   // As JetStream::keep_at_least(). One thread.
   void keep_at_least(std::uint64_t messages, std::uint64_t bytes) {

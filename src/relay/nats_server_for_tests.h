@@ -70,14 +70,8 @@ class NatsServer {
   ~NatsServer() { kill(); }
 
   void start() {
-    const std::string config = (folder_.path() / "server.conf").string();
-    std::ofstream lines(config);
-    lines << "listen: 127.0.0.1:" << (port_ == 0 ? "-1" : std::to_string(port_)) << "\n"
-          << "ports_file_dir: \"" << folder_.path().string() << "\"\n"
-          << more_ << "\n";
-    if (!limits_.empty())
-      lines << "jetstream { store_dir: \"" << data().string() << "\", " << limits_ << " }\n";
-    lines.close();
+    listen_ = "127.0.0.1:" + (port_ == 0 ? "-1" : std::to_string(port_));
+    const std::string config = write_config();
     const std::string log = (folder_.path() / "log").string();
     std::vector<std::string> words = {"nats-server", "-c", config, "-l", log};
     std::vector<char*> arguments;
@@ -102,6 +96,15 @@ class NatsServer {
     waitpid(pid_, nullptr, 0);
     pid_ = 0;
   }
+  // It reads its configuration again, with other lines.
+  void reload(std::string more) {
+    const int before = reloads();
+    more_ = std::move(more);
+    write_config();
+    ::kill(pid_, SIGHUP);
+    ASSERT_TRUE(eventually([&] { return reloads() > before; }))
+        << std::ifstream(folder_.path() / "log").rdbuf();
+  }
   // Of the next start().
   void set_more(std::string more) { more_ = std::move(more); }
   void pause() const { ::kill(pid_, SIGSTOP); }
@@ -114,7 +117,26 @@ class NatsServer {
   const std::filesystem::path& folder() const { return folder_.path(); }
 
  private:
+  std::string write_config() const {
+    const std::string config = (folder_.path() / "server.conf").string();
+    std::ofstream lines(config);
+    lines << "listen: " << listen_ << "\n"
+          << "ports_file_dir: \"" << folder_.path().string() << "\"\n"
+          << more_ << "\n";
+    if (!limits_.empty())
+      lines << "jetstream { store_dir: \"" << data().string() << "\", " << limits_ << " }\n";
+    return config;
+  }
+  int reloads() const {
+    std::ifstream log(folder_.path() / "log");
+    int count = 0;
+    for (std::string line; std::getline(log, line);)
+      count += line.find("Reloaded server configuration") == std::string::npos ? 0 : 1;
+    return count;
+  }
+
   std::string more_;
+  std::string listen_;
   const std::string limits_;
   TestFolder folder_;
   pid_t pid_ = 0;

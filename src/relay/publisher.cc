@@ -120,6 +120,7 @@ void Publisher::not_hindered(std::string_view topic) {
 
 bool Publisher::is_impossible(const OutgoingEvent& event, const TopicFeed& feed) {
   if (event.payload.size() > payload_bytes_max()) {
+    world_.link.want_larger_payloads();
     world_.log.event_too_big(event.topic, event.payload.size(), payload_bytes_max(), system_clock().now());
     return true;
   }

@@ -63,6 +63,8 @@ class RecordBroker {
   virtual void post(UniqueFunction<void()> task) = 0;
   // Of a value.
   virtual std::size_t bytes_max() const = 0;
+  // A record is longer: this looks now and then whether the broker takes it by now.
+  virtual void want_larger() = 0;
 };
 
 }  // namespace fanfare::relay

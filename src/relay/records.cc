@@ -112,6 +112,7 @@ void Records::run() {
 }
 
 void Records::tick(Instant now) {
+  if (const auto why = link_.look(now)) log_.connects_again(*why);
   if (connects_.take(now) && !link_.connect()) connects_.failed(now);
   if (is_connected_ && now >= open_at_) open_stream(now);
   for (auto one = waiting_.begin(); one != waiting_.end();) {
@@ -146,6 +147,8 @@ void Records::handle(Closed /*task*/) {
 
 void Records::handle(const LinkProblem& problem) {
   log_.problem(problem, system_clock().now());
+  // Without the inbox nothing is answered, and without the other one nobody can ask for a session.
+  if (link_.lacks_subscriptions()) set_up(false);
 }
 
 void Records::open_stream(Instant now) {
@@ -158,7 +161,7 @@ void Records::open_stream(Instant now) {
   const bool has_forgotten = created_ && (*created_ != opened->created || opened->last < highest_);
   created_ = opened->created;
   highest_ = opened->last;
-  set_up(asked_ != nullptr);
+  set_up(asked_ != nullptr && !link_.lacks_subscriptions());
   if (!has_forgotten) return;
   log::warn("records_forgotten", {{"stream", stream_}});
   user_->on_forgotten();

@@ -53,6 +53,7 @@ class Records final : public RecordBroker {
   void ask(std::uint64_t instance, std::string question, Answered done) override;
   void post(UniqueFunction<void()> task) override;
   std::size_t bytes_max() const override { return bytes_max_.load(std::memory_order_relaxed); }
+  void want_larger() override { link_.want_larger_payloads(); }
 
   static constexpr Duration kTick = std::chrono::milliseconds(20);
   static constexpr Duration kAnswerWait = std::chrono::seconds(2);  // for the broker

@@ -19,6 +19,10 @@ void RelayLog::connected() {
   log::info("relay_connected", {{"servers", options_.servers.size()}});
 }
 
+void RelayLog::connects_again(std::string_view reason) {
+  log::info("relay_connects_again", {{"reason", reason}});
+}
+
 void RelayLog::problem(const LinkProblem& problem, Instant now) {
   const std::string sentence = sentence_for(problem, options_);
   if (may_say(sentence, now)) log::error("relay_unusable", {{"reason", sentence}});

@@ -20,6 +20,8 @@ class RelayLog {
   explicit RelayLog(const NatsOptions& options) : options_(options) {}
 
   void connected();
+  // The connection is ended for a better one.
+  void connects_again(std::string_view reason);
   void problem(const LinkProblem& problem, Instant now);
   // The broker refuses to store what others of this process need.
   void refusal(const std::string& reason, Instant now, std::string_view what = "who polls");

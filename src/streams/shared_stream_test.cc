@@ -365,6 +365,7 @@ TEST_F(SharedStreamTest, AValueThatTheBrokerDoesNotTakeIsToldAtEveryInstance) {
   a.poll('"' + std::string(600, 'x') + '"');
   b.settle();
   EXPECT_EQ(b.client.take(), "") << "said once";
+  EXPECT_EQ(a.relay.wants_of_larger, 2) << "each value is wanted";
   a.poll("2");
   b.settle();
   const std::string after = b.client.take();

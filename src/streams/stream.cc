@@ -94,6 +94,7 @@ std::string Stream::problem_with_size(std::size_t bytes) const {
   if (bytes > value_bytes_max_) return "the value is longer than an eighth of the stream's history";
   const std::size_t most = shared_bytes_max();
   if (bytes <= most) return {};
+  hub_.want_larger_relay_payloads();
   return joined({"the value has ", std::to_string(bytes), " bytes, and the broker between the servers takes ",
                  std::to_string(most), ": its max_payload is too low"});
 }

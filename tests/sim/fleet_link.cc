@@ -171,6 +171,17 @@ std::size_t Link::payload_bytes_max() const {
   return kPayloadBytesMax;
 }
 
+// Of what the broker permits and takes, nothing changes here.
+void Link::want_larger_payloads() {}
+
+bool Link::lacks_subscriptions() const {
+  return false;
+}
+
+std::optional<std::string> Link::look(Instant /*now*/) {
+  return std::nullopt;
+}
+
 // --- streams and consumers -----------------------------------------------------------------------------
 
 namespace {

@@ -121,7 +121,10 @@ PresenceBroker::Stored NatsPresenceBroker::put(const std::string& subject, Bytes
                                                const std::vector<Header>& headers) {
   const auto session = link_.parts().session();
   if (session == nullptr) return {};
-  if (payload.size() + kHeaderBytesMax > link_.payload_bytes_max()) return {.put = Put::impossible};
+  if (payload.size() + kHeaderBytesMax > link_.payload_bytes_max()) {
+    link_.want_larger_payloads();
+    return {.put = Put::impossible};
+  }
   natsMsg* raw_message = nullptr;
   if (natsMsg_Create(&raw_message, subject.c_str(), nullptr, reinterpret_cast<const char*>(payload.data()),
                      static_cast<int>(payload.size())) != NATS_OK) {

@@ -189,6 +189,7 @@ Instant NatsPresence::advance() {
     if (connects_.take(now) && !link_.connect()) connects_.failed(now);
     return std::min(connects_.at(), saturating_add(now, std::chrono::hours(1)));
   }
+  static_cast<void>(link_.look(system_clock().now()));  // the relay says the same of its own link
   for (auto& [topic, one] : watched_) {
     const Instant now = system_clock().now();
     say_alive(now);

@@ -265,5 +265,19 @@ TEST(NatsPresence, AThousandMembersComeAndGoInATopicThatIsUsed) {
   EXPECT_LE(events, 12);
 }
 
+TEST(NatsPresence, GoesOnWhenItsSubscriptionsWereTakenAwayAndGivenBack) {
+  const std::string user = "no_auth_user: fan\nauthorization { users: [{ user: fan, password: fare";
+  NatsServer server(user + " }] }");
+  Site a(server);
+  Site b(server);
+  a.join({"ann"});
+  ASSERT_TRUE(agree({&a, &b}, {"ann"}));
+  server.reload(user + ", permissions: { subscribe: { deny: [\"_INBOX.>\"] } } }] }");
+  ASSERT_TRUE(eventually([&] { return !a.instance.sink.is_up() && !b.instance.sink.is_up(); }));
+  b.join({"bob"});
+  server.reload(user + " }] }");
+  EXPECT_TRUE(agree({&a, &b}, {"ann", "bob"}));
+}
+
 }  // namespace
 }  // namespace fanfare::relay
