@@ -418,8 +418,8 @@ TEST(SharedSessions, OneThatIsTooLongForTheBrokerStaysWhereItIs) {
 
 TEST(SharedSessions, ALargerRecordOfTheBrokerIsWantedWhenOneIsTooLong) {
   SharedWorld world;
-  world.one.connection.broker_bytes_max = 8;
   SharedClient first(world.one.open());
+  world.one.connection.broker_bytes_max = 8;
   first.note(5);
   world.clock.advance(seconds(1));
   world.one.run();
