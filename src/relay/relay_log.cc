@@ -49,4 +49,15 @@ void RelayLog::event_too_big(const std::string& topic, std::size_t bytes, std::s
              {"advice", "raise max_payload of the broker, or publish less at a time"}});
 }
 
+void RelayLog::stands_still(std::string_view topic, std::string_view stream, std::uint64_t sequence,
+                            bool has_message) {
+  log::error("relay_stream_stands_still",
+             {{"topic", topic},
+              {"sequence", sequence},
+              {"reason", has_message ? "the broker has this event and does not deliver it"
+                                     : "the broker has acknowledged this event and lost it"},
+              {"advice", joined({"delete the stream ", stream,
+                                 ", which the instances create again, or restart the broker"})}});
+}
+
 }  // namespace fanfare::relay

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
@@ -26,6 +27,9 @@ class RelayLog {
   // The broker refuses to store what others of this process need.
   void refusal(const std::string& reason, Instant now, std::string_view what = "who polls");
   void event_refused(const std::string& topic, std::string_view reason, Instant now);
+  // `has_message`: the broker can be asked for the event, and does not deliver it.
+  static void stands_still(std::string_view topic, std::string_view stream, std::uint64_t sequence,
+                           bool has_message);
   void event_too_big(const std::string& topic, std::size_t bytes, std::size_t bytes_max, Instant now);
 
   static constexpr Duration kSaidEvery = std::chrono::minutes(10);

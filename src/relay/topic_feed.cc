@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
-#include "base/text.h"
+#include "relay/relay_log.h"
 
 namespace fanfare::relay {
 namespace {
@@ -232,7 +232,10 @@ std::expected<bool, std::string> TopicFeed::stands_still() {
     if (!is_deleted) return std::unexpected(is_deleted.error());
     if (*is_deleted) return false;
   }
-  if (watch_.stands_still()) say_still(*has);
+  if (watch_.stands_still()) {
+    world_.counters.stalls.fetch_add(1, std::memory_order_relaxed);
+    RelayLog::stands_still(topic_, address_.stream(), expected, *has);
+  }
   return true;
 }
 
@@ -257,18 +260,6 @@ bool TopicFeed::end_checking() {
   if (!*is_deleted) restart();
   note_current();
   return true;
-}
-
-void TopicFeed::say_still(bool has_message) {
-  world_.counters.stalls.fetch_add(1, std::memory_order_relaxed);
-  const std::string advice = joined(
-      {"delete the stream ", address_.stream(), ", which the instances create again, or restart the broker"});
-  log::error("relay_stream_stands_still",
-             {{"topic", topic_},
-              {"sequence", watch_.expected()},
-              {"reason", has_message ? "the broker has this event and does not deliver it"
-                                     : "the broker has acknowledged this event and lost it"},
-              {"advice", advice}});
 }
 
 void TopicFeed::offer_lost() {

@@ -104,7 +104,6 @@ class TopicFeed {
   std::expected<bool, std::string> pass_deleted(std::uint64_t sequence);
   // The event with which the consumer should have begun does not come.
   bool end_checking();
-  void say_still(bool has_message);
   bool has_caught_up() const { return !reader_.is_checking() && reader_.next() > catch_up_to_; }
   void note_current();
   void offer_lost();
