@@ -29,7 +29,7 @@ class LoadControl {
 
   explicit LoadControl(const OverloadPlan& plan) : plan_(plan) {}
 
-  // RFC8289§5.6: a queue that stands again so soon after the last overload is the same one.
+  // RFC8289§5: a queue that stands again so soon after the last overload is the same one.
   static constexpr std::int64_t kIntervalsToCalm = 16;
 
   // `waits`: the task has not run yet, and waits for at least this long.
