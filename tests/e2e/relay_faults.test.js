@@ -57,6 +57,23 @@ describe("faults of relayed streams", { concurrency: true }, () => {
     for (const client of clients) assert.equal((await client.take("texts", (one) => one.offset > told[0].offset)).data.text, "x".repeat(10));
   });
 
+  test("where the broker stores nothing, subscribers of every instance are told until it does", async (t) => {
+    const broker = await new Broker(t).start();
+    const node = await CountingNode.start(t);
+    node.result = (n) => ({ n });
+    const instances = await two(t, broker, node, { definitions: stream("values", "fields: { n: /r/n }") });
+    const clients = await Promise.all(instances.map((one) => open(t, one, "values")));
+    await Promise.all(clients.map((one) => one.take("values")));
+    await broker.changeStream("fanfare_stream=3Avalues", { max_msg_size: 1 });
+    // Also those of the instance that did not poll: it finds out when it may.
+    await Promise.all(clients.map((one) => notice(one, "interrupted")));
+    for (const one of instances) await one.program.line(/relay_topic_hindered topic=stream:values reason="message size exceeds maximum allowed"/);
+    await broker.changeStream("fanfare_stream=3Avalues", { max_msg_size: -1 });
+    await Promise.all(clients.map((one) => notice(one, "restored")));
+    const polled = node.calls;
+    for (const one of clients) await one.take("values", (message) => message.data.n > polled);
+  });
+
   test("what may be lost while the broker is away is told once, at every instance", async (t) => {
     const broker = await new Broker(t).start();
     const node = await CountingNode.start(t);

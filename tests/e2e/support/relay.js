@@ -1,6 +1,7 @@
 // A broker (Debian's nats-server) and instances that share streams over it (docs/relay.md).
 
 import { readFileSync, writeFileSync } from "node:fs";
+import net from "node:net";
 import path from "node:path";
 import { BINARY, temporaryFolder, writeConfig } from "./fanfare.js";
 import { startFor } from "./processes.js";
@@ -33,6 +34,30 @@ export class Broker {
     });
     this.port = Number(new URL(this.url).port);
     return this;
+  }
+  // Asks the broker as its own tool would, and returns the answer.
+  async ask(subject, question = "") {
+    const text = typeof question === "string" ? question : JSON.stringify(question);
+    const socket = net.connect(this.port, "127.0.0.1");
+    try {
+      socket.write(`CONNECT {"verbose":false}\r\nSUB _INBOX.ask 1\r\nPUB ${subject} _INBOX.ask ${Buffer.byteLength(text)}\r\n${text}\r\n`);
+      let got = "";
+      for await (const piece of socket) {
+        got += piece;
+        const [head, size] = /MSG _INBOX\.ask 1 (?:\S+ )?(\d+)\r\n/.exec(got) ?? [];
+        const at = got.indexOf(head) + (head?.length ?? 0);
+        if (head && got.length >= at + Number(size)) return JSON.parse(got.slice(at, at + Number(size)));
+      }
+      throw new Error(`the broker has not answered ${subject}: ${got}`);
+    } finally {
+      socket.destroy();
+    }
+  }
+  // More of a stream's configuration.
+  async changeStream(name, more) {
+    const { config } = await this.ask(`$JS.API.STREAM.INFO.${name}`);
+    const { error } = await this.ask(`$JS.API.STREAM.UPDATE.${name}`, { ...config, ...more });
+    if (error) throw new Error(`${name}: ${error.description}`);
   }
 }
 
