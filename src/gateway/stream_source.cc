@@ -75,8 +75,7 @@ void StreamSource::begin(streams::PollerMemory memory) {
 
 // Somebody may watch. Whoever polls a shared stream has its lease, and wants it while somebody watches.
 void StreamSource::wake() {
-  if (leases_ != nullptr && stream_->watchers() > 0 && system_clock().now() >= may_want_from_)
-    leases_->want(lease_, true);
+  if (leases_ != nullptr && stream_->watchers() > 0 && may_want()) leases_->want(lease_, true);
   if (may_poll()) poller_->wake();
   plan();
 }
@@ -123,12 +122,12 @@ void StreamSource::plan() {
   log_changes();
   if (leases_ != nullptr && poller_->polled_until())
     leases_->leave(lease_, std::to_string(*poller_->polled_until()));
-  const bool may_want = system_clock().now() >= may_want_from_;
   // Also if the last subscriber had left before the lease came.
-  if (leases_ != nullptr && !poller_->is_active() && may_want) leases_->want(lease_, stream_->watchers() > 0);
+  if (leases_ != nullptr && !poller_->is_active() && may_want())
+    leases_->want(lease_, stream_->watchers() > 0);
   worker_.cancel(timer_);
   timer_ = {};
-  const Instant due = may_want ? poller_->next_due() : std::min(poller_->next_due(), may_want_from_);
+  const Instant due = may_want() ? poller_->next_due() : std::min(poller_->next_due(), may_want_from_);
   if (due == Instant::max()) return;
   timer_ = worker_.call_at(due, [this] { advance(); });
 }

@@ -52,6 +52,7 @@ class StreamSource final : public std::enable_shared_from_this<StreamSource> {
   void on_lease(bool is_held);
   void note_predecessor();
   void let_others_try();
+  bool may_want() const { return system_clock().now() >= may_want_from_; }
   bool may_poll() const { return leases_ == nullptr || leases_->is_held(lease_); }
 
   streams::StreamSpec spec_;

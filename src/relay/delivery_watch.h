@@ -45,6 +45,20 @@ class DeliveryWatch {
     start_counting(now);
     return std::exchange(is_renewed_, true) ? Step::compare : Step::renew;
   }
+  // Does what is due. `restart` makes a new consumer. `compare` asks whether the broker has the message and does not deliver it; its
+  // error: the broker does not answer, and this returns false.
+  template <typename Compare, typename Restart>
+  bool act(Instant now, Compare&& compare, Restart&& restart) {
+    const Step step = next(now);
+    if (step == Step::wait) return true;
+    if (step == Step::compare) {
+      const auto is_still = compare();
+      if (!is_still) return false;
+      if (!*is_still) forget();
+    }
+    restart();
+    return true;
+  }
   // The comparison has shown that the broker does not deliver. True: it was not known before.
   bool stands_still() { return !std::exchange(is_still_, true); }
   bool is_still() const { return is_still_; }

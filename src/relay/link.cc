@@ -69,7 +69,7 @@ Gate& new_gate(LinkEvents& events, const std::string& inbox) {
 
 void tell_connection(void* closure, bool is_connected) {
   auto& gate = *static_cast<Gate*>(closure);
-  // The next connection subscribes again, and is told what it may not.
+  // The next connection subscribes again. The broker then says which subscriptions it refuses.
   if (!is_connected) gate.refused.clear();
   const std::scoped_lock lock(gate.mutex);
   if (gate.events != nullptr) gate.events->on_connection(is_connected);

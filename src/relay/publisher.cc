@@ -163,7 +163,7 @@ void Publisher::tick(Instant now) {
   if (!needs_retry_ && now - scanned_ < kLookEvery) return;
   scanned_ = now;
   outgoing_.for_each_unanswered(now, kAnswerWait, [this](const OutgoingEvent& event) {
-    // Whoever reads the topic does not wait for this instance if others can publish.
+    // If events of others come, subscribers miss nothing.
     const TopicFeed* const feed = world_.feed_of(event.topic);
     if (feed != nullptr && feed->last_came() <= *event.unanswered_since)
       note_hindered(event.topic, "the broker does not answer: may the user publish to its subject?");

@@ -47,8 +47,7 @@ class Publisher {
   bool add(OutgoingEvent event);
   bool has(std::string_view topic) const { return outgoing_.has(topic); }
   void answered(const Incoming& message);
-  // Whether the broker stores what is published on every topic that is read here, as far as is known. Whoever reads one that it does not
-  // store would wait without knowing.
+  // The broker refuses the events of a topic that is read here, or does not answer. Its subscribers must be told: no event will come.
   bool is_hindered() const { return !hindered_.empty(); }
   // The topic has another event, or nobody reads it here any more.
   void not_hindered(std::string_view topic);

@@ -164,15 +164,7 @@ void TopicFeed::acknowledged(const Position& position, Instant now) {
 }
 
 bool TopicFeed::watch_delivery(Instant now) {
-  const DeliveryWatch::Step step = watch_.next(now);
-  if (step == DeliveryWatch::Step::wait) return true;
-  if (step == DeliveryWatch::Step::compare) {
-    const auto is_still = stands_still();
-    if (!is_still) return false;
-    if (!*is_still) watch_.forget();
-  }
-  restart();
-  return true;
+  return watch_.act(now, [this] { return stands_still(); }, [this] { restart(); });
 }
 
 void TopicFeed::plan_look(Instant now) {

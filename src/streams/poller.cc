@@ -163,7 +163,8 @@ std::string Poller::publish(Json value, std::int64_t seconds) {
   owes_value_ = owes_value_ || stream_.is_interrupted();
   stream_.restore(seconds);
   if (tells_of_pauses()) note_pause(seconds);
-  if (!owes_value_ && !is_news(value, new_entries)) {
+  // What the broker has refused may be no news any more, and only another event shows that it stores them again.
+  if (!owes_value_ && !stream_.is_degraded() && !is_news(value, new_entries)) {
     note_polled_until(seconds);
     return {};
   }

@@ -74,6 +74,24 @@ describe("faults of relayed streams", { concurrency: true }, () => {
     for (const one of clients) await one.take("values", (message) => message.data.n > polled);
   });
 
+  test("a value that was refused and is gone again does not leave its subscribers interrupted", async (t) => {
+    const broker = await new Broker(t).start();
+    const node = await CountingNode.start(t);
+    let value = 1;
+    node.result = () => ({ n: value });
+    const instances = await two(t, broker, node, { definitions: stream("values", "fields: { n: /r/n }\n      onChange: true") });
+    const clients = await Promise.all(instances.map((one) => open(t, one, "values")));
+    await Promise.all(clients.map((one) => one.take("values")));
+    await broker.changeStream("fanfare_stream=3Avalues", { max_msg_size: 1 });
+    value = 2;
+    await Promise.all(clients.map((one) => notice(one, "interrupted")));
+    value = 1;
+    const { calls } = node;
+    await until("polls", () => node.calls > calls + 3);
+    await broker.changeStream("fanfare_stream=3Avalues", { max_msg_size: -1 });
+    await Promise.all(clients.map((one) => notice(one, "restored")));
+  });
+
   test("what may be lost while the broker is away is told once, at every instance", async (t) => {
     const broker = await new Broker(t).start();
     const node = await CountingNode.start(t);

@@ -58,7 +58,7 @@ TEST(LoadControl, ALongQueueThatShrinksIsABurst) {
   EXPECT_FALSE(control.is_overloaded());
 }
 
-// What came while the machine stood still is done in one turn, and what came in that turn in the next.
+// After the machine stood still, one long turn does the work that has waited. The next turn does what came during it, and is shorter.
 TEST(LoadControl, ATaskThatWaitsForOneLongTurnIsBehindABurst) {
   LoadControl control(kPlan);
   Instant now = kStart;

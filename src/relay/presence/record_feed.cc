@@ -117,18 +117,10 @@ void RecordFeed::stored(std::uint64_t sequence, Instant now) {
 }
 
 bool RecordFeed::watch_delivery(Instant now) {
-  const DeliveryWatch::Step step = watch_.next(now);
-  if (step == DeliveryWatch::Step::wait) return true;
-  if (step == DeliveryWatch::Step::compare) {
-    const auto is_still = stands_still();
-    if (!is_still) return false;
-    if (!*is_still) watch_.forget();
-  }
-  restart();
-  return true;
+  return watch_.act(now, [this] { return stands_still(); }, [this] { restart(); });
 }
 
-// As TopicFeed::stands_still(). Records are purged all the time, by whoever writes a log anew.
+// As TopicFeed::stands_still(). A purged record is no fault: each log that is written again ends with a purge of the old one.
 std::expected<bool, std::string> RecordFeed::stands_still() {
   const std::uint64_t expected = watch_.expected();
   const auto time = world_.broker.time_of(expected);
