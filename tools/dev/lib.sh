@@ -88,7 +88,7 @@ build_fuzzers() {
 # errors.
 show_failure() {
   local log=$LOGS/$1.log marks
-  local tests=': Failure$|^not ok|WARNING: ThreadSanitizer|ERROR: [A-Z][a-z]*Sanitizer|runtime error:|\*\*\*(Exception|Timeout|Not Run)|\[  SKIPPED \]'
+  local tests=': Failure$|^not ok|^(FAIL|ERROR): test_|WARNING: ThreadSanitizer|ERROR: [A-Z][a-z]*Sanitizer|runtime error:|\*\*\*(Exception|Timeout|Not Run)|\[  SKIPPED \]'
   local errors='error:|Error |FAILED|Failure|\*\*\*Failed|ERROR: '
   {
     for marks in "$tests" "$errors"; do

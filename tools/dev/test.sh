@@ -217,7 +217,10 @@ end_fuzz() {
 }
 
 begin_package() { begin_beside package python3 tests/packaging/package_test.py build/release; }
-end_package() { check "the package on a machine of its own, the rest" package end_beside package || true; }
+end_package() {
+  if [[ -z ${beside[package]:-} ]]; then begin_package; fi
+  check "the package on a machine of its own, the rest" package end_beside package || true
+}
 
 end_to_end() {
   suite "rude clients" attacks count_conformance python3 tests/attacks/run.py \
@@ -260,6 +263,7 @@ web_tests() {
   check "npm ci, web" npm-ci-web end_beside npm-ci-web || return 0
   check "web: types" web-types run_web_types || true
   check "build the dashboard" build-web build_web release || return 0
+  begin_package  # it has the dashboard
   # Each of the two uses less than half of two cores.
   begin_beside dashboard env FANFARE_BIN="$PWD/build/release/apps/fanfare/fanfare" \
     node --test --test-concurrency=1 --test-reporter=tap web/app/test/dashboard.test.js web/app/test/dashboard_nodes.test.js web/app/test/admin.test.js
@@ -289,7 +293,6 @@ else
     if [[ -n $released ]]; then
       end_to_end
       # The browsers' tests leave half of the machine idle.
-      begin_package
       begin_fuzz
       web_tests
       end_package
