@@ -48,6 +48,7 @@ namespace fanfare::gateway {
 struct SharedSessionCounters;
 
 class AccessGate;
+class MetricsSheet;
 struct DefenceCells;
 struct ObserveCells;
 
@@ -275,8 +276,7 @@ class Metrics {
   std::string render(Instant now) const;
 
  private:
-  struct Sheet;
-  void fill(Sheet& sheet, Instant now) const;
+  void fill(MetricsSheet& sheet, Instant now) const;
 
   static constexpr std::array kStatuses{101, 200, 204, 400, 401, 403, 404, 405, 408, 413, 415,
                                         417, 426, 429, 431, 500, 501, 502, 503, 504, 505};
