@@ -34,15 +34,16 @@ class Stage(contextlib.ExitStack):
 
 
 class Program:
-    """One of our Python programs, on the load's core. Orders and answers are lines."""
+    """One of our programs, on the load's core. Orders and answers are lines."""
 
     SCRIPT = "bench_attacks_clients.py"
 
     def __init__(self, role, options, nice=0):
-        self.name = role or "node"
-        command = ["taskset", "-c", LOAD_CORE, sys.executable, str(ROOT / "tools" / self.SCRIPT), *([role] if role else []),
-                   json.dumps(options)]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.start(role or "node", [sys.executable, str(ROOT / "tools" / self.SCRIPT), *([role] if role else []), json.dumps(options)], nice)
+
+    def start(self, name, command, nice):
+        self.name = name
+        self.process = subprocess.Popen(["taskset", "-c", LOAD_CORE, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         try:
             os.setpriority(os.PRIO_PROCESS, self.process.pid, os.getpriority(os.PRIO_PROCESS, 0) + nice)
         except PermissionError:

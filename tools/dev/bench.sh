@@ -15,7 +15,7 @@
 #:   ./dev bench --access [--quick] [--crowd [--tsan]] [--abuser]
 #:                                 access control: its cost, 1,000 authenticated clients for 5 minutes, an abuser. 8 minutes. --crowd and
 #:                                 --abuser: only these; --tsan: the clients for 1 minute under ThreadSanitizer
-#:   ./dev bench --overload [--quick] [--before] twice the load that the gateway sustains, for a minute. 3 minutes; --quick: 1
+#:   ./dev bench --overload [--quick] [--before] twice and three times the load that the gateway sustains, a minute each. 4 to 8 minutes; --quick: 1
 #:   ./dev bench --forward [--quick] [--before PROGRAM] [ROW...] calls through the gateway to anvil and to a raw node, relative to calling
 #:                                 the node directly. PROGRAM: `fanfare` of an earlier build. 12 minutes; --quick: 2
 #:   ./dev bench --heads [--quick] [CHAIN...] how soon a subscriber hears of a block, over HTTP and WebSocket, next to anvil's own
@@ -52,6 +52,10 @@ for kind in attacks streams access overload costs; do
     quietly "build $preset" "build-$preset" configure_and_build "$preset" "${targets[@]}" ||
       { show_failure "build-$preset" && die "the $preset build failed"; }
     if [[ $kind == costs ]]; then need cluster; fi
+    if [[ $kind == overload && " $* " != *" --help "* ]]; then
+      need bench
+      build_bench overload_load
+    fi
     exec python3 "tools/bench_$kind.py" "$@"
   fi
 done
