@@ -3,9 +3,11 @@ are the handshakes with an even rate, the times of the clients of other instance
 that the same deploy causes without clients, and with a few."""
 
 import dataclasses
+import itertools
 import math
 import re
 import signal
+import statistics
 import time
 
 import bench_fleet_run as run
@@ -20,8 +22,8 @@ FEW_CLIENTS = 30
 STEADY_CLIENTS = 60
 STEADY_METHOD = "eth_gasPrice"  # what they call; an instance does not by itself
 LOGS, BLOCKS, POLLS = "eth_getLogs", "eth_getBlockByNumber", "polls of the head"
-# The rhythm of polls follows the blocks as they come, so it is not the same in two windows.
-POLLS_ERROR = 0.05
+# The rhythm of polls follows the blocks as they come, so it is not the same in two windows. How much it varies is seen in parts of the calm ones.
+PART_S, POLLS_DEVIATIONS_MAX = 5, 3
 # Of the stream `ticks`, which is polled as often whoever polls it. Fewer: the machine had no time, and the windows cannot be compared.
 TICKS_PER_SECOND, TICKS_SHARE_MIN = 4, 0.95
 # Of 99 of 100 times during the deploy: at most this many times those of the calm window, or so much more.
@@ -33,6 +35,7 @@ class Calls:
     """The calls of nodes in a time, by method."""
     seconds: float
     counts: dict
+    polls: tuple = ()  # in each PART_S of a calm time
 
 
 @dataclasses.dataclass
@@ -75,6 +78,14 @@ def caused(calm, deploy):
 def error_of(calm, deploy, method):
     """The calls that depend on where the two windows begin: one in the calm window, as many times as the deploy is longer, and one in the deploy."""
     return deploy.seconds / calm.seconds + 1 if calm.counts.get(method) else 0
+
+
+def polls_error(pairs, calm, deploy):
+    """The polls by which a deploy may differ from its calm time, because polls in a time vary as much as in the parts of all calm times."""
+    parts = [count for calm_of, _ in pairs for count in calm_of.polls]
+    if len(parts) < 2:
+        raise Failed(f"a calm time must be at least {2 * PART_S} s long")
+    return POLLS_DEVIATIONS_MAX * statistics.stdev(parts) * math.sqrt(deploy.seconds / PART_S * (1 + deploy.seconds / calm.seconds))
 
 
 def is_even(step):
@@ -131,9 +142,12 @@ def deploy_few(fleet, clients, calm_seconds):
 
 
 def watch_calm(fleet, seconds):
-    watch = CallWatch(fleet)
-    time.sleep(seconds)  # style: what is measured
-    return watch.read()
+    watch, polls = CallWatch(fleet), [0]
+    for _ in range(int(seconds / PART_S)):
+        time.sleep(PART_S)  # style: what is measured
+        polls.append(watch.read().counts.get(POLLS, 0))
+    calls = watch.read()
+    return dataclasses.replace(calls, polls=tuple(after - before for before, after in itertools.pairwise(polls)))
 
 
 def replace_watched(fleet, number, clients, steady):
@@ -185,8 +199,9 @@ def report(steps, calm_times, calls, delays):
     lines += ["", f"99 of 100 entries came within {p99(delays[0]):.0f} ms of their time in the calm window, and within {p99(delays[1]):.0f} ms in the deploy, "
               "with those of clients that came back later."]
     alone, few, crowd = calls
-    more = beyond(alone, crowd, len(steps))
-    lines += ["", *calls_table(*calls), ""]
+    polls = polls_error(calls, *crowd)
+    more = beyond(alone, crowd, len(steps), polls)
+    lines += ["", *calls_table(calls, polls), ""]
     met = {"the calm windows were not disturbed": is_undisturbed(few[0]) and is_undisturbed(crowd[0]),
            f"handshakes at most {PEAK_FACTOR_MAX} times the even rate": all(is_even(step) for step in steps),
            f"clients of other instances: p99 at most {SLOWER_FACTOR_MAX} times the calm one, or {SLOWER_MS} ms more":
@@ -195,8 +210,8 @@ def report(steps, calm_times, calls, delays):
     return [*lines, *(f"- {'met' if good else 'NOT MET'}: {what}" for what, good in met.items())], all(met.values())
 
 
-def beyond(reference, crowd, handovers):
-    """Each (calm, deploy). The methods that the deploy causes more of, by more than the windows' error. A new instance reads logs whether it has
+def beyond(reference, crowd, handovers, polls):
+    """Each (calm, deploy), and the error of the polls. The methods that the deploy causes more of, by more than the windows' error. A new instance reads logs whether it has
     clients or not, and polls for heads, so these are compared with the calm time. Each replacement may cause one call more of each method, for all
     clients together: a stream that is handed over is polled at once, a node is asked for its chain. And two for the logs of the blocks that came
     while the instance was not there, and two for the blocks that its clients have from others before it has them."""
@@ -204,7 +219,7 @@ def beyond(reference, crowd, handovers):
     for method, count in caused(*crowd).items():
         is_like_calm = method in (LOGS, POLLS)
         at_once = handovers * (2 if method in (LOGS, BLOCKS) else 1)
-        error = POLLS_ERROR * crowd[1].counts[POLLS] if method == POLLS else error_of(*crowd, method) + error_of(*reference, method)
+        error = polls if method == POLLS else error_of(*crowd, method) + error_of(*reference, method)
         more = count - (0 if is_like_calm else before.get(method, 0))
         if method != STEADY_METHOD and more > error + at_once:
             found[method] = more
@@ -215,11 +230,12 @@ def named(found):
     return f" ({', '.join(f'{method} {more:.0f} more' for method, more in found.items())})" if found else ""
 
 
-def calls_table(alone, few, crowd):
+def calls_table(calls, polls):
+    crowd = calls[-1]
     lines = [f"| calls of nodes, caused by the deploy | without clients | with {FEW_CLIENTS} | with all | in the deploy with all | error of its windows |", "|---|---|---|---|---|---|"]
-    columns = [caused(*one) for one in (alone, few, crowd)]
+    columns = [caused(*one) for one in calls]
     for method in columns[-1]:
         if method != STEADY_METHOD:
             cells = [f"{column.get(method, 0):.1f}" for column in columns]
-            lines.append(f"| {' | '.join([method, *cells])} | {crowd[1].counts.get(method, 0):,} | {error_of(*crowd, method):.1f} |")
+            lines.append(f"| {' | '.join([method, *cells])} | {crowd[1].counts.get(method, 0):,} | {polls if method == POLLS else error_of(*crowd, method):.1f} |")
     return lines

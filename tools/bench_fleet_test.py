@@ -7,6 +7,7 @@ import unittest
 import bench_fleet
 import bench_fleet_rolling as rolling
 import bench_fleet_run as run
+from bench_contestants import Failed
 from bench_fleet_rolling import Calls, Step
 
 
@@ -93,7 +94,7 @@ class NodeCalls(unittest.TestCase):
     ALONE = (Calls(10.0, {}), Calls(5.0, {"eth_chainId": 3}))
 
     def verdict(self, counts):
-        return not rolling.beyond(self.ALONE, (self.CALM, Calls(30.0, counts)), 3)
+        return not rolling.beyond(self.ALONE, (self.CALM, Calls(30.0, counts)), 3, 0.0)
 
     def test_what_a_deploy_adds(self):
         self.assertEqual(rolling.caused(self.CALM, Calls(30.0, {"heads": 305, "new": 2})), {"fleet_entries": -60.0, "heads": 5.0, "new": 2.0})
@@ -116,8 +117,8 @@ class NodeCalls(unittest.TestCase):
 
     def test_logs_that_a_new_instance_reads_without_clients_are_no_excuse(self):
         alone = (Calls(10.0, {}), Calls(5.0, {"eth_getLogs": 90}))
-        self.assertEqual(rolling.beyond(alone, (Calls(10.0, {"eth_getLogs": 30}), Calls(30.0, {"eth_getLogs": 100})), 3), {})
-        self.assertEqual(rolling.beyond(alone, (Calls(10.0, {"eth_getLogs": 30}), Calls(30.0, {"eth_getLogs": 101})), 3), {"eth_getLogs": 11.0})
+        self.assertEqual(rolling.beyond(alone, (Calls(10.0, {"eth_getLogs": 30}), Calls(30.0, {"eth_getLogs": 100})), 3, 0.0), {})
+        self.assertEqual(rolling.beyond(alone, (Calls(10.0, {"eth_getLogs": 30}), Calls(30.0, {"eth_getLogs": 101})), 3, 0.0), {"eth_getLogs": 11.0})
 
     def test_blocks_that_clients_have_before_the_instance(self):
         self.assertTrue(self.verdict({"eth_getBlockByNumber": 6}))
@@ -126,9 +127,19 @@ class NodeCalls(unittest.TestCase):
     def test_polls_are_as_many_as_in_a_calm_time(self):
         def more(polls):
             alone = (Calls(10.0, {}), Calls(5.0, {rolling.POLLS: 999}))
-            return rolling.beyond(alone, (Calls(10.0, {rolling.POLLS: 100}), Calls(30.0, {rolling.POLLS: polls})), 3)
+            return rolling.beyond(alone, (Calls(10.0, {rolling.POLLS: 100}), Calls(30.0, {rolling.POLLS: polls})), 3, 15.0)
         self.assertEqual(more(318), {})
         self.assertEqual(more(320), {rolling.POLLS: 20.0})
+
+    def test_polls_vary_as_in_the_parts_of_calm_times(self):
+        calm, deploy = Calls(20.0, {}, polls=(44, 46)), Calls(20.0, {})
+        # The parts 44, 46, 44, 46 deviate by 1.155; a deploy and a calm time of four parts each: by the root of eight times that.
+        self.assertAlmostEqual(rolling.polls_error([(calm, deploy), (calm, deploy)], calm, deploy), 3 * 1.1547 * 8 ** 0.5, places=3)
+        self.assertEqual(rolling.polls_error([(Calls(20.0, {}, polls=(45, 45)), deploy)], calm, deploy), 0)
+
+    def test_one_part_says_nothing_of_how_polls_vary(self):
+        with self.assertRaises(Failed):
+            rolling.polls_error([(Calls(5.0, {}, polls=(45,)), Calls(5.0, {}))], Calls(5.0, {}), Calls(5.0, {}))
 
     def test_what_clients_that_stay_call_does_not_count(self):
         self.assertTrue(self.verdict({rolling.STEADY_METHOD: 1000}))
@@ -139,11 +150,11 @@ class NodeCalls(unittest.TestCase):
         self.assertFalse(rolling.is_undisturbed(Calls(100.0, {})))
 
     def test_what_is_more_is_named(self):
-        self.assertEqual(rolling.named(rolling.beyond(self.ALONE, (self.CALM, Calls(30.0, {"eth_getLogs": 7})), 3)), " (eth_getLogs 7 more)")
+        self.assertEqual(rolling.named(rolling.beyond(self.ALONE, (self.CALM, Calls(30.0, {"eth_getLogs": 7})), 3, 0.0)), " (eth_getLogs 7 more)")
         self.assertEqual(rolling.named({}), "")
 
     def test_the_table_has_as_many_cells_in_every_row(self):
-        lines = rolling.calls_table(self.ALONE, self.ALONE, (self.CALM, Calls(30.0, {"heads": 300, rolling.STEADY_METHOD: 9})))
+        lines = rolling.calls_table((self.ALONE, self.ALONE, (self.CALM, Calls(30.0, {"heads": 300, rolling.STEADY_METHOD: 9}))), 0.0)
         self.assertEqual(len({line.count("|") for line in lines}), 1)
         self.assertEqual(len(lines), 4)
 
