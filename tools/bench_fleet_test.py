@@ -124,6 +124,13 @@ class NodeCalls(unittest.TestCase):
         self.assertTrue(self.verdict({"eth_getBlockByNumber": 6}))
         self.assertFalse(self.verdict({"eth_getBlockByNumber": 7}))
 
+    def test_a_block_that_came_while_an_instance_was_away_is_read_once(self):
+        def more(away):
+            alone = (Calls(10.0, {}), Calls(5.0, {"eth_getBlockByNumber": 60}, away=50))
+            return rolling.beyond(alone, (self.CALM, Calls(30.0, {"eth_getBlockByNumber": 70}, away=away)), 3, 0.0)
+        self.assertEqual(more(54), {})
+        self.assertEqual(more(53), {"eth_getBlockByNumber": 7.0})
+
     def test_polls_are_as_many_as_in_a_calm_time(self):
         def more(polls):
             alone = (Calls(10.0, {}), Calls(5.0, {rolling.POLLS: 999}))
