@@ -19,7 +19,7 @@ CONNECTIONS = 20
 ROWS = ((20, 1), (20, 16), (512, 16), (1024, 1))
 # The first pattern that matches a function's name counts. Inlined code counts for the function it was inlined into.
 STEPS = (
-    ("the message: header, mask, UTF-8", r"Session::consume|receive_messages|on_receive|unmask|utf8|Connection::next"),
+    ("the message: header, mask, UTF-8", r"Session::(consume|hand_out)|on_receive|unmask|utf8|Connection::next"),
     ("the answer: handler, header, copy",
      r"on_message|(Session|SessionOutput|Connection)::send|extend|Outbox::add|Stream::outbox|Arena::|memcpy|memmove|mark_dirty|take_outbox"),
     ("handing it to the kernel", r"::flush|io_uring_|liburing"),

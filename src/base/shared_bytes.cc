@@ -20,13 +20,10 @@ SharedBytes SharedBytes::allocate(std::size_t size) {
 }
 
 void SharedBytes::release() {
-  if (block_ == nullptr) return;
-  if (block_->owners.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-    const std::size_t bytes = sizeof(Block) + block_->size;
-    block_->~Block();
-    give_back_block(block_, bytes);
-  }
-  block_ = nullptr;
+  if (block_->owners.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  const std::size_t bytes = sizeof(Block) + block_->size;
+  block_->~Block();
+  give_back_block(block_, bytes);
 }
 
 }  // namespace fanfare

@@ -31,7 +31,9 @@ class SharedBytes {
     std::swap(block_, other.block_);
     return *this;
   }
-  ~SharedBytes() { release(); }
+  ~SharedBytes() {
+    if (block_ != nullptr) release();
+  }
 
   // Valid while any handle to the same bytes exists.
   Bytes view() const { return block_ == nullptr ? Bytes{} : Bytes(block_->bytes(), block_->size); }

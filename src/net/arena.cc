@@ -15,8 +15,8 @@ constexpr std::size_t kPagesBytes = sizeof(Chunk) + Arena::kChunkBytes;
 
 }  // namespace
 
-ChunkRef::~ChunkRef() {
-  if (chunk_ != nullptr && --chunk_->users == 0) chunk_->arena->recycle(chunk_);
+void ChunkRef::recycle(Chunk* chunk) {
+  chunk->arena->recycle(chunk);
 }
 
 Arena::~Arena() {

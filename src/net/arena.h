@@ -34,11 +34,15 @@ class ChunkRef {
   }
   ChunkRef(const ChunkRef&) = delete;
   ChunkRef& operator=(const ChunkRef&) = delete;
-  ~ChunkRef();
+  ~ChunkRef() {
+    if (chunk_ != nullptr && --chunk_->users == 0) recycle(chunk_);
+  }
 
   Chunk* get() const { return chunk_; }
 
  private:
+  static void recycle(Chunk* chunk);
+
   Chunk* chunk_ = nullptr;
 };
 

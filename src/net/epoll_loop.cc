@@ -41,8 +41,8 @@ ssize_t receive_from(int fd, std::uint8_t* into, std::size_t size) {
   return ::syscall(SYS_recvfrom, fd, into, size, 0, nullptr, nullptr);
 }
 
-ssize_t send_to(int fd, const iovec& part) {
-  return ::syscall(SYS_sendto, fd, part.iov_base, part.iov_len, MSG_NOSIGNAL, nullptr, 0);
+ssize_t send_to(int fd, Bytes part) {
+  return ::syscall(SYS_sendto, fd, part.data(), part.size(), MSG_NOSIGNAL, nullptr, 0);
 }
 
 }  // namespace
@@ -157,20 +157,27 @@ void EpollLoop::finish_connecting(Stream& stream) {
   flush_if_dirty(stream);
 }
 
+// `asked` becomes the size of what was passed to the kernel.
+ssize_t EpollLoop::send_parts(Stream& stream, std::size_t& asked) {
+  std::array<iovec, kPartsMax> parts;
+  const std::size_t count = stream.outbox_->gather(parts, options_.send_bytes_max);
+  asked = 0;
+  for (std::size_t i = 0; i < count; ++i) asked += parts[i].iov_len;
+  msghdr message{};
+  message.msg_iov = parts.data();
+  message.msg_iovlen = count;
+  return ::sendmsg(stream.fd_, &message, MSG_NOSIGNAL);
+}
+
 void EpollLoop::flush(Stream& stream) {
   while (stream.outbox_ != nullptr && !stream.outbox_->empty()) {
-    std::array<iovec, kPartsMax> parts;
-    const std::size_t count = stream.outbox_->gather(parts, options_.send_bytes_max);
-    std::size_t asked = 0;
-    for (std::size_t i = 0; i < count; ++i) asked += parts[i].iov_len;
+    const Bytes part = stream.outbox_->only_part();
+    std::size_t asked = part.size();
     ssize_t sent = 0;
-    if (count == 1) {
-      sent = send_to(stream.fd_, parts[0]);
+    if (!part.empty() && part.size() <= options_.send_bytes_max) {
+      sent = send_to(stream.fd_, part);
     } else {
-      msghdr message{};
-      message.msg_iov = parts.data();
-      message.msg_iovlen = count;
-      sent = ::sendmsg(stream.fd_, &message, MSG_NOSIGNAL);
+      sent = send_parts(stream, asked);
     }
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0 && errno != EAGAIN) return lost(stream, "send", errno);

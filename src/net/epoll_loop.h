@@ -32,6 +32,7 @@ class EpollLoop final : public Loop {
   void start(Stream& stream) override;
   void update_reading(Stream& stream) override;
   void flush(Stream& stream) override;
+  ssize_t send_parts(Stream& stream, std::size_t& asked);
   void begin_close(Stream& stream) override;
 
   static void prefetch_handler(std::uint64_t tag);

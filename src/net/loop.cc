@@ -58,31 +58,26 @@ Loop::~Loop() {
   FANFARE_CHECK(streams_.empty());
 }
 
+// The clock is read only once in a turn without tasks and timers: the next wait is computed from when the last
+// events came. So a timer may be late by the time that handling them took, as if it had been due meanwhile.
 void Loop::run() {
-  while (!stopping_.load(std::memory_order_acquire)) turn(Duration::max());
+  update_now();
+  while (!stopping_.load(std::memory_order_acquire)) turn(may_wait_from(now_, Duration::max()));
 }
 
-void Loop::run_once(Duration wait) {
-  turn(wait);
-}
-
-Duration Loop::may_wait(Duration wait) const {
-  if (!mailbox_.empty() || !urgent_.empty() || !dirty_.empty() || !closing_.empty() || !finished_.empty()) {
-    return Duration::zero();
-  }
+Duration Loop::may_wait_from(Instant now, Duration wait) const {
+  if (has_tasks() || !dirty_.empty() || !closing_.empty() || !finished_.empty()) return Duration::zero();
   const auto due = timers_.next_due();
-  return due ? std::min(time_until(*due, clock_->now()), wait) : wait;
+  return due ? std::min(time_until(*due, now), wait) : wait;
 }
 
 void Loop::turn(Duration wait) {
   ++turn_number_;
-  if (poll(may_wait(wait))) trim_later();
-  update_now();
-  run_tasks();
-  timers_.run(now_);
-  flush_all();
+  if (poll(wait)) trim_later();
+  if (has_tasks() || timers_.has_due(now_)) run_tasks_and_timers();
+  if (!dirty_.empty()) flush_all();
   close_scheduled();
-  destroy_finished();
+  if (!finished_.empty() || !retired_.empty()) destroy_finished();
   if (trim_due_) {
     trim_due_ = trim_planned_ = false;
     release_unneeded();
@@ -90,12 +85,15 @@ void Loop::turn(Duration wait) {
   }
 }
 
-void Loop::run_tasks() {
+void Loop::run_tasks_and_timers() {
+  update_now();
   urgent_.run([] { return true; });
   std::size_t tasks = 0;
   mailbox_.run([&] {
     return ++tasks < options_.tasks_per_turn_max && clock_->now() - now_ < options_.task_time_per_turn_max;
   });
+  timers_.run(now_);
+  update_now();
 }
 
 // Not while the loop is idle: the thread is not woken just for this.
@@ -108,7 +106,7 @@ void Loop::trim_later() {
 void Loop::release_unneeded() {
   outboxes_.release_empty();
   arena_.release_unneeded();
-  for (auto* list : {&dirty_, &flushing_, &closing_, &finished_, &destroying_}) {
+  for (auto* list : {&dirty_, &closing_, &finished_, &destroying_}) {
     fanfare::release_unneeded(*list, most_flushed_);
   }
   most_flushed_ = 0;
@@ -223,6 +221,13 @@ void Loop::lost(Stream& stream, const char* call, int code) {
 
 void Loop::drained(Stream& stream) {
   stream.outbox_.reset();
+  constexpr std::uint32_t kMoreToDo =
+      Stream::kQueuesElsewhere | Stream::kFinishWriting | Stream::kWaitingWritable | Stream::kNotifyFlushed;
+  if (stream.has(kMoreToDo)) [[unlikely]]
+    after_drained(stream);
+}
+
+void Loop::after_drained(Stream& stream) {
   TlsLayer* const tls = stream.tls_layer();
   const bool all_sent = tls == nullptr || tls->session().is_secured();
   if (all_sent && stream.has(Stream::kFinishWriting) && !stream.has(Stream::kFinished)) {
@@ -263,21 +268,17 @@ void Loop::flush_if_dirty(Stream& stream) {
     tls->encrypt_waiting();
   }
   // A stream that waits for the kernel is flushed when the kernel reports it writable.
-  if (stream.has(Stream::kClosed) || stream.has(Stream::kWaitingWritable) ||
-      stream.has(Stream::kConnecting)) {
-    return;
-  }
-  flush(stream);
+  constexpr std::uint32_t kNotNow = Stream::kWaitingWritable | Stream::kConnecting | Stream::kClosed;
+  if (!stream.has(kNotNow)) flush(stream);
 }
 
+// Streams that are marked meanwhile are flushed in the next turn.
 void Loop::flush_all() {
-  flushing_.swap(dirty_);
-  most_flushed_ = std::max(most_flushed_, flushing_.size());
-  for_each_fetched(flushing_, [this](Stream& stream) {
+  most_flushed_ = std::max(most_flushed_, dirty_.size());
+  visit_and_remove(dirty_, [this](Stream& stream) {
     stream.unset(Stream::kListed);
     flush_if_dirty(stream);
   });
-  flushing_.clear();
 }
 
 void Loop::schedule_close(Stream& stream) {
@@ -298,8 +299,7 @@ void Loop::finish_close(Stream& stream) {
 }
 
 void Loop::destroy_finished() {
-  if (!retired_.empty()) retired_.clear();
-  if (finished_.empty()) return;
+  retired_.clear();
   destroying_.swap(finished_);
   bool any_listed = false;
   for (Stream* stream : destroying_) {

@@ -68,13 +68,13 @@ class Loop {
   // The calling thread is the loop's thread until this returns, which it does after stop().
   void run();
   // Runs one turn that waits at most `wait`: for tests, and for embedding in another event loop.
-  void run_once(Duration wait);
+  void run_once(Duration wait) { turn(may_wait(wait)); }
 
   // For a thread that has other work between two turns (upstream/worker.cc). Sends what that work queued, so
   // that the next turn may wait.
   void send_queued() { flush_all(); }
   // The longest time that the next turn may wait, at most `wait`: zero if there is something to do.
-  Duration may_wait(Duration wait) const;
+  Duration may_wait(Duration wait) const { return may_wait_from(clock_->now(), wait); }
   // For waiting elsewhere instead of in a turn, and not longer than may_wait(): passes everything to the kernel,
   // and returns a descriptor that is readable while a turn has events to handle.
   virtual int prepare_to_wait() = 0;
@@ -151,6 +151,7 @@ class Loop {
   void connected(Stream& stream);
   // `stream`'s outbox is empty: frees it, half-closes if requested, and notifies the stream if it had waited.
   void drained(Stream& stream);
+  void after_drained(Stream& stream);
   void flush_if_dirty(Stream& stream);
   // Marks the stream for a flush at the end of the turn.
   void mark_dirty(Stream& stream);
@@ -170,7 +171,10 @@ class Loop {
   friend class TlsLayer;
   bool woken(Mailbox::Pushed pushed);
   void turn(Duration wait);
-  void run_tasks();
+  // As may_wait(), if the time is `now`.
+  Duration may_wait_from(Instant now, Duration wait) const;
+  bool has_tasks() const { return !mailbox_.empty() || !urgent_.empty(); }
+  void run_tasks_and_timers();
   // Buffer for data that will never be sent.
   std::uint8_t* room_to_drop(std::size_t size);
   void trim_later();
@@ -196,7 +200,6 @@ class Loop {
   BlockPool outboxes_{sizeof(Outbox), SIZE_MAX};
   BlockPool stream_memory_{sizeof(Stream)};
   PagesVector<Stream*> dirty_;
-  PagesVector<Stream*> flushing_;
   PagesVector<Stream*> closing_;
   PagesVector<Stream*> finished_;
   PagesVector<Stream*> destroying_;

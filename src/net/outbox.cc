@@ -18,12 +18,14 @@ std::uint8_t* Outbox::add(std::size_t size, Arena& arena) {
   if (size > Arena::kPieceBytesMax) {
     std::uint8_t* room = nullptr;
     SharedBytes own = SharedBytes::filled(size, [&](MutableBytes bytes) { room = bytes.data(); });
-    segments_.add({.data = room, .size = size, .shared = std::move(own), .chunk = {}});
-    bytes_ += size;
+    add_shared(std::move(own));
     return room;
   }
   const Arena::Piece piece = arena.take(size);
-  segments_.add({.data = piece.data, .size = size, .shared = {}, .chunk = ChunkRef(piece.chunk)});
+  Segment& segment = segments_.add();
+  segment.data = piece.data;
+  segment.size = size;
+  segment.chunk = ChunkRef(piece.chunk);
   bytes_ += size;
   growing_ = piece.chunk;
   growing_end_ = piece.data + size;
@@ -33,8 +35,15 @@ std::uint8_t* Outbox::add(std::size_t size, Arena& arena) {
 void Outbox::push(SharedBytes bytes) {
   if (bytes.empty()) return;
   stop_growing();
+  add_shared(std::move(bytes));
+}
+
+void Outbox::add_shared(SharedBytes bytes) {
   const Bytes view = bytes.view();
-  segments_.add({.data = view.data(), .size = view.size(), .shared = std::move(bytes), .chunk = {}});
+  Segment& segment = segments_.add();
+  segment.data = view.data();
+  segment.size = view.size();
+  segment.shared = std::move(bytes);
   bytes_ += view.size();
 }
 
@@ -86,13 +95,9 @@ void Outbox::settle() {
   }
 }
 
-void Outbox::Segments::add(Segment segment) {
-  if (one_.data == nullptr) {
-    one_ = std::move(segment);
-  } else {
-    if (more_.empty()) more_.reserve(kMoreAtFirst);
-    more_.push_back(std::move(segment));
-  }
+Outbox::Segment& Outbox::Segments::add_more() {
+  if (more_.empty()) more_.reserve(kMoreAtFirst);
+  return more_.emplace_back();
 }
 
 void Outbox::Segments::remove_first(std::size_t count) {

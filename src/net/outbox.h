@@ -50,6 +50,12 @@ class Outbox {
 
   // Fills `parts` with the next data to send, at most `bytes_max` bytes; returns the number of parts.
   std::size_t gather(std::span<iovec> parts, std::size_t bytes_max = SIZE_MAX);
+  // All of the data, if it lies in one place, as is usual; otherwise empty.
+  Bytes only_part() {
+    if (segments_.size() != first_ + 1) return {};
+    measure_last();
+    return {segments_.back().data, segments_.back().size};
+  }
   // The first `size` bytes were sent (or, under TLS, encrypted).
   void consume(std::size_t size);
   // Bytes consumed since construction. It wraps, so only differences are meaningful.
@@ -79,16 +85,20 @@ class Outbox {
     Segment& operator[](std::size_t i) { return i == 0 ? one_ : more_[i - 1]; }
     const Segment& operator[](std::size_t i) const { return i == 0 ? one_ : more_[i - 1]; }
     Segment& back() { return more_.empty() ? one_ : more_.back(); }
-    void add(Segment segment);
+    // At the end; give it its data immediately.
+    Segment& add() { return one_.data == nullptr ? one_ : add_more(); }
     void remove_first(std::size_t count);  // must leave at least one
     void clear();
 
    private:
+    Segment& add_more();
+
     Segment one_;
     std::vector<Segment> more_;
   };
 
   std::uint8_t* add(std::size_t size, Arena& arena);
+  void add_shared(SharedBytes bytes);
   // Updates the last segment's size after it has grown.
   void measure_last() {
     if (growing_ != nullptr)

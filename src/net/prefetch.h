@@ -4,7 +4,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
+
+#include "base/pages.h"
 
 namespace fanfare::net {
 
@@ -23,14 +24,16 @@ inline void prefetch(std::uintptr_t address) {
   }
 }
 
-// The list must not change meanwhile.
+// Visits the streams of the list and removes them. Those that a visit appends stay.
 template <typename Visit>
-void for_each_fetched(std::span<Stream* const> streams, Visit&& visit) {
-  for (std::size_t i = 0; i < streams.size(); ++i) {
-    if (i + kPrefetchDistance < streams.size())
+void visit_and_remove(PagesVector<Stream*>& streams, Visit&& visit) {
+  const std::size_t count = streams.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    if (i + kPrefetchDistance < count)
       prefetch(reinterpret_cast<std::uintptr_t>(streams[i + kPrefetchDistance]));
     visit(*streams[i]);
   }
+  streams.erase(streams.begin(), streams.begin() + static_cast<std::ptrdiff_t>(count));
 }
 
 }  // namespace fanfare::net

@@ -32,6 +32,8 @@ class Timers {
     return waiting_.begin()->first.due;
   }
 
+  bool has_due(Instant now) const { return !waiting_.empty() && waiting_.begin()->first.due <= now; }
+
   // Runs due timers in order of due time. A timer added meanwhile for `now` or earlier waits for the next
   // call.
   void run(Instant now) {

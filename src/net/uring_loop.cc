@@ -86,11 +86,10 @@ struct UringLoop::Ring {
     io_uring_prep_read(entry, wake_fd, &wakes, sizeof(wakes), 0);
     io_uring_sqe_set_data64(entry, static_cast<std::uint64_t>(Operation::wake));
   }
-  // The owner of the completion kPrefetchDistance positions after `position`; beyond the last one, an old entry's.
-  std::uintptr_t later_owner(unsigned position) const {
-    return uring.cq.cqes[(position + kPrefetchDistance) & uring.cq.ring_mask].user_data & ~kOperationBits;
+  // The completion that is `position` positions after the oldest one.
+  const io_uring_cqe& completion(unsigned position) const {
+    return uring.cq.cqes[(*uring.cq.khead + position) & uring.cq.ring_mask];
   }
-  std::uint64_t next_tag(unsigned at) const { return uring.cq.cqes[(at + 1) & uring.cq.ring_mask].user_data; }
   // Whether the kernel has taken every entry, and all its completions are in the completion queue.
   bool is_settled() { return io_uring_sq_ready(&uring) == 0 && !io_uring_cq_has_overflow(&uring); }
   bool has_completions() const { return io_uring_cq_ready(&uring) > 0 || io_uring_cq_has_overflow(&uring); }
@@ -121,6 +120,13 @@ UringLoop::~UringLoop() {
   close_all();
 }
 
+inline void UringLoop::operation_over(Stream& stream) {
+  FANFARE_CHECK(stream.operations_ > 0);
+  --stream.operations_;
+  if (stream.operations_ == 0 && stream.has(Stream::kClosing)) [[unlikely]]
+    let_go(stream);
+}
+
 void UringLoop::prefetch_handler(std::uint64_t tag) {
   if (operation_of(tag) != Operation::receive) return;
   prefetch(reinterpret_cast<std::uintptr_t>(stream_of(tag).handler_.get()));
@@ -133,33 +139,34 @@ int UringLoop::prepare_to_wait() {
 
 bool UringLoop::poll(Duration wait) {
   io_uring_cqe* first = nullptr;
+  Ring& ring = *ring_;
   if (wait <= Duration::zero()) {
-    io_uring_submit_and_get_events(&ring_->uring);
+    io_uring_submit_and_get_events(&ring.uring);
   } else {
     __kernel_timespec time = kernel_time_of(wait);
-    io_uring_submit_and_wait_timeout(&ring_->uring, &first, 1, &time, nullptr);
+    io_uring_submit_and_wait_timeout(&ring.uring, &first, 1, &time, nullptr);
   }
-  ring_->messages.submitted();
+  ring.messages.submitted();
   update_now();
-  settle_sends();
-  unsigned head = 0;
-  unsigned count = 0;
-  const unsigned came = io_uring_cq_ready(&ring_->uring);
-  io_uring_cqe* entry = nullptr;
-  io_uring_for_each_cqe(&ring_->uring, head, entry) {
-    ++count;
-    prefetch(ring_->later_owner(head));
-    if (count < came) prefetch_handler(ring_->next_tag(head));
-    handle(entry->user_data, {.result = entry->res, .flags = entry->flags});
+  // What completes meanwhile waits for the next turn, where settle_sends() sees it first.
+  const unsigned count = io_uring_cq_ready(&ring.uring);
+  settle_sends(count);
+  for (unsigned i = 0; i < count; ++i) {
+    if (i + kPrefetchDistance < count) {
+      prefetch(ring.completion(i + kPrefetchDistance).user_data & ~kOperationBits);
+    }
+    if (i + 1 < count) prefetch_handler(ring.completion(i + 1).user_data);
+    const io_uring_cqe& entry = ring.completion(i);
+    handle(entry.user_data, {.result = entry.res, .flags = entry.flags});
   }
-  io_uring_cq_advance(&ring_->uring, count);
-  ring_->buffers.show_free();
-  rearm_starved();
+  io_uring_cq_advance(&ring.uring, count);
+  ring.buffers.show_free();
+  if (!starved_.empty()) rearm_starved();
   return count > 0;
 }
 
 void UringLoop::release_unneeded() {
-  for (auto* list : {&starved_, &sending_, &settling_}) fanfare::release_unneeded(*list, most_flushed_);
+  for (auto* list : {&starved_, &sending_}) fanfare::release_unneeded(*list, most_flushed_);
   ring_->messages.forget_unneeded();
   // Receives happen within our own calls (DEFER_TASKRUN): what was delivered is no longer needed.
   ring_->buffers.forget_unneeded(ring_->has_completions());
@@ -271,7 +278,6 @@ void UringLoop::received(Stream& stream, Completion completion) {
 }
 
 void UringLoop::rearm_starved() {
-  if (starved_.empty()) return;
   ring_->buffers.make_room(now());
   for (Stream* stream : starved_) {
     if (!stream->has(Stream::kClosed)) update_reading(*stream);
@@ -287,46 +293,48 @@ void UringLoop::flush(Stream& stream) {
   if (stream.has(Stream::kSendInFlight)) return;
   if (stream.outbox_ == nullptr || stream.outbox_->empty()) return drained(stream);
   Outbox& outbox = *stream.outbox_;
-  std::array<iovec, SendMessages::kPartsMax> parts;
-  const std::size_t count = outbox.gather(parts, options_.send_bytes_max);
   outbox.in_flight = {};
   io_uring_sqe* entry = ring_->next();
-  if (count == 1) {
-    outbox.in_flight.bytes = parts[0].iov_len;
-    io_uring_prep_send(entry, stream.fd_, parts[0].iov_base, parts[0].iov_len, kRingSendFlags);
+  if (const Bytes part = outbox.only_part(); !part.empty() && part.size() <= options_.send_bytes_max) {
+    outbox.in_flight.bytes = part.size();
+    io_uring_prep_send(entry, stream.fd_, part.data(), part.size(), kRingSendFlags);
   } else {
-    SendMessages::Message& message = ring_->messages.next();
-    for (std::size_t i = 0; i < count; ++i) {
-      message.parts[i] = parts[i];
-      outbox.in_flight.bytes += parts[i].iov_len;
-    }
-    message.header = {};
-    message.header.msg_iov = message.parts.data();
-    message.header.msg_iovlen = count;
-    io_uring_prep_sendmsg(entry, stream.fd_, &message.header, kRingSendFlags);
+    prepare_parts(*entry, stream);
   }
-  const bool awaited = stream.has(Stream::kNotifyFlushed) || stream.has(Stream::kFinishWriting) ||
-                       stream.has(Stream::kWaitingWritable) || outbox.in_flight.bytes < outbox.bytes();
+  constexpr std::uint32_t kAwaited =
+      Stream::kNotifyFlushed | Stream::kWaitingWritable | Stream::kFinishWriting;
+  const bool awaited = stream.has(kAwaited) || outbox.in_flight.bytes < outbox.bytes();
   if (!awaited) entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
   begin(*entry, stream, tag_of(stream, Operation::send));
   stream.set(Stream::kSendInFlight);
   sending_.push_back(&stream);
 }
 
-// Runs before any other events are delivered, because handlers may send again.
-void UringLoop::settle_sends() {
+// A send of several parts, or of the beginning of a very large one.
+void UringLoop::prepare_parts(io_uring_sqe& entry, Stream& stream) {
+  Outbox& outbox = *stream.outbox_;
+  SendMessages::Message& message = ring_->messages.next();
+  const std::size_t count = outbox.gather(message.parts, options_.send_bytes_max);
+  for (std::size_t i = 0; i < count; ++i) outbox.in_flight.bytes += message.parts[i].iov_len;
+  message.header = {};
+  message.header.msg_iov = message.parts.data();
+  message.header.msg_iovlen = count;
+  io_uring_prep_sendmsg(&entry, stream.fd_, &message.header, kRingSendFlags);
+}
+
+// Runs before any other events are delivered, because handlers may send again. `count`: how many completions
+// there are.
+void UringLoop::settle_sends(unsigned count) {
   if (sending_.empty()) return;
-  unsigned head = 0;
-  io_uring_cqe* entry = nullptr;
-  io_uring_for_each_cqe(&ring_->uring, head, entry) {
-    if (operation_of(entry->user_data) == Operation::send) {
-      stream_of(entry->user_data).outbox_->in_flight.result = entry->res;
+  for (unsigned i = 0; i < count; ++i) {
+    const io_uring_cqe& entry = ring_->completion(i);
+    if (operation_of(entry.user_data) == Operation::send) {
+      stream_of(entry.user_data).outbox_->in_flight.result = entry.res;
     }
   }
   // While entries are unsubmitted or completions had no space, a missing completion proves nothing.
   if (!ring_->is_settled()) return;
-  settling_.swap(sending_);
-  for_each_fetched(settling_, [this](Stream& stream) {
+  visit_and_remove(sending_, [this](Stream& stream) {
     const Outbox::InFlight& in_flight = stream.outbox_->in_flight;
     const auto bytes = static_cast<std::ptrdiff_t>(in_flight.bytes);
     const std::ptrdiff_t result = in_flight.result.value_or(bytes);
@@ -338,7 +346,6 @@ void UringLoop::settle_sends() {
     }
     operation_over(stream);
   });
-  settling_.clear();
 }
 
 void UringLoop::sent(Stream& stream) {
@@ -410,12 +417,6 @@ void UringLoop::connect_over(Stream& stream, Completion completion) {
 void UringLoop::let_go(Stream& stream) {
   if (stream.has(Stream::kRegistered)) ring_->descriptors.remove(stream.fd_);
   finish_close(stream);
-}
-
-void UringLoop::operation_over(Stream& stream) {
-  FANFARE_CHECK(stream.operations_ > 0);
-  --stream.operations_;
-  if (stream.operations_ == 0 && stream.has(Stream::kClosing)) let_go(stream);
 }
 
 void UringLoop::begin_close(Stream& stream) {

@@ -56,7 +56,8 @@ class UringLoop final : public Loop {
   static void prefetch_handler(std::uint64_t tag);
   void handle(std::uint64_t tag, Completion completion);
   void received(Stream& stream, Completion completion);
-  void settle_sends();
+  void prepare_parts(io_uring_sqe& entry, Stream& stream);
+  void settle_sends(unsigned count);
   void sent(Stream& stream);
   void send_cut_short(Stream& stream, int result);
   void writable(Stream& stream);
@@ -79,8 +80,7 @@ class UringLoop final : public Loop {
   // Streams whose receive ended because no buffer was free; restarted when this turn's buffers have been
   // returned.
   PagesVector<Stream*> starved_;
-  PagesVector<Stream*> sending_;   // submitted, or about to be
-  PagesVector<Stream*> settling_;  // those with a known result
+  PagesVector<Stream*> sending_;  // submitted, or about to be
 };
 
 }  // namespace fanfare::net

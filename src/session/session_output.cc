@@ -28,19 +28,17 @@ void SessionOutput::queue_counted(Queue queue) {
 }
 
 SendResult SessionOutput::send(ws::Opcode opcode, Bytes payload) {
-  // Far from every limit, after another message of this turn.
-  net::Outbox* const growing = transport().growing_outbox();
-  if (growing != nullptr && phase_ == Phase::open && connection_.sends_plainly(payload)) [[likely]] {
+  // Far from every limit. On a closed transport what is queued is dropped, and does not count.
+  if (phase_ == Phase::open && connection_.sends_plainly(payload) && !is_closed()) [[likely]] {
     const SessionSettings& settings = endpoint_->settings();
-    const std::size_t after = growing->bytes() + ws::kHeaderBytesMax + payload.size();
+    const std::size_t size = ws::plain_frame_size(payload);
+    const std::size_t after = queued_bytes() + size;
     if (after < settings.outbox_bytes_high && after < settings.outbox_bytes_max) [[likely]] {
-      if (std::uint8_t* const room = growing->extend_in_place(ws::plain_frame_size(payload))) [[likely]] {
-        had_message_ = true;
-        table().count_sent(*this);
-        table().count_bytes_sent(*this, ws::plain_frame_size(payload));
-        ws::write_plain_frame(room, opcode, payload);
-        return SendResult::queued;
-      }
+      ws::write_plain_frame(transport().extend(size), opcode, payload);
+      had_message_ = true;
+      table().count_sent(*this);
+      table().count_bytes_sent(*this, size);
+      return SendResult::queued;
     }
   }
   return send_slowly(opcode, payload);
