@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Measures how long after a block exists a subscriber hears of it: ./dev bench --heads. docs/bench.md explains the method.
 
-Each row is a chain behind a node of its own, with a gateway in front that calls the node over HTTP, and one that is connected over
-WebSocket. Every gateway has one subscriber to newHeads. All rows are measured at the same time: the processes sleep nearly always.
+Each row is a chain behind nodes of its own, each with a gateway in front: one that only polls over HTTP, one whose node announces its
+blocks beside HTTP, and one that is connected over WebSocket. Every gateway has one subscriber to newHeads. All rows are measured at the same time: the processes sleep nearly always.
 """
 
 import argparse
@@ -28,6 +28,12 @@ from bench_report import Watch, machine, save
 SUBSCRIBE = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_subscribe", "params": ["newHeads"]}).encode()
 WARM_UP_S = 15  # a gateway has to learn a chain's rhythm first
 GOALS = {("1 s", "HTTP"): "60"}
+# Column: the scheme of the gateway's endpoint, and further settings of the upstream.
+TRANSPORTS = {
+    "HTTP": ("http", ", headHints: never"),
+    "HTTP, hints": ("http", ", headHints: auto"),
+    "WebSocket": ("ws", ""),
+}
 
 
 class Chain:
@@ -99,9 +105,9 @@ class Cell:
         else:
             self.node = stage.add(Node({"chain_id": CHAIN, "block_ms": chain.seconds * 1000, "block_jitter": chain.jitter}))
             self.node.go()
-        scheme = "http" if transport == "HTTP" else "ws"
+        scheme, more = TRANSPORTS[transport]
         kept = tempfile.mkdtemp(dir=folder)
-        self.gateway = gateway(stage, kept, "gateway", PROGRAM, f"{scheme}://127.0.0.1:{self.node.port}")
+        self.gateway = gateway(stage, kept, "gateway", PROGRAM, f"{scheme}://127.0.0.1:{self.node.port}", more)
         self.listener, self.direct = Listener(), Listener()
 
     async def subscribe(self):
@@ -163,17 +169,17 @@ def options_of(arguments):
 
 
 def measure(options, folder):
-    lines = ["| blocks | HTTP | goal | WebSocket |", "|---|---|---|---|"]
+    lines = ["| blocks | HTTP | goal | HTTP, hints | WebSocket |", "|---|---|---|---|---|"]
     with Stage() as stage:
         chains = [chain for chain in CHAINS if not options.rows or any(part in chain.name for part in options.rows)]
-        cells = [(chain, [Cell(chain, transport, stage, folder) for transport in ("HTTP", "WebSocket")]) for chain in chains]
-        begin, end = asyncio.run(listen([cell for _, pair in cells for cell in pair], options.seconds))
-        for chain, pair in cells:
+        cells = [(chain, [Cell(chain, transport, stage, folder) for transport in TRANSPORTS]) for chain in chains]
+        begin, end = asyncio.run(listen([cell for _, columns in cells for cell in columns], options.seconds))
+        for chain, columns in cells:
             texts = []
-            for cell in pair:
+            for cell in columns:
                 (delays, missed), calls = cell.result(begin, end)
                 texts.append(text_of(delays, missed, calls))
-            lines.append(f"| {chain.name} | {texts[0]} | {GOALS.get((chain.name, 'HTTP'), '')} | {texts[1]} |")
+            lines.append(f"| {chain.name} | {texts[0]} | {GOALS.get((chain.name, 'HTTP'), '')} | {texts[1]} | {texts[2]} |")
             print(lines[-1], flush=True)
     return lines
 

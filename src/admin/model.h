@@ -33,9 +33,11 @@ struct UpstreamInfo {
   std::string url;      // without secrets
   bool enabled = true;
   bool used = true;
-  std::string reason;        // why it is not used, or not preferred; empty: nothing is wrong
-  std::uint64_t head = 0;    // 0: unknown
-  std::uint64_t lag = 0;     // blocks behind the best of its network
+  std::string reason;      // why it is not used, or not preferred; empty: nothing is wrong
+  std::uint64_t head = 0;  // 0: unknown
+  std::uint64_t lag = 0;   // blocks behind the best of its network
+  // "live": it announces its blocks beside HTTP; "none: " and why not. Empty: it is not asked.
+  std::string head_hints = {};
   double latency_s = 0;      // smoothed
   std::uint64_t calls = 0;   // that ended
   std::uint64_t errors = 0;  // without an answer

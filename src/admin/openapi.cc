@@ -64,6 +64,9 @@ constexpr Property kProperties[] = {
     {"Upstream", "head", Kind::integer_or_null, "", "number of its newest block; null: unknown"},
     {"Upstream", "lag", Kind::integer, "", "blocks behind the best one"},
     {"Upstream", "latency_s", Kind::number, "", "smoothed"},
+    {"Upstream", "head_hints", Kind::text, "",
+     "live: it announces its blocks over WebSocket beside HTTP; none: with the reason; empty: it is not "
+     "asked"},
     {"Upstream", "calls", Kind::integer, "", ""},
     {"Upstream", "errors", Kind::integer, "", "calls without an answer"},
     {"Upstream", "errors_by_kind", Kind::object, "", ""},

@@ -48,6 +48,7 @@ void write(Json& json, const UpstreamInfo& upstream) {
       json.value(upstream.head);
     }
     json.member("lag", upstream.lag).member("latency_s", upstream.latency_s);
+    json.member("head_hints", upstream.head_hints);
     json.member("calls", upstream.calls).member("errors", upstream.errors);
     json.key("errors_by_kind").object([&] {
       for (const auto& [kind, count] : upstream.errors_by_kind) json.member(kind, count);

@@ -51,6 +51,33 @@ void ChainSource::poll_now(Instant now) {
   heads_.poll_now(now);
 }
 
+void ChainSource::set_heads_pushed(bool pushed, Instant now) {
+  heads_pushed_ = pushed;
+  heads_.set_pushed(heads_pushed_ || hints_.are_trusted(), now);
+}
+
+void ChainSource::set_hints_live(HeadHints::Source source, bool live, Instant now) {
+  now_ = now;
+  hints_.set_live(source, live);
+  follow_hints(now);
+}
+
+void ChainSource::saw_hint(HeadHints::Source source, HeadHints::Source preferred, const Header& header,
+                           Instant now) {
+  now_ = now;
+  hints_.saw(source, preferred, header.number, header.hash);
+  follow_hints(now);
+}
+
+void ChainSource::follow_hints(Instant now) {
+  hints_.step(now);
+  const bool is_watch = heads_pushed_ || hints_.are_trusted();
+  heads_.set_pushed(is_watch, now);
+  if (!hints_.is_due(now)) return;
+  hints_.begin_poll(now);
+  heads_.poll_now(now, is_watch ? Duration::zero() : heads_.status().poll_interval / 2);
+}
+
 void ChainSource::restart_polling(Instant now) {
   heads_.restart_polling(now);
 }
@@ -58,6 +85,7 @@ void ChainSource::restart_polling(Instant now) {
 void ChainSource::on_timer(Instant now) {
   now_ = now;
   heads_.on_timer(now);
+  follow_hints(now);
   move_heads_to_chain(now);
   end_warm_up(now);
   chain_.on_timer(now);
@@ -105,6 +133,7 @@ bool ChainSource::shows(std::uint64_t number, const Hash256& hash) const {
 bool ChainSource::on_reply(std::uint64_t call_id, const jsonrpc::CallResult& result, Instant now) {
   now_ = now;
   if (heads_.on_reply(call_id, result, now)) {
+    follow_hints(now);
     move_heads_to_chain(now);
     return true;
   }
@@ -212,8 +241,8 @@ std::optional<Instant> ChainSource::next_timer() const {
   const auto consider = [&earliest](std::optional<Instant> timer) {
     if (timer && (!earliest || *timer < *earliest)) earliest = timer;
   };
-  for (const auto& timer : {warm_until_, heads_.next_timer(), chain_.next_timer(), pending_.next_timer(),
-                            history_.next_timer()}) {
+  for (const auto& timer : {warm_until_, heads_.next_timer(), hints_.next_timer(), chain_.next_timer(),
+                            pending_.next_timer(), history_.next_timer()}) {
     consider(timer);
   }
   for (const auto& feed : feeds_) {

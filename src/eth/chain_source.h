@@ -19,6 +19,7 @@
 #include "eth/chain_view.h"
 #include "eth/feeds/feed.h"
 #include "eth/feeds/syncing.h"
+#include "eth/head_hints.h"
 #include "eth/head_poller.h"
 #include "eth/history.h"
 #include "eth/interest.h"
@@ -56,7 +57,12 @@ class ChainSource {
   void poll_now(Instant now);
   // Whether a node pushes heads (its eth_subscribe). Pushed heads are hints: every announced block is fetched
   // first.
-  void set_heads_pushed(bool pushed, Instant now) { heads_.set_pushed(pushed, now); }
+  void set_heads_pushed(bool pushed, Instant now);
+  // Hints of sources that may be wrong (head_hints.h).
+  void set_hints_live(HeadHints::Source source, bool live, Instant now);
+  void saw_hint(HeadHints::Source source, HeadHints::Source preferred, const Header& header, Instant now);
+  std::optional<HeadHints::Source> take_useless_hints() { return hints_.take_useless(); }
+  bool are_hints_trusted() const { return hints_.are_trusted(); }
   void set_pending_pushed(bool pushed, Instant now) { pending_.set_pushed(pushed, now); }
   void saw_pending(std::string_view hash, Instant now) { pending_.saw_pushed(hash, now); }
   // Waits until everything that is new to a type's subscribers will be reported, as long as the interest asks
@@ -88,6 +94,7 @@ class ChainSource {
   std::optional<Duration> block_time() const { return heads_.block_time(); }
 
  private:
+  void follow_hints(Instant now);
   void move_heads_to_chain(Instant now);
   bool needs_logs() const;
   void end_warm_up(Instant now);
@@ -96,6 +103,8 @@ class ChainSource {
 
   jsonrpc::CallIds call_ids_;
   HeadPoller heads_;
+  HeadHints hints_{heads_};
+  bool heads_pushed_ = false;
   ChainView chain_;
   PendingSource pending_;
   History history_;

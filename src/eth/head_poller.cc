@@ -38,9 +38,10 @@ void HeadPoller::start(Instant now) {
   if (phase_ == Phase::idle) poll(now);
 }
 
-void HeadPoller::poll_now(Instant now) {
+void HeadPoller::poll_now(Instant now, Duration rest) {
   if (phase_ == Phase::idle) {
     poll(now);
+    rest_ = rest;
   } else {
     behind_ = true;
   }
@@ -76,6 +77,7 @@ void HeadPoller::poll(Instant now) {
   round_started_ = now;
   announced_in_round_ = 0;
   behind_ = false;
+  rest_ = {};
   ask(block_by_tag(options_.tag));
   timer_ = now + options_.call_timeout;
 }
@@ -215,7 +217,7 @@ void HeadPoller::finish_round(Instant now) {
   status_.failures_in_a_row = 0;
   status_.poll_interval = pace_.interval();
   // Counted from the start of the round, so that slow answers do not stretch the interval.
-  timer_ = behind_ ? now : std::max(now, pace_.next_poll(round_started_));
+  timer_ = behind_ ? now : std::max(now, pace_.next_poll(round_started_ + rest_));
 }
 
 void HeadPoller::give_up_round(std::string why, Instant now) {

@@ -64,18 +64,20 @@ struct HeadPollerOptions {
   std::uint32_t stuck_rounds_max = 20;         // then an unavailable block is given up, with a Gap event
 };
 
+struct HeadPollerStatus {
+  std::uint64_t polls = 0;
+  std::uint64_t calls = 0;
+  std::uint64_t backfilled = 0;         // blocks not from polls: for jumps, forks and the start
+  std::uint64_t failures = 0;           // rounds given up, for any reason
+  std::uint32_t failures_in_a_row = 0;  // 0: the last poll was answered
+  std::string last_failure;             // one line
+  std::optional<Instant> last_answer;   // the time of the last poll with a valid answer
+  Duration poll_interval{};
+};
+
 class HeadPoller {
  public:
-  struct Status {
-    std::uint64_t polls = 0;
-    std::uint64_t calls = 0;
-    std::uint64_t backfilled = 0;         // blocks not from polls: for jumps, forks and the start
-    std::uint64_t failures = 0;           // rounds given up, for any reason
-    std::uint32_t failures_in_a_row = 0;  // 0: the last poll was answered
-    std::string last_failure;             // one line
-    std::optional<Instant> last_answer;   // the time of the last poll with a valid answer
-    Duration poll_interval{};
-  };
+  using Status = HeadPollerStatus;
 
   // `call_ids` and `random` must outlive the poller.
   HeadPoller(const HeadPollerOptions& options, jsonrpc::CallIds& call_ids, Random& random);
@@ -85,11 +87,18 @@ class HeadPoller {
   // False: the call is not, or no longer, one of this poller.
   bool on_reply(std::uint64_t call_id, const jsonrpc::CallResult& result, Instant now);
   // Something hints at a new head (an upstream notification): polls at once unless a round is in progress.
-  void poll_now(Instant now);
+  // The next poll that is due then waits for `rest` longer: polls become no more.
+  void poll_now(Instant now, Duration rest = {});
   // Whether a node pushes hints about new heads, so that polls may be less frequent.
   void set_pushed(bool pushed, Instant now);
   // Abandons the round in progress and polls at once: the node it uses may never answer.
   void restart_polling(Instant now);
+
+  // No poll, and nothing that follows from one, is in progress.
+  bool is_idle() const { return phase_ == Phase::idle; }
+  // When the last poll began, and how long after it another one that is not due may begin.
+  Instant last_poll() const { return round_started_; }
+  Duration poll_gap_min() const { return pace_.gap_min(); }
 
   // Call after each of the functions above. Calls may be sent as one batch.
   std::vector<jsonrpc::UpstreamCall> take_calls();
@@ -151,7 +160,8 @@ class HeadPoller {
   std::uint32_t stuck_rounds_ = 0;
 
   std::optional<Instant> timer_;
-  Instant round_started_;
+  Instant round_started_{};
+  Duration rest_{};  // after this round
   std::uint64_t announced_in_round_ = 0;
   Status status_;
 };

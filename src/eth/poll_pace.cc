@@ -38,6 +38,13 @@ Duration PollPace::interval() const {
   return std::clamp(wanted, options_.poll_interval_min, options_.poll_interval_max);
 }
 
+Duration PollPace::gap_min() const {
+  const auto block_time = block_time_.median();
+  const bool may_have_rhythm =
+      block_time && *block_time >= options_.poll_interval_min * options_.polls_per_block;
+  return may_have_rhythm ? options_.poll_interval_min / kStepMinPart : options_.poll_interval_min;
+}
+
 Instant PollPace::next_poll(Instant started) {
   const auto by_rhythm = pushed_ ? std::nullopt : rhythm_.next(started, interval());
   return by_rhythm.value_or(started + interval());

@@ -25,6 +25,8 @@ class PollPace {
   // When the next round starts, after one that started at `started` and ended well: around the time at which the next block
   // is expected, if the chain is regular.
   Instant next_poll(Instant started);
+  // Two polls are never closer than this: on a regular chain the distance while a block is due.
+  Duration gap_min() const;
   // The observed block time; empty until two blocks were seen.
   std::optional<Duration> block_time() const { return block_time_.median(); }
   // Returns whether it changes something.

@@ -85,6 +85,7 @@ std::vector<admin::UpstreamInfo> upstreams_of(const AdminNetwork& of) {
                              .reason = upstream_reason(member),
                              .head = member.head,
                              .lag = member.lag,
+                             .head_hints = of.network.hints_of(i),
                              .latency_s = seconds_of(member.latency),
                              .errors_by_kind = {}};
     if (const UpstreamMetrics* const metrics = of.observer.find(info.name)) add_counts(*metrics, info);

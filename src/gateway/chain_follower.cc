@@ -110,6 +110,18 @@ void ChainFollower::hints_lost() {
   look_now();  // in case something was missed meanwhile
 }
 
+void ChainFollower::side_hint(std::size_t member, std::string_view header_json) {
+  const auto header = eth::parse_header(header_json);
+  if (!header || !started_) return;
+  source_.saw_hint(member, head_member_, *header, executor_.now());
+  pump();
+}
+
+void ChainFollower::side_hints_changed(std::size_t member, bool live) {
+  source_.set_hints_live(member, live, executor_.now());
+  if (started_) pump();
+}
+
 void ChainFollower::look_now() {
   if (started_) source_.poll_now(executor_.now());
   pump();
@@ -139,6 +151,9 @@ void ChainFollower::pump() {
     if (!waiting.empty()) waiting.mapped()(std::move(answer.batch));
   }
   for (const jsonrpc::UpstreamCall& next : source_.take_calls()) call(next);
+  while (const auto useless = source_.take_useless_hints()) {
+    if (callbacks_.hints_useless) callbacks_.hints_useless(*useless);
+  }
   if (callbacks_.turn) callbacks_.turn();
   watch_head();
   arm_timer();

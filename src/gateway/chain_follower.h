@@ -50,6 +50,8 @@ class ChainFollower {
     // The chain's head is `number`, below the last announced one; the fork point is not known yet. May be
     // empty.
     std::function<void(std::uint64_t number)> shorter = {};
+    // The node's hints were polled for in vain, again and again. May be empty.
+    std::function<void(std::size_t member)> hints_useless = {};
   };
   struct Nodes {
     upstream::Backend& backend;
@@ -82,6 +84,9 @@ class ChainFollower {
   // While hints come, polls are only frequent enough to detect that hints have stopped.
   void hint(std::size_t member, std::string_view header_json);
   void hints_lost();
+  // Node `member`, which is called over HTTP, says beside it that this is its head. It may be wrong (eth/head_hints.h).
+  void side_hint(std::size_t member, std::string_view header_json);
+  void side_hints_changed(std::size_t member, bool live);
   // The chain has changed: polls its head at once.
   void look_now();
   void set_pending_pushed(bool pushed);

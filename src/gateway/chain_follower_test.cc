@@ -46,7 +46,8 @@ struct ChainFollowerTest : ::testing::Test {
         time, ChainFollower::Nodes{.backend = *pool, .pool = pool.get()}, eth::ChainSourceOptions{}, random,
         ChainFollower::Callbacks{.events = [this](std::vector<eth::SourceEvent> events) { take(events); },
                                  .turn = {},
-                                 .shorter = [this](std::uint64_t number) { shorter.push_back(number); }});
+                                 .shorter = [this](std::uint64_t number) { shorter.push_back(number); },
+                                 .hints_useless = [this](std::size_t member) { useless.push_back(member); }});
     follower->start();
     mine(20);  // the block time is known after that
   }
@@ -90,6 +91,7 @@ struct ChainFollowerTest : ::testing::Test {
   int missing = 0;
   int removed = 0;
   std::vector<std::uint64_t> shorter;  // accepted heads below the last one
+  std::vector<std::size_t> useless;    // members whose hints were
 };
 
 TEST_F(ChainFollowerTest, AFrozenPreferredNodeHoldsBackOneHeadAtMost) {
@@ -102,6 +104,50 @@ TEST_F(ChainFollowerTest, AFrozenPreferredNodeHoldsBackOneHeadAtMost) {
     EXPECT_LT(waited_for(number), kBlockTime / 2) << number;
   }
   EXPECT_EQ(edges.told, std::vector<std::string>{"a stalled"});
+}
+
+TEST_F(ChainFollowerTest, AHintIsPolledForAndSaysNothingAboutTheNode) {
+  follower->side_hints_changed(0, true);
+  world.mine();
+  for (FaultyNode* node : nodes) node->see(world.head());
+  mined_at[head()] = time.now();
+  follower->side_hint(0, world.head().block.json());
+  time.run_for(50ms);
+  EXPECT_LT(waited_for(head()), 50ms);
+  time.run_for(1min);
+
+  const std::string far = R"({"number":"0xffffff","hash":"0x)" + std::string(64, 'a') +
+                          R"(","parentHash":"0x)" + std::string(64, 'b') + R"(","timestamp":"0x1"})";
+  for (int i = 0; i < 100; ++i) {
+    follower->side_hint(0, far);
+    time.run_for(100ms);
+  }
+  const auto members = pool->status();
+  EXPECT_EQ(members[0].head, head());
+  EXPECT_EQ(members[1].lag, 0U);
+  EXPECT_EQ(follower->source().tip()->number, head());
+  EXPECT_EQ(pool->available(), 2U);
+}
+
+TEST_F(ChainFollowerTest, HintsThatNoNodeConfirmsAreReported) {
+  follower->side_hints_changed(1, true);
+  for (int i = 0; useless.empty() && i < 20 * 60; ++i) {
+    const std::string hash = "0x" + std::string(60, 'a') + std::to_string(1000 + i);
+    follower->side_hint(1, R"({"number":"0xffffff","hash":")" + hash + R"(","parentHash":")" + hash +
+                               R"(","timestamp":"0x1"})");
+    time.run_for(1s);
+  }
+  EXPECT_EQ(useless, std::vector<std::size_t>{1});
+}
+
+TEST_F(ChainFollowerTest, GarbageAsAHintIsIgnored) {
+  follower->side_hints_changed(0, true);
+  const std::uint64_t polls = follower->source().head_status().polls;
+  for (const char* text :
+       {"", "null", "{}", "\"0x1\"", R"({"number":"0x1"})", R"({"number":-1,"hash":[]})"}) {
+    follower->side_hint(0, text);
+  }
+  EXPECT_EQ(follower->source().head_status().polls, polls);
 }
 
 TEST_F(ChainFollowerTest, ANodeThatCatchesUpIsPreferredAgain) {

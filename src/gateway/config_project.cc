@@ -136,12 +136,21 @@ struct PendingUpstream {
   bool names_network = false;
 };
 
+void read_head_hints(const MapFields& fields, UpstreamPlan& out) {
+  const auto word = fields.read_word("headHints", upstream::kHeadHintsNames);
+  if (!word) return;
+  out.head_hints = static_cast<upstream::HeadHintsChoice>(*word);
+  if (!is_websocket_endpoint(out.url)) return;
+  fields.report(fields.find("headHints")->location, "headHints", "has no meaning for a WebSocket endpoint",
+                upstream::kHeadHintsNames[*word], "no headHints here");
+}
+
 PendingUpstream read_upstream(const ReadContext& context, const YamlNode& node, const std::string& path,
                               SeenIds& seen) {
   PendingUpstream out{.upstream = {}, .location = node.location};
   UpstreamPlan& plan = out.upstream.plan;
   const MapFields fields(context, node, path,
-                         {"id", "endpoint", "headers", "timeout", "httpClient", "connectionsMax",
+                         {"id", "endpoint", "headers", "timeout", "httpClient", "headHints", "connectionsMax",
                           "sourceConnectionsMax", "queuedCallsMax", "queuedCallsPerClientMax", "evm"},
                          MapFields::Empty::refused);
   fields.require({"id", "endpoint"});
@@ -156,6 +165,7 @@ PendingUpstream read_upstream(const ReadContext& context, const YamlNode& node, 
   }
   read_headers(context, fields, plan);
   read_http_client(fields, plan);
+  read_head_hints(fields, plan);
   fields.read("timeout", plan.timeout, milliseconds(1), hours(1));
   fields.read("connectionsMax", plan.limits.client_calls_max, 1, 65'536);
   // One for heads, and one for calls that might delay them.

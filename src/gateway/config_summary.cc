@@ -128,6 +128,7 @@ std::string backend_lines(const Backend& backend) {
     lines += "  upstream " + upstream.id + " " + upstream::redacted(upstream.url) + ", timeout " +
              format_duration(upstream.timeout);
     if (!upstream.headers.empty()) lines += ", headers " + std::to_string(upstream.headers.size());
+    if (upstream.head_hints == upstream::HeadHintsChoice::never) lines += ", headHints never";
     lines += "\n";
   }
   return lines;

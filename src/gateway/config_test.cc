@@ -284,6 +284,7 @@ canvas:
                           "queuedCallsMax",
                           "queuedCallsPerClientMax",
                           "httpClient",
+                          "headHints",
                           "headers"}) {
     EXPECT_NE(block.find(std::string(key) + ":"), std::string::npos) << key;
   }

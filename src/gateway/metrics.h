@@ -216,6 +216,7 @@ class UpstreamMetrics {
   Counter stalls;
   Counter disagreements;
   Counter floods;
+  Gauge head_hints;                  // 1 while it announces heads beside HTTP
   std::atomic<bool> is_gone{false};  // removed from the configuration: not shown until it comes back
 };
 

@@ -204,6 +204,7 @@ void MetricsSheet::upstream(const UpstreamMetrics& cells) {
   counter(MetricId::upstream_stalls, labels, cells.stalls);
   counter(MetricId::upstream_disagreements, labels, cells.disagreements);
   counter(MetricId::upstream_floods, labels, cells.floods);
+  gauge(MetricId::upstream_head_hints, labels, cells.head_hints);
   const auto methods = upstream::method_labels();
   for (std::size_t i = 0; i < methods.size(); ++i) {
     // Most methods are never called: a series for each of them would hide the others.

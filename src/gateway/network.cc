@@ -35,6 +35,18 @@ eth::ChainSourceOptions source_options(const PollSettings& poll) {
   return options;
 }
 
+// For /readyz: the nodes that are unused because they are on another chain. `pool` may be null.
+std::string wrong_nodes(const upstream::Pool* pool) {
+  std::string text;
+  if (pool == nullptr) return text;
+  for (const upstream::MemberStatus& member : pool->status()) {
+    if (member.wrong_chain.empty()) continue;
+    text.append(text.empty() ? "" : "; ").append(member.name).append(" is not used: ");
+    text += member.wrong_chain;
+  }
+  return text;
+}
+
 }  // namespace
 
 Network::Network(const NetworkPlan& plan, upstream::Worker& worker, NetworkMetrics& metrics,
@@ -45,13 +57,17 @@ Network::Network(const NetworkPlan& plan, upstream::Worker& worker, NetworkMetri
       metrics_(metrics),
       observer_(observer),
       publish_(std::move(publish)),
-      push_sources_(worker, {.head = [this](std::size_t member,
-                                            std::string_view header) { follower_->hint(member, header); },
-                             .pending = [this](std::string_view hash) { follower_->saw_pending(hash); },
-                             .heads_lost = [this] { follower_->hints_lost(); },
-                             .pending_pushed = [this](bool pushed) { follower_->set_pending_pushed(pushed); },
-                             .flooding_changed = [this] { update_readiness(); },
-                             .is_trusted = [this](std::size_t member) { return pool_->is_trusted(member); }}),
+      push_sources_(
+          worker,
+          {.head = [this](std::size_t member, std::string_view header) { follower_->hint(member, header); },
+           .pending = [this](std::string_view hash) { follower_->saw_pending(hash); },
+           .hint = [this](std::size_t member,
+                          std::string_view header) { follower_->side_hint(member, header); },
+           .hints_changed = [this](std::size_t member, bool live) { hints_changed(member, live); },
+           .heads_lost = [this] { follower_->hints_lost(); },
+           .pending_pushed = [this](bool pushed) { follower_->set_pending_pushed(pushed); },
+           .flooding_changed = [this] { update_readiness(); },
+           .is_trusted = [this](std::size_t member) { return pool_->is_trusted(member); }}),
       followed_(worker, {}),
       sessions_(std::make_shared<eth::MemoryResumeStore>(
           eth::ResumeLimits{}, system_clock(),
@@ -77,7 +93,8 @@ void Network::prepare() {
       ChainFollower::Callbacks{
           .events = [this](std::vector<eth::SourceEvent> events) { publish(std::move(events)); },
           .turn = [this] { update_readiness(); },
-          .shorter = [this](std::uint64_t number) { reads_->chain_went_back(number); }});
+          .shorter = [this](std::uint64_t number) { reads_->chain_went_back(number); },
+          .hints_useless = [this](std::size_t member) { push_sources_.give_up_hints(member); }});
   reads_->on_shorter([this] { follower_->look_now(); });
   filters_ = std::make_unique<FilterCalls>(
       worker_, plan_.reads.filters, random_,
@@ -109,10 +126,23 @@ std::vector<std::unique_ptr<upstream::Backend>> Network::make_members(const Upst
   std::vector<std::unique_ptr<upstream::Backend>> members;
   for (const UpstreamPlan& upstream : upstreams) {
     UpstreamNode node = make_upstream_node(worker_, upstream, observer, received_);
-    if (node.pushing != nullptr) push_sources_.add(*node.pushing, first_member + members.size());
+    const std::size_t member = first_member + members.size();
+    if (node.pushing != nullptr) push_sources_.add(*node.pushing, member);
+    if (auto hints = hint_options(upstream, received_)) push_sources_.add_hints(*std::move(hints), member);
     members.push_back(std::make_unique<upstream::ReceiptsNode>(worker_, std::move(node.backend)));
   }
   return members;
+}
+
+void Network::hints_changed(std::size_t member, bool live) {
+  follower_->side_hints_changed(member, live);
+  const std::size_t index = member - pool_->first_member();
+  const auto names = pool_->status();
+  if (observer_ != nullptr && index < names.size()) observer_->hints_changed(names[index].name, live);
+}
+
+std::string Network::hints_of(std::size_t index) const {
+  return pool_ == nullptr ? std::string() : push_sources_.hints_of(pool_->first_member() + index);
 }
 
 upstream::PoolOptions Network::options_of(const NetworkPlan& plan) {
@@ -177,25 +207,13 @@ void Network::chains_changed() {
   if (follower_ == nullptr || worker_.stopping()) return;
   push_sources_.trust_changed();
   // Answers of a node from before it was found on another chain may have been about that chain.
-  if (!wrong_nodes().empty()) reads_->forget();
+  if (!wrong_nodes(pool_).empty()) reads_->forget();
   update_readiness();
-}
-
-// For /readyz: the nodes that are unused because they are on another chain.
-std::string Network::wrong_nodes() const {
-  std::string text;
-  if (pool_ == nullptr) return text;
-  for (const upstream::MemberStatus& member : pool_->status()) {
-    if (member.wrong_chain.empty()) continue;
-    text.append(text.empty() ? "" : "; ").append(member.name).append(" is not used: ");
-    text += member.wrong_chain;
-  }
-  return text;
 }
 
 // For /readyz: the problems of single nodes, while others may work.
 std::string Network::unused_nodes() const {
-  std::string text = wrong_nodes();
+  std::string text = wrong_nodes(pool_);
   push_sources_.append_unused(text);
   return text;
 }

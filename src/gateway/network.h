@@ -61,6 +61,9 @@ class Network {
   upstream::Backend& backend() { return *backend_; }
   // Null: its backend is no pool of nodes.
   upstream::Pool* pool() { return pool_; }
+  // What member `index` of the pool announces beside HTTP: "live", or why nothing. Empty: it is not asked. On the
+  // worker's thread.
+  std::string hints_of(std::size_t index) const;
   SharedReads& reads() { return *reads_; }
   // Log lines that its nodes and clients can cause. Any thread.
   LogLimiters& log() { return log_; }
@@ -118,10 +121,10 @@ class Network {
   std::vector<std::unique_ptr<upstream::Backend>> make_members(const UpstreamBackend& upstreams,
                                                                upstream::Observer* observer,
                                                                std::size_t first_member);
+  void hints_changed(std::size_t member, bool live);
   upstream::PoolOptions options_of(const NetworkPlan& plan);
   void learn_chain_id(std::uint64_t chain_id);
   void chains_changed();
-  std::string wrong_nodes() const;
   std::string unused_nodes() const;
   void follow();
   void set_source_interest(std::size_t source_index, const eth::Interest& interest);

@@ -56,6 +56,34 @@ void PushSources::trust_changed() {
 void PushSources::replace() {
   ++serial_;
   sources_.clear();
+  for (const auto& [member, hints] : std::exchange(hints_, {})) {
+    if (hints->is_live()) callbacks_.hints_changed(member, false);
+  }
+}
+
+void PushSources::add_hints(upstream::HintOptions options, std::size_t member) {
+  hints_[member] = std::make_unique<upstream::HintConnection>(
+      worker_, std::move(options),
+      upstream::HintConnection::Callbacks{.changed =
+                                              [this, member](bool live) {
+                                                if (!worker_.stopping())
+                                                  callbacks_.hints_changed(member, live);
+                                              },
+                                          .head =
+                                              [this, member](std::string_view header) {
+                                                if (callbacks_.is_trusted(member))
+                                                  callbacks_.hint(member, header);
+                                              }});
+}
+
+void PushSources::give_up_hints(std::size_t member) {
+  const auto found = hints_.find(member);
+  if (found != hints_.end()) found->second->give_up("HTTP does not confirm the blocks that it announces");
+}
+
+std::string PushSources::hints_of(std::size_t member) const {
+  const auto found = hints_.find(member);
+  return found == hints_.end() ? std::string() : found->second->description();
 }
 
 void PushSources::want_pending(bool wanted) {

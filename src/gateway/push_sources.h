@@ -1,16 +1,19 @@
 #pragma once
-// The nodes of a network that push events over WebSocket, and what their network is told. They may be replaced. On the
-// worker's thread.
+// The nodes of a network that push events over WebSocket, those behind HTTP that hint at their heads, and what their network
+// is told. They may be replaced. On the worker's thread.
 
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "upstream/executor.h"
+#include "upstream/hint_connection.h"
 #include "upstream/websocket_node.h"
 
 namespace fanfare::gateway {
@@ -20,6 +23,9 @@ class PushSources {
   struct Callbacks {
     std::function<void(std::size_t member, std::string_view header)> head;
     std::function<void(std::string_view hash)> pending;
+    // A node behind HTTP says that this is its head; and whether it may say so from here on.
+    std::function<void(std::size_t member, std::string_view header)> hint;
+    std::function<void(std::size_t member, bool live)> hints_changed;
     // No node pushes heads any more.
     std::function<void()> heads_lost;
     // Whether some node pushes pending transactions.
@@ -36,6 +42,12 @@ class PushSources {
   void add(upstream::WebSocketNode& node, std::size_t member) {
     sources_.push_back({.node = &node, .member = member});
   }
+  // Looks for a WebSocket beside the HTTP of this member, until replace().
+  void add_hints(upstream::HintOptions options, std::size_t member);
+  // Hints of this member have proved useless.
+  void give_up_hints(std::size_t member);
+  // "live", or why not. Empty: hints of this member are not wanted.
+  std::string hints_of(std::size_t member) const;
   // Subscribes at all that were added.
   void listen();
   // None of the present nodes is listened to any more. Others may be added.
@@ -61,8 +73,9 @@ class PushSources {
   upstream::Executor& worker_;
   const Callbacks callbacks_;
   std::vector<Source> sources_;
-  std::uint64_t serial_ = 0;  // counts replace()
-  bool heads_told_ = false;   // some trusted node pushes heads
+  std::map<std::size_t, std::unique_ptr<upstream::HintConnection>> hints_;  // by member
+  std::uint64_t serial_ = 0;                                                // counts replace()
+  bool heads_told_ = false;                                                 // some trusted node pushes heads
   bool pending_wanted_ = false;
 };
 

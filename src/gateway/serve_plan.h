@@ -27,6 +27,7 @@
 #include "server/listener.h"
 #include "streams/limits.h"
 #include "streams/spec.h"
+#include "upstream/head_hints_choice.h"
 #include "upstream/http_client_choice.h"
 #include "ws/connection.h"
 
@@ -234,6 +235,7 @@ struct UpstreamPlan {
   Duration timeout = std::chrono::seconds(10);               // of one call
   UpstreamLimits limits = {};
   upstream::HttpClientChoice http_client = upstream::HttpClientChoice::automatic;  // of an http or https URL
+  upstream::HeadHintsChoice head_hints = upstream::HeadHintsChoice::automatic;     // of an http or https URL
 
   bool operator==(const UpstreamPlan&) const = default;
 };

@@ -8,6 +8,13 @@
 #include "upstream/lanes.h"
 
 namespace fanfare::gateway {
+namespace {
+
+std::shared_ptr<ByteShare> share_of(ByteBudget* received) {
+  return received == nullptr ? nullptr : std::make_shared<ByteShare>(*received, SIZE_MAX);
+}
+
+}  // namespace
 
 UpstreamNode make_upstream_node(upstream::Worker& worker, const UpstreamPlan& upstream,
                                 upstream::Observer* observer, ByteBudget* received) {
@@ -26,12 +33,11 @@ UpstreamNode make_upstream_node(upstream::Worker& worker, const UpstreamPlan& up
   const auto websocket = [&] {
     return std::make_unique<upstream::WebSocketNode>(
         worker,
-        upstream::WebSocketOptions{
-            .url = upstream.url,
-            .name = upstream.id,
-            .headers = upstream.headers,
-            .timeout = upstream.timeout,
-            .received = received == nullptr ? nullptr : std::make_shared<ByteShare>(*received, SIZE_MAX)},
+        upstream::WebSocketOptions{.url = upstream.url,
+                                   .name = upstream.id,
+                                   .headers = upstream.headers,
+                                   .timeout = upstream.timeout,
+                                   .received = share_of(received)},
         observer);
   };
   std::unique_ptr<upstream::Backend> for_clients;
@@ -55,6 +61,13 @@ UpstreamNode make_upstream_node(upstream::Worker& worker, const UpstreamPlan& up
                             .source = {.calls_max = limits.source_calls_max},
                             .timeout = upstream.timeout});
   return {.backend = std::move(lanes), .pushing = pushing};
+}
+
+std::optional<upstream::HintOptions> hint_options(const UpstreamPlan& upstream, ByteBudget* received) {
+  if (is_websocket_endpoint(upstream.url) || upstream.head_hints == upstream::HeadHintsChoice::never)
+    return {};
+  return upstream::HintOptions{
+      .url = upstream.url, .name = upstream.id, .headers = upstream.headers, .received = share_of(received)};
 }
 
 }  // namespace fanfare::gateway

@@ -3,10 +3,12 @@
 // network's own calls.
 
 #include <memory>
+#include <optional>
 
 #include "base/byte_budget.h"
 #include "gateway/serve_plan.h"
 #include "upstream/backend.h"
+#include "upstream/hint_connection.h"
 #include "upstream/websocket_node.h"
 #include "upstream/worker.h"
 
@@ -20,5 +22,8 @@ struct UpstreamNode {
 // Worker thread. Data received over WebSocket counts in `received`, unless it is null. All must outlive the node.
 UpstreamNode make_upstream_node(upstream::Worker& worker, const UpstreamPlan& upstream,
                                 upstream::Observer* observer, ByteBudget* received);
+
+// How to look for hints about its heads. Empty: they are not wanted, or it is a WebSocket node.
+std::optional<upstream::HintOptions> hint_options(const UpstreamPlan& upstream, ByteBudget* received);
 
 }  // namespace fanfare::gateway

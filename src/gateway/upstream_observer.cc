@@ -14,6 +14,7 @@ void UpstreamObserver::add(const NetworkPlan& plan) {
     UpstreamMetrics& cells = metrics_.add_upstream(plan.project, chain_id_, upstream.id);
     cells.available.set(1);
     cells.wrong_chain.set(0);
+    cells.head_hints.set(0);
     cells.is_gone = false;
     upstreams_.insert_or_assign(upstream.id, &cells);
   }
@@ -59,6 +60,11 @@ void UpstreamObserver::availability_changed(std::string_view endpoint, bool avai
 void UpstreamObserver::flooded(std::string_view endpoint) {
   const auto found = upstreams_.find(endpoint);
   if (found != upstreams_.end()) found->second->floods.add();
+}
+
+void UpstreamObserver::hints_changed(std::string_view endpoint, bool live) {
+  const auto found = upstreams_.find(endpoint);
+  if (found != upstreams_.end()) found->second->head_hints.set(live ? 1 : 0);
 }
 
 void UpstreamObserver::chain_changed(std::string_view endpoint, bool right) {

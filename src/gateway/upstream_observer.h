@@ -33,6 +33,7 @@ class UpstreamObserver final : public upstream::Observer {
   void availability_changed(std::string_view endpoint, bool available) override;
   void chain_changed(std::string_view endpoint, bool right) override;
   void flooded(std::string_view endpoint) override;
+  void hints_changed(std::string_view endpoint, bool live) override;
 
  private:
   void add(const NetworkPlan& plan);

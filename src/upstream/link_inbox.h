@@ -45,7 +45,8 @@ class NodeMessage {
 struct LinkOpened {};
 struct LinkLost {
   std::string why;
-  bool flooding = false;  // the link was closed because the node floods
+  bool flooding = false;     // the link was closed because the node floods
+  bool unreachable = false;  // nobody accepted the connection
 };
 
 class LinkInbox {

@@ -39,6 +39,7 @@ session::ClientOptions client_options(const LinkOptions& options) {
   client.connect_timeout = options.connect_timeout;
   client.handshake_timeout = options.connect_timeout;
   client.tls.ca_file = options.ca_file;
+  client.reconnect.enabled = !options.only_once;
   client.reconnect.backoff = {.backoff_min = options.backoff_min, .backoff_max = options.backoff_max};
   // A node that refuses us today may be configured correctly tomorrow, and a close code of 1000 means a
   // restart.
@@ -147,6 +148,7 @@ class WebSocketLink::Core final : public session::ClientHandler, public std::ena
       case NodeIntake::Verdict::newest:
         return keep_newest(NodeMessage(text, *answer));
       case NodeIntake::Verdict::drop:
+        if (options_.only_once) return;
         return unusable_.write({{"endpoint", options_.name},
                                 {"problem", intake_.problem()},
                                 {"bytes", text.size()},
@@ -160,7 +162,7 @@ class WebSocketLink::Core final : public session::ClientHandler, public std::ena
     lost({.why = why_of(info)});
   }
   void on_failed(session::Client&, const session::ClientError& error, std::optional<Duration>) override {
-    lost({.why = error.text});
+    lost({.why = error.text, .unreachable = !error.was_connected});
   }
 
   void lost(LinkLost lost) {
@@ -207,7 +209,7 @@ class WebSocketLink::Core final : public session::ClientHandler, public std::ena
   }
 
   void reconnect_after(Duration wait) {
-    loop_->call_after(wait, [this] { connect(); });
+    if (!options_.only_once) loop_->call_after(wait, [this] { connect(); });
   }
 
   // True: reading should stop.

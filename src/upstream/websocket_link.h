@@ -46,6 +46,7 @@ struct LinkOptions {
   // connection is closed, and the next one opens as after any other loss. Null: not counted.
   std::shared_ptr<ByteShare> received = {};
   std::string ca_file;  // empty: the system's
+  bool only_once = WebSocketOptions{}.only_once;
   net::LoopKind loop_kind = net::LoopKind::automatic;
 };
 

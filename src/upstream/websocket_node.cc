@@ -97,6 +97,7 @@ class WebSocketNode::Impl final : Executor::StopListener, public LinkHandler {
   void told(const jsonrpc::Answer& notification);
   void set_live(NodeTopic topic, bool live);
   void set_flooding(std::string why);
+  void log_lost(bool is_flooding);
   Subscription& subscription(NodeTopic topic) { return topics_[static_cast<std::size_t>(topic)]; }
 
   Executor& executor_;
@@ -146,6 +147,7 @@ WebSocketNode::Impl::Impl(Executor& executor, WebSocketOptions options, Observer
                   .flood_backoff_max = options_.flood_backoff_max,
                   .received = options_.received,
                   .ca_file = options_.ca_file,
+                  .only_once = options_.only_once,
                   .loop_kind = options_.loop_kind},
       *this);
 }
@@ -300,7 +302,7 @@ void WebSocketNode::Impl::end_all(FailureKind kind, const std::string& why) {
 
 void WebSocketNode::Impl::link_opened() {
   const bool was_lost = std::exchange(was_lost_, false);
-  if (was_lost) connected_.write({{"endpoint", name()}});
+  if (was_lost && !options_.only_once) connected_.write({{"endpoint", name()}});
   set_flooding("");
   state_ = State::open;
   ++opened_;
@@ -319,12 +321,8 @@ void WebSocketNode::Impl::link_opened() {
 
 void WebSocketNode::Impl::link_lost(const LinkLost& lost) {
   lost_why_ = scrubbed(lost.why, secrets_);
-  if (lost.flooding) {
-    flooded_.write({{"endpoint", name()}, {"reason", lost_why_}});
-    if (observer_ != nullptr) observer_->flooded(name());
-  } else if (!was_lost_) {
-    disconnected_.write({{"endpoint", name()}, {"reason", log::excerpt(lost_why_, kReasonBytes)}});
-  }
+  log_lost(lost.flooding);
+  if (lost.flooding && observer_ != nullptr) observer_->flooded(name());
   const FailureKind kind = state_ == State::open ? FailureKind::closed : FailureKind::connect;
   state_ = State::down;
   was_lost_ = true;
@@ -335,6 +333,16 @@ void WebSocketNode::Impl::link_lost(const LinkLost& lost) {
   }
   set_flooding(lost.flooding ? lost_why_ : std::string());
   end_all(kind, lost_why_);
+  if (watcher_.lost) watcher_.lost(lost_why_, lost.unreachable);
+}
+
+void WebSocketNode::Impl::log_lost(bool is_flooding) {
+  if (options_.only_once) return;
+  if (is_flooding) {
+    flooded_.write({{"endpoint", name()}, {"reason", lost_why_}});
+  } else if (!was_lost_) {
+    disconnected_.write({{"endpoint", name()}, {"reason", log::excerpt(lost_why_, kReasonBytes)}});
+  }
 }
 
 // Calls wait for this attempt. It ends with link_opened() or link_lost().
@@ -389,7 +397,9 @@ bool WebSocketNode::Impl::topic_answered(std::uint64_t wire_id, const jsonrpc::A
   const auto topic = static_cast<NodeTopic>(found - topics_.begin());
   if (jsonrpc::kind_of(answer.result) != jsonrpc::Kind::string) {
     const std::string error = scrubbed(jsonrpc::read_error(answer.error).message, secrets_);
-    refused_.write({{"endpoint", name()}, {"error", log::excerpt(error, kReasonBytes)}});
+    if (!options_.only_once)
+      refused_.write({{"endpoint", name()}, {"error", log::excerpt(error, kReasonBytes)}});
+    if (watcher_.refused) watcher_.refused(topic, error);
     return true;
   }
   found->id_json = answer.result;

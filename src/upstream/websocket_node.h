@@ -33,6 +33,11 @@ class WebSocketNode final : public Backend {
     std::function<void(NodeTopic, std::string_view result_json)> event;
     // flooding() has changed.
     std::function<void()> flooding_changed = {};
+    // The node has rejected the subscription.
+    std::function<void(NodeTopic, std::string_view why)> refused = {};
+    // The connection has ended, or an attempt to open one has failed; another one will follow. The texts are without
+    // secrets, for people.
+    std::function<void(std::string_view why, bool unreachable)> lost = {};
   };
 
   // The observer may be null. Begins to connect.

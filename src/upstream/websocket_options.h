@@ -33,6 +33,8 @@ struct WebSocketOptions {
   // Pays for received data until it is processed; null: not counted.
   std::shared_ptr<ByteShare> received = {};
   std::string ca_file;  // empty: the system's
+  // One connection: it does not reconnect, and nothing about it is logged. Its watcher does both (WebSocketNode::Watcher::lost).
+  bool only_once = false;
   net::LoopKind loop_kind = net::LoopKind::automatic;
 };
 

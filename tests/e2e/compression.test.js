@@ -13,6 +13,7 @@ import { createPublicClient, http as viemHttp } from "viem";
 import WebSocket from "ws";
 import { atEnd } from "./support/cleanup.js";
 import { metric, metricIs, startFanfare, writeConfig } from "./support/fanfare.js";
+import { postOnly } from "./support/post_only.js";
 import { RawSocket, frame, Opcode } from "./support/raw_socket.js";
 import { within } from "./support/waiting.js";
 
@@ -20,7 +21,7 @@ const BIG = 3 << 20;
 
 // A node whose only method, my_data, answers with the length given by its parameter.
 async function startNode(t) {
-  const server = http.createServer((request, response) => {
+  const server = http.createServer(postOnly((request, response) => {
     const parts = [];
     request.on("data", (part) => parts.push(part));
     request.once("end", () => {
@@ -33,7 +34,7 @@ async function startNode(t) {
       response.setHeader("content-type", "application/json");
       response.end(JSON.stringify(Array.isArray(body) ? body.map(answer) : answer(body)));
     });
-  });
+  }));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   atEnd(t, () => (server.closeAllConnections(), server.close()));

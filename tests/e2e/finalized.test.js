@@ -8,6 +8,7 @@ import { test } from "node:test";
 import { startAnvil } from "./support/anvil.js";
 import { atEnd } from "./support/cleanup.js";
 import { call, metric, metricIs, startDevChain, startFanfare, writeConfig } from "./support/fanfare.js";
+import { postOnly } from "./support/post_only.js";
 import { RawSocket } from "./support/raw_socket.js";
 import { until } from "./support/waiting.js";
 
@@ -92,7 +93,7 @@ test("finalized heads of the development chain", async (t) => {
 
 test("a node without finalized blocks is an error at once", async (t) => {
   const anvil = await startAnvil(t, ["--no-mining"]);
-  const server = http.createServer((request, response) => {
+  const server = http.createServer(postOnly((request, response) => {
     const parts = [];
     request.on("data", (part) => parts.push(part));
     request.once("end", async () => {
@@ -105,7 +106,7 @@ test("a node without finalized blocks is an error at once", async (t) => {
       const reply = await fetch(anvil.url, { method: "POST", headers: { "content-type": "application/json" }, body });
       response.end(await reply.text());
     });
-  });
+  }));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   atEnd(t, () => new Promise((resolve) => (server.closeAllConnections(), server.close(resolve))));

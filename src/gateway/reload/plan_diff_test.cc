@@ -107,6 +107,9 @@ TEST(PlanDiff, TheHttpClientOfAnUpstream) {
   EXPECT_THAT(
       lines_of([](ServePlan& plan) { node_of(plan, 1).http_client = upstream::HttpClientChoice::libcurl; }),
       ElementsAre("~ upstream main/10/a httpClient: auto -> libcurl"));
+  EXPECT_THAT(
+      lines_of([](ServePlan& plan) { node_of(plan, 1).head_hints = upstream::HeadHintsChoice::never; }),
+      ElementsAre("~ upstream main/10/a headHints: auto -> never"));
 }
 
 TEST(PlanDiff, ShowsNoSecret) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "gateway/reload/shown_value.h"
+#include "upstream/head_hints_choice.h"
 #include "upstream/http_client_choice.h"
 #include "upstream/url.h"
 
@@ -30,6 +31,8 @@ void add_changes_of_node(const std::string& name, const UpstreamPlan& present, c
   tell("timeout", present.timeout, wanted.timeout);
   tell("httpClient", std::string(upstream::name_of(present.http_client)),
        std::string(upstream::name_of(wanted.http_client)));
+  tell("headHints", std::string(upstream::name_of(present.head_hints)),
+       std::string(upstream::name_of(wanted.head_hints)));
   tell("connectionsMax", present.limits.client_calls_max, wanted.limits.client_calls_max);
   tell("sourceConnectionsMax", present.limits.source_calls_max, wanted.limits.source_calls_max);
   tell("queuedCallsMax", present.limits.queued_calls_max, wanted.limits.queued_calls_max);

@@ -4,6 +4,7 @@
 import http from "node:http";
 import { once } from "node:events";
 import { atEnd } from "./cleanup.js";
+import { postOnly } from "./post_only.js";
 
 // A small seeded generator (mulberry32), so that the faults of a run can be reproduced.
 export function seeded(seed) {
@@ -49,11 +50,11 @@ export class FaultyNode {
     const node = new FaultyNode();
     Object.assign(node, { target, random, rate, counts: {} });
     node.agent = new http.Agent({ keepAlive: true });
-    node.server = http.createServer((request, response) => {
+    node.server = http.createServer(postOnly((request, response) => {
       const parts = [];
       request.on("data", (part) => parts.push(part));
       request.once("end", () => node.#answer(Buffer.concat(parts).toString(), response));
-    });
+    }));
     node.server.listen(0, "127.0.0.1");
     await once(node.server, "listening");
     node.url = `http://127.0.0.1:${node.server.address().port}`;

@@ -4,6 +4,7 @@
 import http from "node:http";
 import { once } from "node:events";
 import { atEnd } from "./cleanup.js";
+import { postOnly } from "./post_only.js";
 
 export class NodeProxy {
   // `answer(request, respond)` returns true if it handles the request; it may call respond(status, text) later.
@@ -21,11 +22,11 @@ export class NodeProxy {
     this.answer = answer;
     this.calls = new Map(); // method -> count
     this.agent = new http.Agent({ keepAlive: true });
-    this.server = http.createServer((request, response) => {
+    this.server = http.createServer(postOnly((request, response) => {
       const parts = [];
       request.on("data", (part) => parts.push(part));
       request.once("end", () => this.#pass(Buffer.concat(parts), response));
-    });
+    }));
   }
 
   count(method) {

@@ -29,6 +29,7 @@ export interface Upstream {
   head: number | null;
   lag: number;
   latency_s: number;
+  head_hints: string;
   calls: number;
   errors: number;
   can_be_disabled: boolean;

@@ -1,0 +1,136 @@
+#include "eth/head_hints.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace fanfare::eth {
+namespace {
+
+// Sources come and go with reloads. Beyond it those that have ended are forgotten.
+constexpr std::size_t kSourcesMax = 64;
+
+}  // namespace
+
+void HeadHints::set_live(Source source, bool live) {
+  if (sources_.size() >= kSourcesMax)
+    std::erase_if(sources_, [](const auto& one) { return !one.second.live; });
+  State& state = sources_[source];  // its pause survives: a source cannot end it by connecting again
+  if (std::exchange(state.live, live) == live || live) return;
+  state.waiting.reset();
+  state.asked.reset();
+  streak_ = 0;
+}
+
+void HeadHints::saw(Source source, Source preferred, std::uint64_t number, const Hash256& hash) {
+  if (source != preferred) {
+    const auto found = sources_.find(preferred);
+    if (found != sources_.end() && found->second.live) return;
+  }
+  if (heads_.tip() == nullptr) return;
+  State& state = sources_[source];
+  if (!state.live) return;
+  const Hint hint{.number = number, .hash = hash};
+  if (is_shown(hint)) {
+    if (unhinted_ == nullptr || unhinted_->hash != hash) return;
+    unhinted_.reset();  // a poll was faster, by chance
+    streak_ = std::min(streak_ + 1, streak_wanted_);
+    return;
+  }
+  if (heads_.status().failures_in_a_row > 0) return;
+  const auto is_same = [&](const std::optional<Hint>& known) { return known && known->hash == hash; };
+  if (!is_same(state.waiting) && !is_same(state.asked)) state.waiting = hint;
+}
+
+std::optional<Instant> HeadHints::due() const {
+  std::optional<Instant> earliest;
+  for (const auto& [source, state] : sources_) {
+    if (!state.waiting) continue;
+    const Instant at = std::max(state.not_before, heads_.last_poll() + heads_.poll_gap_min());
+    if (!earliest || at < *earliest) earliest = at;
+  }
+  return earliest;
+}
+
+void HeadHints::begin_poll(Instant now) {
+  for (auto& [source, state] : sources_) {
+    if (state.waiting && state.not_before <= now) state.asked = std::exchange(state.waiting, std::nullopt);
+  }
+}
+
+void HeadHints::step(Instant now) {
+  if (!heads_.is_idle()) return;
+  const bool has_failed = heads_.status().failures_in_a_row > 0;
+  const HeaderPtr before = std::exchange(tip_, heads_.tip());
+  const bool has_progress = before != nullptr && before != tip_;
+  bool by_hint = false;
+  for (auto& [source, state] : sources_) {
+    if (has_failed) {
+      state.waiting.reset();
+      state.asked.reset();
+    }
+    by_hint |= judge(source, state, has_progress, now);
+  }
+  if (has_progress) count_head(by_hint);
+}
+
+// Returns whether it was a hint of a block that is shown now.
+bool HeadHints::judge(Source source, State& state, bool has_progress, Instant now) {
+  bool is_confirmed = false;
+  if (state.waiting && is_shown(*state.waiting)) {
+    state.waiting.reset();
+    is_confirmed = true;
+  }
+  if (!state.asked) return is_confirmed;
+  if (is_shown(*state.asked)) {
+    state.in_vain = 0;
+    state.pause = state.pause > limits_.pause_min ? state.pause / 2 : Duration::zero();
+    is_confirmed = true;
+  } else if (!has_progress) {
+    in_vain(source, state, now);
+  }
+  state.asked.reset();
+  return is_confirmed;
+}
+
+void HeadHints::in_vain(Source source, State& state, Instant now) {
+  state.pause = std::clamp(2 * state.pause, limits_.pause_min, limits_.pause_max);
+  state.not_before = now + state.pause;
+  if (++state.in_vain >= limits_.in_vain_max) {
+    state.in_vain = 0;
+    state.waiting.reset();
+    useless_.push_back(source);
+    return lose_trust();
+  }
+  Hint hint = *state.asked;
+  if (++hint.tries >= limits_.tries_max) return lose_trust();
+  if (!state.waiting) state.waiting = hint;
+}
+
+void HeadHints::count_head(bool by_hint) {
+  if (by_hint) {
+    // Of two heads before, one came without a hint at all.
+    if (std::exchange(unhinted_, nullptr) != nullptr) streak_ = 0;
+    streak_ = std::min(streak_ + 1, streak_wanted_);
+    return;
+  }
+  if (are_trusted()) {
+    lose_trust();
+  } else if (unhinted_ != nullptr) {
+    streak_ = 0;
+  }
+  unhinted_ = tip_;
+}
+
+void HeadHints::lose_trust() {
+  if (are_trusted()) streak_wanted_ = std::min(2 * streak_wanted_, limits_.streak_max);
+  streak_ = 0;
+}
+
+std::optional<HeadHints::Source> HeadHints::take_useless() {
+  if (useless_.empty()) return std::nullopt;
+  const Source source = useless_.back();
+  useless_.pop_back();
+  return source;
+}
+
+}  // namespace fanfare::eth

@@ -1,0 +1,92 @@
+#pragma once
+// What a hint about a new head is worth, if its source may be wrong. A hint names a block, and is judged by what the
+// poller then finds.
+//
+//   saw()      a source says that this block is its head
+//   step()     after each step of the poller: what polls have shown
+//   is_due()   a poll should begin now because of a hint; tell begin_poll()
+//
+//   the block is shown already       nothing happens
+//   the poll shows it                confirmed: the source's pause is halved
+//   the poll does not show it        in vain: the pause is doubled; the hint is polled for again, a few times
+//   polls in vain, many in a row     take_useless() returns the source
+//
+// After several heads in a row that hints found, are_trusted() says that polls may be rare. It ends with the first head that
+// comes without a hint, and then needs twice as many. No I/O. One thread.
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "base/time.h"
+#include "eth/head_poller.h"
+#include "eth/header.h"
+
+namespace fanfare::eth {
+
+struct HeadHintLimits {
+  Duration pause_min = std::chrono::milliseconds(100);  // after the first poll in vain
+  Duration pause_max = std::chrono::minutes(1);
+  std::uint32_t tries_max = 4;     // polls for one hint
+  std::uint32_t in_vain_max = 16;  // polls in a row, of one source
+  std::uint32_t streak_min = 3;    // heads in a row that hints found, before hints are trusted
+  std::uint32_t streak_max = 96;
+};
+
+class HeadHints {
+ public:
+  using Source = std::size_t;
+
+  // The poller must outlive it.
+  explicit HeadHints(const HeadPoller& heads, const HeadHintLimits& limits = {})
+      : heads_(heads), limits_(limits), streak_wanted_(limits.streak_min) {}
+
+  // Whether a source may say something. One that ends has proved nothing: trust ends as well.
+  void set_live(Source source, bool live);
+  // `preferred`: the source at which heads are polled. While it is live, the others are ignored: they may have a
+  // block before it.
+  void saw(Source source, Source preferred, std::uint64_t number, const Hash256& hash);
+  void step(Instant now);
+  bool is_due(Instant now) const { return heads_.is_idle() && due() && *due() <= now; }
+  void begin_poll(Instant now);
+  std::optional<Instant> next_timer() const { return heads_.is_idle() ? due() : std::nullopt; }
+
+  bool are_trusted() const { return streak_ >= streak_wanted_; }
+  std::optional<Source> take_useless();
+  std::size_t known_sources() const { return sources_.size(); }
+
+ private:
+  struct Hint {
+    std::uint64_t number = 0;
+    Hash256 hash{};
+    std::uint32_t tries = 0;
+  };
+  struct State {
+    bool live = false;
+    std::optional<Hint> waiting;  // for its poll
+    std::optional<Hint> asked;    // by the poll in progress
+    Duration pause{};
+    Instant not_before{};
+    std::uint32_t in_vain = 0;
+  };
+
+  std::optional<Instant> due() const;
+  bool is_shown(const Hint& hint) const { return heads_.shows(hint.number, hint.hash); }
+  bool judge(Source source, State& state, bool has_progress, Instant now);
+  void in_vain(Source source, State& state, Instant now);
+  void count_head(bool by_hint);
+  void lose_trust();
+
+  const HeadPoller& heads_;
+  const HeadHintLimits limits_;
+  std::map<Source, State> sources_;
+  std::vector<Source> useless_;
+  HeaderPtr tip_;       // after the last round
+  HeaderPtr unhinted_;  // the tip, if no hint has named it yet
+  std::uint32_t streak_ = 0;
+  std::uint32_t streak_wanted_;
+};
+
+}  // namespace fanfare::eth

@@ -1,0 +1,370 @@
+// Hints about heads, from sources that are right, early, silent or lying: when the head is polled, how often, and when polls
+// become rare. Decision 0610.
+
+#include "eth/head_hints.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <functional>
+#include <vector>
+
+#include "eth/chain_source.h"
+#include "eth/head_poller_world.h"
+#include "eth/simulated_node.h"
+
+namespace fanfare::eth {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A source with a node, in simulated time. Answers come at once.
+struct HintedSource {
+  SeededRandom random{1};
+  SimulatedNode node{random};
+  ChainSource source{ChainSourceOptions{}, random};
+  Instant now{1h};
+  bool reachable = true;
+  Instant found{};  // when the tip was last found to be another one
+
+  HintedSource() {
+    source.set_hints_live(0, true, now);
+    source.start(now);
+    settle();
+  }
+  void settle() {
+    for (bool again = true; again;) {
+      const HeaderPtr before = source.tip();
+      source.take_events();
+      source.take_listening();
+      source.take_history();
+      const auto calls = source.take_calls();
+      again = !calls.empty();
+      for (const jsonrpc::UpstreamCall& call : calls) {
+        const std::string json = node.answer(call);
+        const jsonrpc::CallResult answer =
+            reachable ? jsonrpc::CallResult(json) : std::unexpected(jsonrpc::CallFailure{.message = "down"});
+        source.on_reply(call.id, answer, now);
+      }
+      if (source.tip() != before) found = now;
+    }
+  }
+  void run_for(Duration duration) {
+    const Instant end = now + duration;
+    while (source.next_timer() && *source.next_timer() <= end) {
+      now = std::max(now, *source.next_timer());
+      source.on_timer(now);
+      settle();
+    }
+    now = end;
+  }
+  void hint(const SimulatedBlock& block, HeadHints::Source from = 0, HeadHints::Source preferred = 0) {
+    Header header;
+    header.number = block.number;
+    header.hash = block.hash;
+    source.saw_hint(from, preferred, header, now);
+    settle();
+  }
+  void lie(HeadHints::Source from = 0) {
+    SimulatedBlock block;
+    block.number = node.head().number + 1;
+    random.fill(MutableBytes(block.hash.bytes));
+    hint(block, from);
+  }
+  // With its true timestamp.
+  void mine() {
+    node.mine(1);
+    node.at(node.head().number).timestamp_s =
+        static_cast<std::uint64_t>(now.time_since_epoch() / std::chrono::seconds(1));
+  }
+  void mine_and_hint() {
+    mine();
+    hint(node.head());
+  }
+  std::uint64_t polls() const { return source.head_status().polls; }
+  std::uint64_t tip() const { return source.tip()->number; }
+  bool is_up_to_date() const { return tip() == node.head().number; }
+};
+
+// A regular chain, each block with its hint if `hinted(i)`. Returns the polls of the last `blocks` ones.
+struct Followed {
+  std::uint64_t polls = 0;
+  std::vector<Duration> delays;
+};
+Followed follow_hints(Duration block_time, int blocks, const std::function<bool(int)>& hinted,
+                      Duration jitter = {}) {
+  HintedSource chain;
+  SeededRandom chance(7);
+  Followed result;
+  for (int i = 0; i < 40 + blocks; ++i) {
+    if (i == 40) result.polls = chain.polls();
+    const auto early =
+        jitter == Duration::zero() ? 0 : chance.below(static_cast<std::uint64_t>(jitter.count()));
+    chain.run_for(block_time - Duration(static_cast<Duration::rep>(early)));
+    const Instant made = chain.now;
+    chain.mine();
+    if (hinted(i)) chain.hint(chain.node.head());
+    if (chain.is_up_to_date()) {
+      result.delays.push_back(0ms);
+      continue;
+    }
+    chain.run_for(1ns);
+    // The next block is only made after this one was found, so that each has its delay.
+    while (!chain.is_up_to_date()) chain.run_for(1ms);
+    result.delays.push_back(chain.found - made);
+  }
+  result.polls = chain.polls() - result.polls;
+  result.delays.erase(result.delays.begin(), result.delays.begin() + 40);
+  return result;
+}
+
+TEST(HeadHintsTest, ABlockIsPolledForAtOnce) {
+  HintedSource chain;
+  chain.run_for(1min);
+  chain.run_for(300ms);
+  const std::uint64_t before = chain.polls();
+  chain.mine_and_hint();
+  EXPECT_EQ(chain.polls(), before + 1);
+  EXPECT_TRUE(chain.is_up_to_date());
+}
+
+TEST(HeadHintsTest, AKnownBlockCostsNothing) {
+  HintedSource chain;
+  chain.node.mine(5);
+  chain.run_for(1min);
+  const std::uint64_t before = chain.polls();
+  for (int i = 0; i < 100; ++i) {
+    for (std::uint64_t number = 1; number <= 5; ++number) chain.hint(chain.node.at(number));
+  }
+  EXPECT_EQ(chain.polls(), before);
+}
+
+TEST(HeadHintsTest, ASourceThatIsNotLiveSaysNothing) {
+  HintedSource chain;
+  chain.run_for(1min);
+  const std::uint64_t before = chain.polls();
+  chain.node.mine(1);
+  chain.hint(chain.node.head(), 5);
+  EXPECT_EQ(chain.polls(), before);
+}
+
+TEST(HeadHintsTest, WorkingHintsMakeHeadsPromptAndCallsFewer) {
+  for (const Duration block_time : {Duration(100ms), Duration(250ms), Duration(1s), Duration(12s)}) {
+    for (const Duration jitter : {Duration::zero(), block_time / 3}) {
+      const Followed with = follow_hints(block_time, 100, [](int) { return true; }, jitter);
+      const Followed without = follow_hints(block_time, 100, [](int) { return false; }, jitter);
+      EXPECT_LE(with.polls, without.polls) << block_time.count() << " " << jitter.count();
+      if (block_time >= 250ms) {
+        EXPECT_LE(std::ranges::max(with.delays), block_time < 1s ? 50ms : 25ms)
+            << block_time.count() << " " << jitter.count();
+      }
+      if (block_time >= 1s) {
+        EXPECT_LE(with.polls, 102U);  // one a block
+      }
+    }
+  }
+}
+
+TEST(HeadHintsTest, SomeHintsMakeNoMoreCallsThanNone) {
+  for (const Duration block_time : {Duration(100ms), Duration(250ms), Duration(1s), Duration(12s)}) {
+    for (const int every : {2, 3, 7}) {
+      const Followed with =
+          follow_hints(block_time, 200, [every](int i) { return i % every == 0; }, block_time / 3);
+      const Followed without = follow_hints(block_time, 200, [](int) { return false; }, block_time / 3);
+      EXPECT_LE(static_cast<double>(with.polls), 1.05 * static_cast<double>(without.polls))
+          << block_time.count() << " " << every;
+    }
+  }
+}
+
+TEST(HeadHintsTest, AHintBeforeTheBlockIsPolledForAgain) {
+  HintedSource chain;
+  for (int i = 0; i < 10; ++i) chain.run_for(1s), chain.mine_and_hint();
+  chain.run_for(300ms);
+  chain.mine();
+  const SimulatedBlock block = chain.node.head();
+  chain.node.revert(1);
+  chain.hint(block);
+  EXPECT_LT(chain.tip(), block.number);
+  auto branch = chain.node.chain();
+  branch.push_back(block);
+  chain.run_for(50ms);
+  chain.node.return_to(branch);
+  chain.run_for(60ms);
+  EXPECT_EQ(chain.tip(), block.number);
+}
+
+TEST(HeadHintsTest, BlocksThatNobodyHasCostFewPollsAndNoHead) {
+  HintedSource chain;
+  HintedSource other;
+  for (HintedSource* one : {&chain, &other}) one->run_for(1min);
+  const std::uint64_t before = chain.polls();
+  const std::uint64_t other_before = other.polls();
+  for (int i = 0; i < 50 * 60; ++i) {
+    chain.lie();
+    for (HintedSource* one : {&chain, &other}) one->run_for(20ms);
+  }
+  EXPECT_EQ(chain.tip(), 0U);
+  EXPECT_LE(chain.polls() - before, other.polls() - other_before + 12);
+  std::optional<HeadHints::Source> useless;
+  for (int i = 0; i < 60 * 60 && !useless; ++i) {
+    chain.lie();
+    chain.run_for(1s);
+    useless = chain.source.take_useless_hints();
+  }
+  EXPECT_EQ(useless, HeadHints::Source{0});
+  EXPECT_LE(chain.now - Instant(1h), 15min);
+}
+
+TEST(HeadHintsTest, LiesBetweenGoodHintsCostFewPolls) {
+  HintedSource chain;
+  const auto follow = [&](bool lies) {
+    for (int i = 0; i < 40; ++i) chain.run_for(12s), chain.mine_and_hint();
+    const std::uint64_t before = chain.polls();
+    for (int i = 0; i < 40; ++i) {
+      for (int step = 0; step < 120; ++step) {
+        chain.run_for(100ms);
+        if (lies) chain.lie();
+      }
+      chain.mine_and_hint();
+      chain.run_for(1ms);
+    }
+    return chain.polls() - before;
+  };
+  const std::uint64_t honest = follow(false);
+  const std::uint64_t polled = follow_hints(12s, 40, [](int) { return false; }).polls;
+  const std::uint64_t lying = follow(true);
+  EXPECT_LE(honest, 41U);
+  EXPECT_LE(lying, polled + 3 * 40) << "without hints: " << polled;
+}
+
+TEST(HeadHintsTest, ASourceThatPausesDoesNotHoldUpAnother) {
+  HintedSource chain;
+  chain.source.set_hints_live(1, true, chain.now);
+  chain.source.set_hints_live(0, false, chain.now);
+  chain.source.set_hints_live(2, true, chain.now);
+  for (int i = 0; i < 30; ++i) chain.run_for(300ms), chain.lie(1);
+  chain.node.mine(1);
+  chain.run_for(1ms);
+  chain.lie(1);
+  chain.hint(chain.node.head(), 2);
+  chain.run_for(200ms);  // the shortest distance of two polls
+  EXPECT_TRUE(chain.is_up_to_date());
+}
+
+TEST(HeadHintsTest, ThePreferredSourceSilencesTheOthersWhileItIsLive) {
+  HintedSource chain;
+  chain.source.set_hints_live(1, true, chain.now);
+  chain.run_for(1min);
+  std::uint64_t before = chain.polls();
+  chain.node.mine(1);
+  chain.hint(chain.node.head(), 1, 0);
+  EXPECT_EQ(chain.polls(), before);
+  chain.run_for(5s);
+  chain.source.set_hints_live(0, false, chain.now);
+  before = chain.polls();
+  chain.node.mine(1);
+  chain.run_for(250ms);
+  chain.node.mine(1);
+  chain.hint(chain.node.head(), 1, 0);
+  chain.run_for(200ms);
+  EXPECT_TRUE(chain.is_up_to_date());
+}
+
+TEST(HeadHintsTest, HintsThatStopAreNoticedAndCostMoreHeadsThanBefore) {
+  HintedSource chain;
+  const auto heads_until_trusted = [&] {
+    int heads = 0;
+    for (; !chain.source.are_hints_trusted() && heads < 1000; ++heads) {
+      chain.run_for(12s);
+      chain.mine_and_hint();
+      chain.run_for(1ms);
+    }
+    return heads;
+  };
+  std::vector<int> needed;
+  for (int i = 0; i < 8; ++i) {
+    needed.push_back(heads_until_trusted());
+    chain.run_for(12s);
+    chain.mine();  // without a hint
+    chain.run_for(6s + 10ms);
+    EXPECT_TRUE(chain.is_up_to_date()) << i;
+    EXPECT_FALSE(chain.source.are_hints_trusted());
+    const std::uint64_t before = chain.polls();
+    chain.run_for(10s);
+    EXPECT_GE(chain.polls() - before, 3U) << "polled as without hints";
+  }
+  EXPECT_LE(needed.front(), 4);
+  EXPECT_TRUE(std::ranges::is_sorted(needed));
+  EXPECT_GE(needed.back(), 90);
+  EXPECT_LE(needed.back(), 100);
+}
+
+TEST(HeadHintsTest, ATrustedSourceThatIsLostIsReplacedByPollsAtOnce) {
+  HintedSource chain;
+  for (int i = 0; i < 10; ++i) chain.run_for(12s), chain.mine_and_hint();
+  ASSERT_TRUE(chain.source.are_hints_trusted());
+  chain.run_for(5s);
+  chain.mine();
+  chain.source.set_hints_live(0, false, chain.now);
+  chain.run_for(1ms);
+  EXPECT_TRUE(chain.is_up_to_date());
+  EXPECT_FALSE(chain.source.are_hints_trusted());
+}
+
+TEST(HeadHintsTest, ATrustedSourceThatLiesIsNotTrusted) {
+  HintedSource chain;
+  for (int i = 0; i < 10; ++i) chain.run_for(12s), chain.mine_and_hint();
+  ASSERT_TRUE(chain.source.are_hints_trusted());
+  chain.run_for(1s);
+  chain.lie();
+  chain.run_for(2s);
+  EXPECT_FALSE(chain.source.are_hints_trusted());
+  chain.node.mine(1);
+  chain.run_for(2s);
+  EXPECT_TRUE(chain.is_up_to_date());
+}
+
+TEST(HeadHintsTest, HintsDoNotEndTheDelayAfterFailedPolls) {
+  HintedSource chain;
+  HintedSource other;
+  for (HintedSource* one : {&chain, &other}) {
+    one->run_for(1min);
+    one->reachable = false;
+    one->run_for(10s);
+  }
+  const std::uint64_t before = chain.polls();
+  const std::uint64_t other_before = other.polls();
+  for (int i = 0; i < 600; ++i) {
+    chain.lie();
+    for (HintedSource* one : {&chain, &other}) one->run_for(100ms);
+  }
+  EXPECT_LE(chain.polls() - before, (other.polls() - other_before) * 3 / 2 + 2);  // delays are random
+}
+
+TEST(HeadHintsTest, OtherBranchesAreFollowedByWhatPollsSay) {
+  HintedSource chain;
+  for (int i = 0; i < 10; ++i) chain.run_for(12s), chain.mine_and_hint();
+  const auto branch = chain.node.chain();
+  chain.run_for(1s);
+  chain.node.reorg(2, 3);
+  chain.hint(chain.node.head());
+  EXPECT_TRUE(chain.source.shows(chain.node.head().number, chain.node.head().hash));
+  chain.hint(branch.back());  // of the branch that was left
+  chain.run_for(2s);
+  EXPECT_TRUE(chain.source.shows(chain.node.head().number, chain.node.head().hash));
+}
+
+TEST(HeadHintsTest, SourcesThatCameAndWentAreForgotten) {
+  HeadPollerWorld world;
+  HeadHints hints(world.poller);
+  hints.set_live(0, true);
+  for (HeadHints::Source source = 1; source < 10'000; ++source) {
+    hints.set_live(source, true);
+    hints.set_live(source, false);
+  }
+  EXPECT_LE(hints.known_sources(), 64U);
+}
+
+}  // namespace
+}  // namespace fanfare::eth
