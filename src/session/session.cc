@@ -157,36 +157,24 @@ MutableBytes Session::consume(MutableBytes input) {
   input = input.first(share);
   const bool is_server = connection_.role() == ws::Role::server;
   bool has_answered = false;
-  bool goes_on = share > 0 && !is_closed();
-  while (goes_on) {
+  while (may_go_on()) {
     input = is_server ? hand_out_whole_messages<ws::Role::server>(input)
                       : hand_out_whole_messages<ws::Role::client>(input);
-    if (input.empty() && connection_.buffered_bytes() == 0) [[likely]]
-      break;
-    if (!may_go_on()) break;
-    const Consumed frame = consume_frame(input);
-    input = frame.rest;
-    has_answered = has_answered || frame.kind == ws::Event::Kind::ping;
-    goes_on = frame.kind.has_value() && may_go_on();
+    if ((input.empty() && connection_.buffered_bytes() == 0) || !may_go_on()) break;
+    const std::size_t before = input.size();
+    const auto event = connection_.next(input, transport());
+    share_.add_bytes(std::max(before - input.size(), event ? event->payload.size() : 0));
+    if (!event) break;
+    share_.add_frames(1);
+    has_answered = has_answered || event->kind == ws::Event::Kind::ping;
+    handle(*event);
   }
   if (has_answered && !has_room_for_answers()) {
     end(cause_, ws::close_code::abnormal);
     close();
   }
-  // Nearly always, nothing has come in part.
-  if (is_unfinished_ || connection_.buffered_bytes() > 0) [[unlikely]]
-    note_unfinished(share - input.size());
+  note_unfinished(share - input.size());
   return {input.data(), input.size() + after.size()};
-}
-
-Session::Consumed Session::consume_frame(MutableBytes input) {
-  const std::size_t before = input.size();
-  const auto event = connection_.next(input, transport());
-  share_.add_bytes(std::max(before - input.size(), event ? event->payload.size() : 0));
-  if (!event) return {.rest = input, .kind = {}};
-  share_.add_frames(1);
-  handle(*event);
-  return {.rest = input, .kind = event->kind};
 }
 
 void Session::handle(const ws::Event& event) {

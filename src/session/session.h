@@ -100,12 +100,6 @@ class Session : public SessionOutput {
   // Delivers complete messages until other input, or one beyond the share. `self` is connection_.role().
   template <ws::Role self>
   MutableBytes hand_out_whole_messages(MutableBytes input);
-  // One frame of any kind, or the end of the input. Apart from the loop, which stays in registers.
-  struct Consumed {
-    MutableBytes rest;
-    std::optional<ws::Event::Kind> kind;  // empty: more bytes are needed
-  };
-  [[gnu::noinline]] Consumed consume_frame(MutableBytes input);
   void handle(const ws::Event& event);
   bool may_go_on() const;
   // Bytes that may still be read in this turn; also zero after enough frames.

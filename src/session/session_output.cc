@@ -165,11 +165,11 @@ bool SessionOutput::has_room_behind(std::size_t waiting_bytes) {
   return false;
 }
 
-void SessionOutput::note_unfinished(std::size_t came) {
+void SessionOutput::account_for_unfinished(std::size_t came) {
   if (!table().unfinished().has_budget() && endpoint_->settings().message_bytes_per_second_min == 0) return;
   const std::size_t held = connection_.buffered_bytes();
   const bool is_read = phase_ == Phase::open || phase_ == Phase::closing;
-  if (!is_read || (!is_unfinished_ && held == 0)) return;
+  if (!is_read) return;
   is_unfinished_ = held != 0;
   if (table().unfinished().note(*this, held, came, now_ms())) return;
   end_unfinished(ws::close_code::try_again_later, "no memory for a message of this length", Cause::we_closed);

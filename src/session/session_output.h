@@ -68,7 +68,11 @@ class SessionOutput : public Member {
   bool has_room_for_answers();
   // After `came` bytes of input were processed: accounts for a message that has come in part. The session ends if there is
   // no memory for it.
-  void note_unfinished(std::size_t came);
+  void note_unfinished(std::size_t came) {
+    if (is_unfinished_ || connection_.buffered_bytes() > 0) [[unlikely]]
+      account_for_unfinished(came);
+  }
+  void account_for_unfinished(std::size_t came);
   // True: a message comes more slowly than message_bytes_per_second_min, so the session ends. While nothing is read, none can
   // come.
   bool ends_slow_message(std::uint32_t now_ms, bool is_paused);
