@@ -1,5 +1,6 @@
 #include "gateway/metrics_sheet.h"
 
+#include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
 #include <algorithm>
@@ -49,17 +50,38 @@ prometheus::MetricType type_of(const MetricInfo& info) {
 
 }  // namespace
 
-MetricsSheet::MetricsSheet() {
+// In the order of MetricId.
+struct MetricsSheet::Families {
+  std::vector<prometheus::MetricFamily> all{kMetricInfos.size()};
+
+  prometheus::ClientMetric& add(MetricId id, const Labels& labels) {
+    prometheus::ClientMetric& metric = all[static_cast<std::size_t>(id)].metric.emplace_back();
+    for (const Label& label : labels) metric.label.push_back({label.name, label.value});
+    return metric;
+  }
+};
+
+MetricsSheet::MetricsSheet() : families_(std::make_unique<Families>()) {
   for (std::size_t i = 0; i < kMetricInfos.size(); ++i) {
-    families_[i].name = kMetricInfos[i].name;
-    families_[i].help = kMetricInfos[i].help;
-    families_[i].type = type_of(kMetricInfos[i]);
+    families_->all[i].name = kMetricInfos[i].name;
+    families_->all[i].help = kMetricInfos[i].help;
+    families_->all[i].type = type_of(kMetricInfos[i]);
   }
 }
 
+MetricsSheet::~MetricsSheet() = default;
+
+void MetricsSheet::count(MetricId id, const Labels& labels, std::uint64_t value) {
+  families_->add(id, labels).counter.value = static_cast<double>(value);
+}
+
+void MetricsSheet::gauge(MetricId id, const Labels& labels, double value) {
+  families_->add(id, labels).gauge.value = value;
+}
+
 std::string MetricsSheet::text() && {
-  std::erase_if(families_, [](const prometheus::MetricFamily& family) { return family.metric.empty(); });
-  return prometheus::TextSerializer().Serialize(families_);
+  std::erase_if(families_->all, [](const prometheus::MetricFamily& family) { return family.metric.empty(); });
+  return prometheus::TextSerializer().Serialize(families_->all);
 }
 
 void MetricsSheet::server(const session::AcceptGate& gate) {
@@ -122,7 +144,7 @@ void MetricsSheet::observe(const ObserveCells& cells) {
 }
 
 void MetricsSheet::histogram(MetricId id, const Labels& labels, const LatencyHistogram& cell) {
-  auto& filled = add(id, labels).histogram;
+  auto& filled = families_->add(id, labels).histogram;
   std::uint64_t count = 0;
   for (std::size_t i = 0; i < LatencyHistogram::kBuckets; ++i) {
     count += cell.bucket(i);

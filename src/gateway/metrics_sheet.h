@@ -8,13 +8,11 @@
 //
 // Other threads change the cells meanwhile: each value is whole, but together they are not of one moment.
 
-#include <prometheus/metric_family.h>
-
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/time.h"
@@ -30,20 +28,18 @@ namespace fanfare::gateway {
 
 class MetricsSheet {
  public:
-  using Labels = std::vector<prometheus::ClientMetric::Label>;
+  struct Label {
+    std::string name;
+    std::string value;
+  };
+  using Labels = std::vector<Label>;
 
   MetricsSheet();
+  ~MetricsSheet();
 
-  prometheus::ClientMetric& add(MetricId id, Labels labels) {
-    auto& metrics = families_[static_cast<std::size_t>(id)].metric;
-    metrics.emplace_back().label = std::move(labels);
-    return metrics.back();
-  }
-  void count(MetricId id, const Labels& labels, std::uint64_t value) {
-    add(id, labels).counter.value = static_cast<double>(value);
-  }
+  void count(MetricId id, const Labels& labels, std::uint64_t value);
   void counter(MetricId id, const Labels& labels, const Counter& cell) { count(id, labels, cell.value()); }
-  void gauge(MetricId id, const Labels& labels, double value) { add(id, labels).gauge.value = value; }
+  void gauge(MetricId id, const Labels& labels, double value);
   void gauge(MetricId id, const Labels& labels, const Gauge& cell) {
     gauge(id, labels, static_cast<double>(cell.value()));
   }
@@ -74,7 +70,8 @@ class MetricsSheet {
   }
   void histogram(MetricId id, const Labels& labels, const LatencyHistogram& cell);
 
-  std::vector<prometheus::MetricFamily> families_{kMetricInfos.size()};
+  struct Families;
+  std::unique_ptr<Families> families_;
 };
 
 }  // namespace fanfare::gateway
