@@ -36,7 +36,6 @@ void HeadHints::saw(Source source, Source preferred, std::uint64_t number, const
     streak_ = std::min(streak_ + 1, streak_wanted_);
     return;
   }
-  if (heads_.status().failures_in_a_row > 0) return;
   const auto is_same = [&](const std::optional<Hint>& known) { return known && known->hash == hash; };
   if (!is_same(state.waiting) && !is_same(state.asked)) state.waiting = hint;
 }

@@ -141,11 +141,13 @@ TEST(HeadHintsTest, AKnownBlockCostsNothing) {
 
 TEST(HeadHintsTest, ASourceThatIsNotLiveSaysNothing) {
   HintedSource chain;
-  chain.run_for(1min);
+  chain.run_for(1min + 300ms);
   const std::uint64_t before = chain.polls();
   chain.node.mine(1);
-  chain.hint(chain.node.head(), 5);
+  chain.hint(chain.node.head(), 5, 5);
   EXPECT_EQ(chain.polls(), before);
+  chain.hint(chain.node.head());
+  EXPECT_EQ(chain.polls(), before + 1) << "a live one would have been asked";
 }
 
 TEST(HeadHintsTest, WorkingHintsMakeHeadsPromptAndCallsFewer) {
@@ -255,11 +257,13 @@ TEST(HeadHintsTest, ASourceThatPausesDoesNotHoldUpAnother) {
 TEST(HeadHintsTest, ThePreferredSourceSilencesTheOthersWhileItIsLive) {
   HintedSource chain;
   chain.source.set_hints_live(1, true, chain.now);
-  chain.run_for(1min);
+  chain.run_for(1min + 300ms);
   std::uint64_t before = chain.polls();
   chain.node.mine(1);
   chain.hint(chain.node.head(), 1, 0);
   EXPECT_EQ(chain.polls(), before);
+  chain.hint(chain.node.head(), 0, 0);
+  EXPECT_EQ(chain.polls(), before + 1);
   chain.run_for(5s);
   chain.source.set_hints_live(0, false, chain.now);
   before = chain.polls();
@@ -336,7 +340,9 @@ TEST(HeadHintsTest, HintsDoNotEndTheDelayAfterFailedPolls) {
   const std::uint64_t before = chain.polls();
   const std::uint64_t other_before = other.polls();
   for (int i = 0; i < 600; ++i) {
-    chain.lie();
+    const std::uint64_t polls = chain.polls();
+    chain.mine_and_hint();
+    EXPECT_EQ(chain.polls(), polls);
     for (HintedSource* one : {&chain, &other}) one->run_for(100ms);
   }
   EXPECT_LE(chain.polls() - before, (other.polls() - other_before) * 3 / 2 + 2);  // delays are random
