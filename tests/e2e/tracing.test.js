@@ -21,6 +21,7 @@ async function watchedNode(t, target, answer) {
   const seen = [];
   const node = await NodeProxy.start(t, target, { answer });
   node.server.prependListener("request", (request) => {
+    if (request.method !== "POST") return; // the gateway asks whether it serves WebSocket, too
     const parts = [];
     request.on("data", (part) => parts.push(part));
     request.once("end", () => {

@@ -57,6 +57,8 @@ export async function startInstance(t, node, broker, options) {
 
 export const moves = (instance, outcome) => metric(instance, "fanfare_session_moves_total", { outcome });
 
+const BLOCKS_MIN = 30; // so that there is something to compare, however fast a test is
+
 // Clients of all libraries behind one proxy, and the chain that they follow.
 export class Fleet {
   // `options`: of all instances.
@@ -101,6 +103,7 @@ export class Fleet {
     this.proxy.each((pair) => this.proxy.desert(pair));
   }
   async compare() {
+    await this.allHave(this.first + BLOCKS_MIN);
     const last = (await this.head()) - REORG_DEPTH - 1;
     await this.allHave(last + REORG_DEPTH + 1);
     const chain = await call(this.node.http, "eth_getLogs", [{ fromBlock: quantity(this.first), toBlock: quantity(last) }]);
