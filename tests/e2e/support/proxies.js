@@ -19,7 +19,9 @@ const EXAMPLES = path.join(ROOT, "examples/proxies");
 export function example(name, changes) {
   let text = readFileSync(path.join(EXAMPLES, name), "utf8");
   for (const [from, to] of changes) {
-    const changed = text.replaceAll(from instanceof RegExp ? new RegExp(from.source, "g") : from, to);
+    // A whole number: a free port that was put in before may begin with the one that is looked for.
+    const whole = from instanceof RegExp ? from.source : from.replace(/[.*+?^${}()|[\]\\]/g, "\\$&") + (/\d$/.test(from) ? "(?!\\d)" : "");
+    const changed = text.replaceAll(new RegExp(whole, "g"), to);
     assert.notEqual(changed, text, `${name} has no ${from}`);
     text = changed;
   }
