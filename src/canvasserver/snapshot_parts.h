@@ -38,7 +38,7 @@ class SnapshotReader {
   // Parts come in the order in which they were stored; those of several snapshots may be mixed. What is malformed is ignored. Returns the
   // position of a snapshot that is complete with this part, and damaged: it is ignored too, so that those before it are still there.
   std::optional<Position> add(Bytes part);
-  // Only snapshots that are complete and intact: the latest of the last epoch, or the one with this id. Empty: there is none.
+  // The latest complete and intact snapshot of the last epoch, or the complete and intact one with this id. Empty: there is none.
   std::optional<Snapshot> latest() const;
   std::optional<Snapshot> find(std::uint64_t id) const;
 

@@ -1,6 +1,6 @@
 #pragma once
-// The nodes of a network that push events over WebSocket, those behind HTTP that hint at their heads, and what their network
-// is told. They may be replaced. On the worker's thread.
+// Listens to the nodes of a network that push events over WebSocket, and to those behind HTTP that hint at their heads, and passes on what they
+// say. The nodes may be replaced. On the worker's thread.
 
 #include <cstddef>
 #include <cstdint>

@@ -221,9 +221,9 @@ void Loop::lost(Stream& stream, const char* call, int code) {
 
 void Loop::drained(Stream& stream) {
   stream.outbox_.reset();
-  constexpr std::uint32_t kMoreToDo =
+  constexpr std::uint32_t kFollowUps =
       Stream::kQueuesElsewhere | Stream::kFinishWriting | Stream::kWaitingWritable | Stream::kNotifyFlushed;
-  if (stream.has(kMoreToDo)) [[unlikely]]
+  if (stream.has(kFollowUps)) [[unlikely]]
     after_drained(stream);
 }
 

@@ -58,7 +58,8 @@ TEST(LoadControl, ALongQueueThatShrinksIsABurst) {
   EXPECT_FALSE(control.is_overloaded());
 }
 
-// After the machine stood still, one long turn does the work that has waited. The next turn does what came during it, and is shorter.
+// When a machine goes on after a standstill, one long turn does everything that waited. The next turn has only what came meanwhile, so it is
+// shorter.
 TEST(LoadControl, ATaskThatWaitsForOneLongTurnIsBehindABurst) {
   LoadControl control(kPlan);
   Instant now = kStart;
