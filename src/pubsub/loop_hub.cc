@@ -106,14 +106,16 @@ Joined LoopHub::place(LoopTopic& here, HubSubscriber& subscriber, WaitingList& l
   // The relay has not said yet where the topic begins. When it does, the subscriber is told if events before that are missing.
   if (last.epoch == 0 && since->epoch != 0) {
     subscriber.begin(EventRef(), *since, list, log);
+    relayed_.watch_ahead(subscriber);
     return {.recovered = true, .missing = {}, .position = *since};
   }
   if (since->epoch != last.epoch || !here.topic->was_assigned(*since)) {
     return {.recovered = false, .missing = Missed{.after = *since, .until = last}, .position = last};
   }
-  // At the end, or ahead: it comes from a loop that has seen more.
+  // At the end, or ahead: it comes from a loop that has seen more, or from another instance.
   if (since->offset >= last.offset) {
     subscriber.begin(EventRef(), *since, list, log);
+    if (subscriber.is_ahead()) relayed_.watch_ahead(subscriber);
     return {.recovered = true, .missing = {}, .position = *since};
   }
   const EventRef first = log.find_behind(since->offset);
@@ -143,6 +145,7 @@ void LoopHub::leave(HubSubscriber& subscriber) {
   if (subscriber.here_ == nullptr) return;
   LoopTopic& here = *std::exchange(subscriber.here_, nullptr);
   replays_.forget(subscriber);
+  relayed_.forget(subscriber);
   table_.unsubscribe(subscriber.ticket_);
   --here.subscribers;
   if (here.topic->subscribers.fetch_sub(1, std::memory_order_relaxed) == 1)

@@ -109,6 +109,18 @@ void PacedSubscriber::join_log(const EventRef& next, Position position) {
   if (pace_->whole && !pace_->next && !pace_->ahead) pace_.reset();
 }
 
+bool PacedSubscriber::is_ahead() const {
+  return pace_ != nullptr && pace_->ahead && !is_before(pace_->sent, pace_->log.last());
+}
+
+Missed PacedSubscriber::end_ahead() {
+  FANFARE_CHECK(is_ahead());
+  const Missed missed{.after = pace_->sent, .until = pace_->log.last()};
+  pace_->ahead = false;
+  if (pace_->whole) pace_.reset();
+  return missed;
+}
+
 bool PacedSubscriber::deliver(const SharedBytes& frame) {
   if (pace_ != nullptr) return deliver_paced(frame);
   return is_open() && send(frame);

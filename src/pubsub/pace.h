@@ -58,7 +58,11 @@ class PacedSubscriber : public Subscriber {
   void end_apart();
   // `next` is in the log; empty: live, or ahead.
   void join_log(const EventRef& next, Position position);
-  // While apart: the last that was sent.
+  // It has seen events that the log has yet to get.
+  bool is_ahead() const;
+  // Those do not come: it goes on live behind the log's last event. Returns what the subscriber must be told.
+  Missed end_ahead();
+  // While apart, or ahead: the last that was sent.
   Position sent() const { return pace_->sent; }
   const EventLog& log() const { return pace_->log; }
 

@@ -9,6 +9,7 @@
 namespace fanfare::pubsub {
 namespace {
 
+using namespace std::chrono_literals;
 using Texts = std::vector<std::string>;
 
 class RelayTest : public testing::Test {
@@ -35,6 +36,10 @@ class RelayTest : public testing::Test {
     }
     world.run_all();
     second.run_all();
+  }
+
+  void pass_seconds(Duration time) {
+    for (; time > Duration::zero(); time -= 1s) world.advance(1s);
   }
 
   const TopicSetup setup{.history = {.messages_max = 100}, .relayed = true, .encode = with_position};
@@ -147,6 +152,93 @@ TEST_F(RelayTest, ABrokerThatBeginsAgainIsAnotherEpoch) {
   EXPECT_EQ(behind.at, (Position{6, 1}));
   Follower late;
   EXPECT_FALSE(late.join(world.at(1), here, {.since = Position{5, 1}})->recovered);
+}
+
+TEST_F(RelayTest, WhoeverIsAheadForLongIsToldThatTheBrokerHasLostIt) {
+  Follower a;
+  EXPECT_TRUE(a.join(world.at(1), here, {.since = Position{5, 3}})->recovered);
+  pass_seconds(RelayedTopics::kAheadWait - 1s);
+  EXPECT_TRUE(a.missed_ranges.empty());
+  pass_seconds(1s);
+  EXPECT_EQ(a.missed_ranges, (std::vector<Missed>{{.after = {5, 3}, .until = {5, 0}}}));
+  for (const char* text : {"1", "2", "3", "4"}) publish(world, here, text);
+  settle();
+  EXPECT_EQ(a.got, (Texts{"1", "2", "3", "4"}));
+  // Nobody is looked for any more.
+  pass_seconds(1s);
+  EXPECT_EQ(world.port(1).timers(), 0U);
+}
+
+TEST_F(RelayTest, WhoeverIsAheadOfALateInstanceMissesNothing) {
+  for (const char* text : {"1", "2", "3"}) publish(second, there, text);
+  while (other.step_out()) {
+  }
+  Follower a;
+  a.join(world.at(0), here, {.since = Position{5, 2}});
+  pass_seconds(RelayedTopics::kAheadWait - 1s);
+  settle();
+  pass_seconds(2s);
+  EXPECT_EQ(a.got, Texts{"3"});
+  EXPECT_TRUE(a.missed_ranges.empty());
+}
+
+TEST_F(RelayTest, WhoeverWasAheadAndIsAtTheEndNowMissesNothing) {
+  for (const char* text : {"1", "2"}) publish(second, there, text);
+  while (other.step_out()) {
+  }
+  Follower a;
+  a.join(world.at(0), here, {.since = Position{5, 2}});
+  settle();
+  pass_seconds(RelayedTopics::kAheadWait);
+  EXPECT_TRUE(a.missed_ranges.empty());
+  publish(world, here, "3");
+  settle();
+  EXPECT_EQ(a.got, Texts{"3"});
+}
+
+// Where the topic begins is told later than that.
+TEST_F(RelayTest, WhoeverComesBeforeTheTopicIsKnownIsAheadOfIt) {
+  const std::shared_ptr<Topic> late = *world.hub.add("late", setup);
+  Follower a;
+  a.join(world.at(0), late, {.since = Position{5, 3}});
+  pass_seconds(RelayedTopics::kAheadWait);
+  relay.sink()->on_lost("late", {.epoch = 5, .offset = 1});
+  world.run_all();
+  pass_seconds(RelayedTopics::kAheadWait - 1s);
+  EXPECT_TRUE(a.missed_ranges.empty());
+  pass_seconds(1s);
+  EXPECT_EQ(a.missed_ranges, (std::vector<Missed>{{.after = {5, 3}, .until = {5, 1}}}));
+}
+
+TEST_F(RelayTest, NobodyIsJudgedWhileTheBrokerIsAway) {
+  for (const char* text : {"1", "2"}) publish(second, there, text);
+  while (other.step_out()) {
+  }
+  Follower a;
+  a.join(world.at(0), here, {.since = Position{5, 2}});
+  pass_seconds(RelayedTopics::kAheadWait - 1s);
+  relay.set_connected(false);
+  world.run_all();
+  pass_seconds(2 * RelayedTopics::kAheadWait);
+  relay.set_connected(true);
+  world.run_all();
+  pass_seconds(RelayedTopics::kAheadWait - 1s);
+  EXPECT_TRUE(a.missed_ranges.empty());
+  pass_seconds(1s);
+  EXPECT_EQ(a.missed_ranges.size(), 1U);
+}
+
+// What it is told may end its session, and that of others.
+TEST_F(RelayTest, WhoeverIsAheadMayLeaveAnyTime) {
+  auto a = std::make_unique<Follower>();
+  auto b = std::make_unique<Follower>();
+  auto c = std::make_unique<Follower>();
+  for (const auto& each : {&a, &b, &c}) (*each)->join(world.at(0), here, {.since = Position{5, 3}});
+  a->after_missed = [&] { b.reset(); };
+  c.reset();
+  pass_seconds(RelayedTopics::kAheadWait);
+  EXPECT_EQ(a->missed_ranges.size(), 1U);
+  EXPECT_EQ(b, nullptr);
 }
 
 TEST_F(RelayTest, WhileTheRelayIsDownPublishersAndSubscribersKnow) {

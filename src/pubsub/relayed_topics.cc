@@ -160,6 +160,49 @@ Joined RelayedTopics::place_waiting(HubSubscriber& subscriber, WaitingList& list
   return loop_.place(*subscriber.here_, subscriber, list, since);
 }
 
+void RelayedTopics::watch_ahead(HubSubscriber& subscriber) {
+  ahead_[&subscriber] = {.subscriber = &subscriber, .id = ++last_ahead_, .since = loop_.port().now()};
+  plan_look_ahead();
+}
+
+void RelayedTopics::plan_look_ahead() {
+  if (is_look_planned_ || ahead_.empty()) return;
+  is_look_planned_ = true;
+  loop_.port().call_after(kLookAhead, [self = loop_.self_] {
+    if (*self != nullptr) (*self)->relayed().look_ahead();
+  });
+}
+
+// Each of them may end the life of any.
+void RelayedTopics::look_ahead() {
+  is_look_planned_ = false;
+  const Instant now = loop_.port().now();
+  std::erase_if(ahead_, [](const auto& each) { return !each.second.subscriber->is_ahead(); });
+  std::vector<std::pair<std::uint64_t, const HubSubscriber*>> due;
+  for (auto& [key, one] : ahead_) {
+    const LoopTopic& here = *one.subscriber->here_;
+    if (loop_.hub().is_relay_down() || !here.is_current || here.log.last().epoch == 0) one.since = now;
+    if (now - one.since >= kAheadWait) due.emplace_back(one.id, key);
+  }
+  std::ranges::sort(due);
+  for (const auto& [id, key] : due) {
+    const auto found = ahead_.find(key);
+    if (found == ahead_.end() || found->second.id != id) continue;
+    HubSubscriber& subscriber = *found->second.subscriber;
+    ahead_.erase(found);
+    end_ahead(subscriber);
+  }
+  plan_look_ahead();
+}
+
+void RelayedTopics::end_ahead(HubSubscriber& subscriber) {
+  LoopTopic& here = *subscriber.here_;
+  ++here.busy;  // whatever subscribers do, it stays
+  subscriber.on_missed(subscriber.end_ahead());
+  --here.busy;
+  loop_.retire_if_ended(here);
+}
+
 // The position of join(), whose answer could not say what is missing.
 void HubSubscriber::on_current() {
   const std::optional<Position> since = hub_->replays().awaited(*this);

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <unordered_map>
 
 #include "base/time.h"
 #include "fanfare/topic.h"
@@ -43,6 +44,13 @@ class RelayedTopics {
   // Within HubSubscriber::on_current(): begins like LoopHub::join(), with this position.
   Joined place_waiting(HubSubscriber& subscriber, WaitingList& list, std::optional<Position> since);
 
+  // It has had events that did not come here yet. If they do not come while the broker is there and everything else does, the broker has
+  // lost them, and maybe gives their places to others: the subscriber is told, and goes on with those.
+  void watch_ahead(HubSubscriber& subscriber);
+  void forget(const HubSubscriber& subscriber) { ahead_.erase(&subscriber); }
+
+  // Another instance has events earlier than this one by less than that.
+  static constexpr Duration kAheadWait = std::chrono::seconds(10);
   // After its last subscriber here has left, a topic is read for this long, so that one who returns finds its history in memory.
   static constexpr Duration kUnwatchedReadFor = std::chrono::seconds(30);
 
@@ -54,7 +62,21 @@ class RelayedTopics {
   void make_current(const std::shared_ptr<Topic>& topic);
   void set_current(const std::shared_ptr<Topic>& topic, bool is_current);
 
+  struct Ahead {
+    HubSubscriber* subscriber;
+    std::uint64_t id;
+    Instant since;  // the broker is there since then, and the topic is current
+  };
+  void plan_look_ahead();
+  void look_ahead();
+  void end_ahead(HubSubscriber& subscriber);
+
+  static constexpr Duration kLookAhead = std::chrono::seconds(1);
+
   LoopHub& loop_;
+  std::unordered_map<const HubSubscriber*, Ahead> ahead_;
+  std::uint64_t last_ahead_ = 0;
+  bool is_look_planned_ = false;
 };
 
 }  // namespace fanfare::pubsub

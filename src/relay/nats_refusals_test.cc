@@ -118,5 +118,29 @@ TEST(NatsRefusals, ReadersOfATopicWhoseEventsGetNoAnswerAreTold) {
   EXPECT_EQ(a.sink.times_down(), 1);
 }
 
+// Its event was given up by then, and nobody publishes another one.
+TEST(NatsRefusals, ATopicWhoseEventsAreAnsweredAgainGoesOnWithoutAnotherEvent) {
+  const std::string user = "authorization { users: [{ user: fan, password: fare";
+  NatsServer server(user + ", permissions: { publish: { deny: \"fanfare.t.*\" } } }] }");
+  NatsOptions options = options_for({server.url()});
+  options.user = "fan";
+  options.password = "fare";
+  options.publish_timeout = std::chrono::seconds(4);
+  Instance a(options);
+  a.open("t");
+  EXPECT_TRUE(a.publish("t", "denied"));
+  ASSERT_TRUE(eventually([&] { return a.receipts.all().size() == 1; }));
+  EXPECT_FALSE(a.sink.is_up());
+  server.kill();
+  server.set_more(user + " }] }");
+  server.start();
+  ASSERT_TRUE(eventually([&] { return a.sink.is_up(); }));
+  // What was asked with is not stored.
+  EXPECT_TRUE(a.publish("t", "allowed"));
+  ASSERT_TRUE(eventually([&] { return a.sink.has("t", 1); }));
+  EXPECT_EQ(a.sink.topic("t").at.offset, 1U);
+  EXPECT_EQ(a.sink.times_down(), 1);
+}
+
 }  // namespace
 }  // namespace fanfare::relay

@@ -267,6 +267,7 @@ void NatsRelay::handle(const Incoming& message) {
   if (message.to.empty()) return handle_delivery(message);
   if (message.to == kInfo) return handle_info(message);
   if (message.to == kStreamState) return handle_stream_state(message);
+  if (message.to.starts_with(Publisher::kProbeAnswer)) return publisher_.probe_answered(message);
   if (message.to.starts_with(Publisher::kAnswer)) return publisher_.answered(message);
   if (message.to.starts_with(DirectGet::kAnswer)) {
     return past_reads_.answered(std::string_view(message.to).substr(DirectGet::kAnswer.size()),
@@ -321,8 +322,8 @@ std::string NatsRelay::stream_after(std::string_view stream) const {
   return next == by_stream_.end() ? by_stream_.begin()->first : next->first;
 }
 
-// Up: the broker stores and delivers every topic, and what was missed has been delivered. One that stores nothing of a topic is only
-// found to do so again by another event.
+// Up: the broker stores and delivers every topic, and what was missed has been delivered. One that refuses events of a topic is only
+// found to store them again by another event.
 void NatsRelay::note_health() {
   bool is_up = is_connected_ && refusal_.empty() && !majority_.is_lost();
   for (const auto& [topic, feed] : feeds_)

@@ -290,6 +290,13 @@ TEST(NatsRollback, ATopicThatIsReadAgainIsComparedWithWhatWasReadBefore) {
 }
 
 // Its subscribers get one notice for everything they have lost.
+// As an instance does when the broker has an older state. The new one is the next number.
+void end_epoch(Instance& instance) {
+  const std::uint64_t epoch = instance.sink.topic("t").at.epoch;
+  JetStream jet_stream(instance.relay->link(), instance.options);
+  ASSERT_TRUE(jet_stream.change_epoch({.name = "fanfare", .token = "t"}, epoch, epoch + 1));
+}
+
 TEST(NatsRollback, WhoeverComesLateToAnotherEpochLearnsOfOneLoss) {
   NatsServer server;
   Instance a(options_for({server.url()}));
@@ -297,11 +304,7 @@ TEST(NatsRollback, WhoeverComesLateToAnotherEpochLearnsOfOneLoss) {
   for (const char* text : {"1", "2", "3"}) a.publish("t", text);
   ASSERT_TRUE(eventually([&] { return a.sink.has("t", 3); }));
   const Position before = a.sink.topic("t").at;
-  {
-    // As an instance does when the broker has an older state.
-    JetStream jet_stream(a.relay->link(), a.options);
-    ASSERT_TRUE(jet_stream.change_epoch({.name = "fanfare", .token = "t"}, before.epoch, before.epoch + 1));
-  }
+  end_epoch(a);
   ASSERT_TRUE(eventually([&] { return a.publish("t", "again"); }));
   Instance late(options_for({server.url()}));
   late.sink.set_at("t", before);
@@ -309,6 +312,32 @@ TEST(NatsRollback, WhoeverComesLateToAnotherEpochLearnsOfOneLoss) {
   ASSERT_TRUE(eventually([&] { return late.sink.has("t", 1); }));
   EXPECT_EQ(late.sink.topic("t").texts, Texts{"again"});
   EXPECT_EQ(late.sink.topic("t").lost, (std::vector<Position>{{before.epoch + 1, 3}}));
+}
+
+TEST(NatsRollback, AnEpochThatEndsBeforeAnythingOfItWasReadEndsForItsReaders) {
+  NatsServer server;
+  Instance a(options_for({server.url()}));
+  a.open("t");
+  const Position before = a.sink.topic("t").at;
+  end_epoch(a);
+  Instance b(options_for({server.url()}));
+  b.open("t");
+  EXPECT_TRUE(b.publish("t", "first"));
+  ASSERT_TRUE(eventually([&] { return a.sink.has("t", 1); }));
+  EXPECT_EQ(a.sink.topic("t").lost, (std::vector<Position>{before, {before.epoch + 1, 0}}));
+}
+
+// Its subscribers may stand at places that are gone.
+TEST(NatsRollback, AnotherEpochIsNoticedThoughNothingIsPublished) {
+  NatsServer server;
+  Instance a(options_for({server.url()}));
+  a.open("t");
+  a.publish("t", "1");
+  ASSERT_TRUE(eventually([&] { return a.sink.has("t", 1); }));
+  const Position before = a.sink.topic("t").at;
+  end_epoch(a);
+  ASSERT_TRUE(eventually([&] { return a.sink.topic("t").lost.size() == 2; }));
+  EXPECT_EQ(a.sink.topic("t").lost.back(), (Position{before.epoch + 1, 1}));
 }
 
 }  // namespace

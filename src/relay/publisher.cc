@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::size_t kHeaderBytesMax = 512;  // of a published event
 constexpr int kWrongLastSequence = 10071;     // the broker's err_code
+// No stream gets there.
+constexpr std::string_view kImpossibleSequence = "9223372036854775807";
 
 }  // namespace
 
@@ -40,6 +42,7 @@ void Publisher::connection_changed(bool is_connected) {
   needs_retry_ = true;
   if (!is_connected) return;
   connection_ = world_.link.connection_number();
+  for (auto& [topic, hindered] : hindered_) hindered.next_probe = {};
   const std::size_t bytes_max = world_.link.payload_bytes_max();
   payload_bytes_max_.store(bytes_max - std::min(bytes_max, kHeaderBytesMax), std::memory_order_relaxed);
 }
@@ -94,7 +97,7 @@ void Publisher::answered(const Incoming& message) {
   // Somebody else was first, which is meant to happen.
   if (answer->error != kWrongLastSequence) {
     world_.log.event_refused(event->topic, answer->description, system_clock().now());
-    note_hindered(event->topic, answer->description);
+    note_hindered(event->topic, Hindrance::refused, answer->description);
   }
   finish(*event, std::nullopt);
 }
@@ -105,17 +108,45 @@ void Publisher::finish(OutgoingEvent& event, std::optional<Position> position) {
   event.done(position);
 }
 
-void Publisher::note_hindered(const std::string& topic, std::string_view reason) {
+void Publisher::note_hindered(const std::string& topic, Hindrance why, std::string_view reason) {
   const TopicFeed* const feed = world_.feed_of(topic);
-  if (feed == nullptr || !feed->is_read() || !hindered_.insert(topic).second) return;
-  log::warn("relay_topic_hindered", {{"topic", topic}, {"reason", reason}});
+  if (feed == nullptr || !feed->is_read()) return;
+  const auto [noted, is_new] = hindered_.try_emplace(topic, Hindered{.why = why});
+  noted->second.why = why;
+  if (is_new) log::warn("relay_topic_hindered", {{"topic", topic}, {"reason", reason}});
 }
 
 void Publisher::not_hindered(std::string_view topic) {
   const auto found = hindered_.find(topic);
   if (found == hindered_.end()) return;
-  hindered_.erase(found);
   log::info("relay_topic_goes_on", {{"topic", topic}});
+  hindered_.erase(found);
+}
+
+void Publisher::probe(Instant now) {
+  if (!is_connected_) return;
+  for (auto& [topic, hindered] : hindered_) {
+    const TopicFeed* const feed = world_.feed_of(topic);
+    const bool may_ask = feed != nullptr && feed->may_publish() && !outgoing_.has(topic);
+    // A refusal may be of one event only, and this one would not be refused for its reason.
+    if (hindered.why != Hindrance::silence || !may_ask || now < hindered.next_probe) continue;
+    hindered.next_probe = saturating_add(now, kProbeEvery);
+    const std::string& token = feed->address().token;
+    world_.link.publish(subject_of(world_.options.name, token, feed->epoch()),
+                        joined({world_.link.inbox(), kProbeAnswer, token}), {},
+                        {{.name = "Nats-Expected-Last-Sequence", .value = std::string(kImpossibleSequence)}});
+  }
+}
+
+void Publisher::probe_answered(const Incoming& message) {
+  const std::string_view token = std::string_view(message.to).substr(kProbeAnswer.size());
+  const auto answer = acknowledgement_of(as_text(message.payload.view()));
+  if (!answer || answer->error != kWrongLastSequence) return;
+  const auto found = std::ranges::find_if(hindered_, [&](const auto& each) {
+    const TopicFeed* const feed = world_.feed_of(each.first);
+    return feed != nullptr && feed->address().token == token && each.second.why == Hindrance::silence;
+  });
+  if (found != hindered_.end()) not_hindered(found->first);
 }
 
 bool Publisher::is_impossible(const OutgoingEvent& event, const TopicFeed& feed) {
@@ -166,7 +197,8 @@ void Publisher::tick(Instant now) {
     // If events of others come, subscribers miss nothing.
     const TopicFeed* const feed = world_.feed_of(event.topic);
     if (feed != nullptr && feed->last_came() <= *event.unanswered_since)
-      note_hindered(event.topic, "the broker does not answer: may the user publish to its subject?");
+      note_hindered(event.topic, Hindrance::silence,
+                    "the broker does not answer: may the user publish to its subject?");
   });
   // Events that were sent with an epoch that has ended may be stored or not.
   const auto is_over = [this](const OutgoingEvent& event) {
@@ -175,6 +207,7 @@ void Publisher::tick(Instant now) {
     return feed->is_ready() && event.sent && event.epoch != feed->epoch();
   };
   while (auto event = outgoing_.take_first(is_over)) finish(*event, std::nullopt);
+  probe(now);
   needs_retry_ = false;
   outgoing_.send_unsent(now, kSendAgainAfter,
                         [this](std::uint64_t number, OutgoingEvent& event) { return send(number, event); });

@@ -7,8 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 
@@ -47,9 +47,11 @@ class Publisher {
   bool add(OutgoingEvent event);
   bool has(std::string_view topic) const { return outgoing_.has(topic); }
   void answered(const Incoming& message);
+  // To a question whether events of the topic are answered.
+  void probe_answered(const Incoming& message);
   // The broker refuses the events of a topic that is read here, or does not answer. Its subscribers must be told: no event will come.
   bool is_hindered() const { return !hindered_.empty(); }
-  // The topic has another event, or nobody reads it here any more.
+  // The topic has another event, the broker answers again, or nobody reads it here any more.
   void not_hindered(std::string_view topic);
   // Something is not sent.
   bool needs_retry() const { return needs_retry_; }
@@ -60,16 +62,23 @@ class Publisher {
   // What follows the inbox's prefix in the subject of an answer, before "NUMBER-EPOCH-CONNECTION": the event's, and with which it was
   // sent.
   static constexpr std::string_view kAnswer = "a.";
+  // Then the token of the topic.
+  static constexpr std::string_view kProbeAnswer = "a.probe-";
   static constexpr Duration kSendAgainAfter = std::chrono::seconds(5);
   // The broker is expected to answer within this time.
   static constexpr Duration kAnswerWait = std::chrono::seconds(3);
   static constexpr Duration kLookEvery = std::chrono::milliseconds(100);
+  // Between two questions whether the broker answers again.
+  static constexpr Duration kProbeEvery = std::chrono::seconds(5);
 
  private:
   bool send(std::uint64_t number, OutgoingEvent& event);
   bool is_impossible(const OutgoingEvent& event, const TopicFeed& feed);
   void finish(OutgoingEvent& event, std::optional<Position> position);
-  void note_hindered(const std::string& topic, std::string_view reason);
+  enum class Hindrance : std::uint8_t { refused, silence };
+  void note_hindered(const std::string& topic, Hindrance why, std::string_view reason);
+  // The event that was not answered is gone, and nobody may publish another one: asks with one that cannot be stored.
+  void probe(Instant now);
 
   const World world_;
   pubsub::PendingRoom in_flight_;
@@ -80,7 +89,11 @@ class Publisher {
   // Over which everything was sent since connection_changed(). The library's threads tell of a reconnection later than it happens: what
   // was sent over the next connection before that could be stored before what was lost with the last one.
   std::uint64_t connection_ = 0;
-  std::set<std::string, std::less<>> hindered_;  // topics
+  struct Hindered {
+    Hindrance why;
+    Instant next_probe{};
+  };
+  std::map<std::string, Hindered, std::less<>> hindered_;  // by topic
   bool needs_retry_ = false;
   Instant scanned_{};
 };

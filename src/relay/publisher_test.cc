@@ -143,5 +143,46 @@ TEST_F(Publishers, AnAnswerOverTheLastConnectionDoesNotShowThatThisOneStores) {
   EXPECT_EQ(next.to, "a.marker") << "sent before the broker has answered the first one";
 }
 
+// The event that was not answered has been given up: the broker is asked, now and then, until it answers.
+TEST_F(Publishers, ATopicThatWasNotAnsweredIsAskedAboutUntilItIs) {
+  feed_.start_reading({.after = {}, .recent_max = SIZE_MAX});
+  ASSERT_TRUE(eventually([&] { return feed_.tick(system_clock().now()) && feed_.may_publish(); }));
+  // Events and signs of life come as well.
+  const auto next_answer = [&] {
+    Incoming next;
+    while (!next.to.starts_with("a.")) next = await(1).front();
+    return next;
+  };
+  publish("second");
+  next_answer();  // does not get there
+  Instant now = system_clock().now() + Publisher::kAnswerWait;
+  const auto ask = [&] {
+    publisher_.tick(now += Publisher::kProbeEvery);
+    return next_answer();
+  };
+  publisher_.tick(now += Publisher::kLookEvery);
+  EXPECT_TRUE(publisher_.is_hindered());
+  now += options_.publish_timeout;
+  Incoming answer = ask();
+  EXPECT_EQ(receipts_.all().back(), std::nullopt);
+  EXPECT_EQ(answer.to, "a.probe-t");
+  EXPECT_TRUE(publisher_.is_hindered());
+  // Not again before it is time.
+  publisher_.tick(now + Publisher::kProbeEvery - Publisher::kLookEvery);
+  link_.publish("$JS.API.INFO", joined({link_.inbox(), "a.marker"}), {}, {});
+  EXPECT_EQ(next_answer().to, "a.marker");
+  EXPECT_EQ(ask().to, "a.probe-t");
+  Incoming other = answer;
+  other.to = "a.probe-u";
+  publisher_.probe_answered(other);
+  other = answer;
+  other.payload = SharedBytes(as_bytes("{}"));
+  publisher_.probe_answered(other);
+  EXPECT_TRUE(publisher_.is_hindered());
+  publisher_.probe_answered(answer);
+  EXPECT_FALSE(publisher_.is_hindered());
+  EXPECT_EQ(stored(), (std::vector<std::string>{"first", "second"}));
+}
+
 }  // namespace
 }  // namespace fanfare::relay

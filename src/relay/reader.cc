@@ -15,6 +15,7 @@ void Reader::start_behind(const Mark& mark) {
 
 std::optional<Position> Reader::begin(const StreamState& state, std::uint64_t recent_max) {
   consumer_sequence_ = 0;
+  end_ = state.last;
   is_replaced_ = false;
   const std::uint64_t kept = state.last + 1 - state.first;
   const std::uint64_t first = kept > recent_max ? state.last + 1 - recent_max : state.first;
@@ -59,7 +60,8 @@ Reader::Take Reader::take(const Delivery& delivery, std::uint64_t epoch) {
     return Take::skip;
   }
   if (epoch != epoch_) {
-    if (has_delivered_) return Take::restart;
+    // What was stored after the stream was in this epoch is of a later one.
+    if (has_delivered_ || sequence > end_) return Take::restart;
     if (sequence >= next_) step_behind(delivery);
     return Take::skip_epoch;
   }

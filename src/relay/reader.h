@@ -80,6 +80,7 @@ class Reader {
   std::uint64_t next_ = 1;
   std::uint64_t time_ = 0;  // of the message before next_; zero: unknown
   std::uint64_t consumer_sequence_ = 0;
+  std::uint64_t end_ = 0;       // of the stream, when the consumer began
   bool has_delivered_ = false;  // in this epoch
   bool is_checking_ = false;
   bool is_replaced_ = false;  // the message before next_ is another one now

@@ -67,6 +67,15 @@ TEST(RelayReader, AnotherEpochBeginsAnew) {
   EXPECT_EQ(reader.take(at(2, 2), 6), Take::deliver);
 }
 
+// It begins before anything of the epoch that the reader knows was stored.
+TEST(RelayReader, WhatIsStoredAfterTheConsumerBeganIsOfALaterEpoch) {
+  Reader reader;
+  EXPECT_EQ(reader.begin({.epoch = 5, .first = 1, .last = 2}), (Position{5, 0}));
+  EXPECT_EQ(reader.take(at(2, 1), 4), Take::skip_epoch);
+  EXPECT_EQ(reader.take(at(3, 2), 6), Take::restart);
+  EXPECT_EQ(reader.begin({.epoch = 6, .first = 1, .last = 3}), (Position{6, 0}));
+}
+
 TEST(RelayReader, AStreamThatIsShorterThanWhatWasDeliveredWasRolledBack) {
   Reader reader;
   reader.begin({.epoch = 5, .first = 1, .last = 0});

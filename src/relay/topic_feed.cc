@@ -188,8 +188,13 @@ bool TopicFeed::look_for_more(Instant now) {
   if (!is_quiet_ || watch_.expected() != 0) return true;
   const auto state = world_.jet_stream.find(address_);
   if (!state) return false;
-  const bool has_more = *state && (*state)->epoch == reader_.epoch() && (*state)->last >= reader_.next();
-  if (has_more) watch_.expect((*state)->last, now);
+  if (!*state) return true;
+  // Another instance has begun it, and nothing was published since.
+  if ((*state)->epoch != reader_.epoch()) {
+    restart();
+  } else if ((*state)->last >= reader_.next()) {
+    watch_.expect((*state)->last, now);
+  }
   return true;
 }
 

@@ -137,7 +137,7 @@ std::string PositionedClient::lacks() const {
   const Position here = at_.value_or(Position{});
   if (!is_connected()) return "is not connected";
   // One that joined while the broker was away, and does not know where it is, has had everything since.
-  if (here == end || !at_ || world().oracle->is_doubtful(topic_, here.epoch)) return "";
+  if (here == end || !at_) return "";
   return line("is at ", text_of(here), " of ", topic_, ", which ends at ", text_of(end));
 }
 
@@ -169,7 +169,8 @@ void TopicClient::take(const Told& told) {
 
 std::unique_ptr<Session> StreamClient::make_session(Instance::Loop& loop, std::shared_ptr<Wire> wire) {
   std::string request = line(R"({"type":"subscribe","stream":")", stream_, R"(","position":true)");
-  if (delta_) request += R"(,"delta":"merge")";
+  // A patch would be against the value at that position.
+  if (delta_ && (!at() || value_)) request += R"(,"delta":"merge")";
   if (at()) request += line(R"(,"since":{"epoch":)", at()->epoch, R"(,"offset":)", at()->offset, "}");
   ask(at());
   return std::make_unique<StreamSession>(std::move(wire), loop.streams, request + "}");

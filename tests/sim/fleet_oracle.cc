@@ -146,6 +146,12 @@ void Oracle::missed(const std::string& topic, const Missed& missed, bool may_dro
   ++sums.missed;
   if (may_drop) return;
   const std::string stream = stream_of_topic(topic);
+  // Behind the end: what was there must be lost.
+  const bool is_behind_end =
+      missed.after.epoch == missed.until.epoch && missed.after.offset > missed.until.offset;
+  if (is_behind_end && is_kept(stream, missed.after) && !is_doubtful(topic, missed.after.epoch))
+    return world().fail(line("a client is told that ", text_of(missed.after), " of ", topic,
+                             " is lost, which the broker has"));
   if (!missed.is_counted()) return;
   for (std::uint64_t offset = missed.after.offset + 1; offset <= missed.until.offset; ++offset) {
     const Position at{.epoch = missed.until.epoch, .offset = offset};

@@ -194,6 +194,11 @@ int main_with(int argc, char** argv) {
     std::fputs("\n", stderr);
     return 2;
   }
+  if (command->talks) {
+    // The program's own log belongs to the trace.
+    log::set_level(log::Level::info);
+    std::setvbuf(stdout, nullptr, _IOLBF, 0);
+  }
   Sums sums;
   const bool stops_when_found = command->fault.second != Planted::none;
   std::uint64_t count = 0;
