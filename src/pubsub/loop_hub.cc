@@ -104,20 +104,12 @@ Joined LoopHub::place(LoopTopic& here, HubSubscriber& subscriber, WaitingList& l
   if (!here.is_current) return relayed_.place_later(subscriber, list, log, since);
   if (!since) return {.recovered = true, .missing = {}, .position = last};
   // The relay has not said yet where the topic begins. When it does, the subscriber is told if events before that are missing.
-  if (last.epoch == 0 && since->epoch != 0) {
-    subscriber.begin(EventRef(), *since, list, log);
-    relayed_.watch_ahead(subscriber);
-    return {.recovered = true, .missing = {}, .position = *since};
-  }
+  if (last.epoch == 0 && since->epoch != 0) return relayed_.place_ahead(subscriber, list, log, *since);
   if (since->epoch != last.epoch || !here.topic->was_assigned(*since)) {
     return {.recovered = false, .missing = Missed{.after = *since, .until = last}, .position = last};
   }
   // At the end, or ahead: it comes from a loop that has seen more, or from another instance.
-  if (since->offset >= last.offset) {
-    subscriber.begin(EventRef(), *since, list, log);
-    if (subscriber.is_ahead()) relayed_.watch_ahead(subscriber);
-    return {.recovered = true, .missing = {}, .position = *since};
-  }
+  if (since->offset >= last.offset) return relayed_.place_ahead(subscriber, list, log, *since);
   const EventRef first = log.find_behind(since->offset);
   if (here.topic->stored != nullptr) {
     if (auto joined = place_on_disk(here, subscriber, list, *since, first)) return *std::move(joined);

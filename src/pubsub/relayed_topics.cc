@@ -160,9 +160,14 @@ Joined RelayedTopics::place_waiting(HubSubscriber& subscriber, WaitingList& list
   return loop_.place(*subscriber.here_, subscriber, list, since);
 }
 
-void RelayedTopics::watch_ahead(HubSubscriber& subscriber) {
-  ahead_[&subscriber] = {.subscriber = &subscriber, .id = ++last_ahead_, .since = loop_.port().now()};
-  plan_look_ahead();
+Joined RelayedTopics::place_ahead(HubSubscriber& subscriber, WaitingList& list, EventLog& log,
+                                  Position since) {
+  subscriber.begin(EventRef(), since, list, log);
+  if (subscriber.is_ahead()) {
+    ahead_[&subscriber] = {.subscriber = &subscriber, .id = ++last_ahead_, .since = loop_.port().now()};
+    plan_look_ahead();
+  }
+  return {.recovered = true, .missing = {}, .position = since};
 }
 
 void RelayedTopics::plan_look_ahead() {

@@ -44,9 +44,9 @@ class RelayedTopics {
   // Within HubSubscriber::on_current(): begins like LoopHub::join(), with this position.
   Joined place_waiting(HubSubscriber& subscriber, WaitingList& list, std::optional<Position> since);
 
-  // It has had events that did not come here yet. If they do not come while the broker is there and everything else does, the broker has
-  // lost them, and maybe gives their places to others: the subscriber is told, and goes on with those.
-  void watch_ahead(HubSubscriber& subscriber);
+  // A join at the end of the log, or with events that did not come here yet. If they do not come while the broker is there and everything
+  // else does, the broker has lost them, and maybe gives their places to others: the subscriber is told, and goes on with those.
+  Joined place_ahead(HubSubscriber& subscriber, WaitingList& list, EventLog& log, Position since);
   void forget(const HubSubscriber& subscriber) { ahead_.erase(&subscriber); }
 
   // Another instance has events earlier than this one by less than that.
