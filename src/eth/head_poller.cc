@@ -164,7 +164,8 @@ void HeadPoller::on_latest(std::string_view json, Instant now) {
     pace_.restart_clock(now);
     return start_backfill(now);
   }
-  const bool is_passed = options_.only_forward && target_->number <= tip()->number;
+  const bool is_passed =
+      options_.only_forward && (target_->number <= settled_ || target_->number < chain_.first());
   if (is_passed || shows(target_->number, target_->hash)) {
     stale_polls_ = 0;
     return finish_round(now);
@@ -172,8 +173,7 @@ void HeadPoller::on_latest(std::string_view json, Instant now) {
   if (target_->number < chain_.first()) {
     if (!genesis_) return still_stale(now);
     phase_ = Phase::comparing_genesis;
-    ask(block_by_number(0));
-    return;
+    return ask(block_by_number(0));
   }
   stale_polls_ = 0;
   branch_.start(target_);
@@ -231,8 +231,7 @@ void HeadPoller::give_up_round(std::string why, Instant now) {
 void HeadPoller::cannot_resolve(std::string why, Instant now) {
   if (++stuck_rounds_ < options_.stuck_rounds_max) return give_up_round(std::move(why), now);
   status_.last_failure = std::move(why);
-  jump_to_target();
-  finish_round(now);
+  jump_to_target(now);
 }
 
 }  // namespace fanfare::eth

@@ -40,8 +40,8 @@ namespace fanfare::eth {
 
 struct HeadPollerOptions {
   std::string_view tag = "latest";  // static; of the block that is polled
-  // A block at or below the tip says nothing, whatever its hash: for tags that never go back. Only a higher one
-  // that is on another branch replaces blocks.
+  // For tags that never go back: a block at or below the settled ones (settle_to()) says nothing, whatever its hash.
+  // Only a higher one that is on another branch replaces blocks.
   bool only_forward = false;
   // Polls are polls_per_block times as frequent as blocks, between these bounds.
   Duration poll_interval_min = std::chrono::milliseconds(200);
@@ -93,6 +93,8 @@ class HeadPoller {
   void set_pushed(bool pushed, Instant now);
   // Abandons the round in progress and polls at once: the node it uses may never answer.
   void restart_polling(Instant now);
+  // With only_forward: the last settled block. Those above it may still be of a branch that no poll names any more.
+  void settle_to(std::uint64_t number) { settled_ = number; }
 
   // No poll, and nothing that follows from one, is in progress.
   bool is_idle() const { return phase_ == Phase::idle; }
@@ -137,7 +139,7 @@ class HeadPoller {
   void ask_to_fill();
   bool announce_filled(Instant now);
   void attach();
-  void jump_to_target();
+  void jump_to_target(Instant now);
   void replace_chain(HeaderPtr genesis, Instant now);
   void still_stale(Instant now);
   void announce(HeaderPtr header);
@@ -158,6 +160,7 @@ class HeadPoller {
   bool behind_ = false;                             // more blocks are known to exist: poll again at once
   std::uint32_t stale_polls_ = 0;
   std::uint32_t stuck_rounds_ = 0;
+  std::uint64_t settled_ = 0;
 
   std::optional<Instant> timer_;
   Instant round_started_{};

@@ -43,10 +43,7 @@ void HeadPoller::start_filling(Instant now) {
     first = resume;
   }
   phase_ = Phase::filling;
-  if (first > last) {  // catch_up_blocks_max is 0: only the target is needed
-    jump_to_target();
-    return finish_round(now);
-  }
+  if (first > last) return jump_to_target(now);  // catch_up_blocks_max is 0: only the target is needed
   fill_.start(first, last, skipped);
   ask_to_fill();
 }
@@ -126,9 +123,10 @@ void HeadPoller::replace_chain(HeaderPtr genesis, Instant now) {
 }
 
 // Continues from the target and reports the lost blocks.
-void HeadPoller::jump_to_target() {
+void HeadPoller::jump_to_target(Instant now) {
   chain_.lose(*target_);
   announce(target_);
+  finish_round(now);
 }
 
 // --- blocks below the start ------------------------------------------------------------------------

@@ -105,6 +105,8 @@ class FaultyNode final : public upstream::Backend {
   std::size_t batch_max = SIZE_MAX;
   // Answers to batches come in another order, with one missing or under an unknown id.
   bool sloppy_batches = false;
+  // The blocks with which it has answered "finalized", final or not.
+  std::set<eth::Hash256> named_final;
   // Called for each transaction that it has accepted, whatever it answered. May be empty.
   std::function<void(const FaultyNode&, const std::string& raw)> took;
   std::uint64_t chain_id() const { return chain_id_; }
@@ -274,6 +276,9 @@ class FaultyNode final : public upstream::Backend {
   std::string one(Fault fault, const Question& question) {
     std::string text;
     const std::string answer = json_of(fault, question.method, question.params);
+    if (question.params.starts_with("[\"finalized\"")) {
+      if (const auto header = eth::parse_header(answer)) named_final.insert(header->hash);
+    }
     if (answer.empty()) {
       jsonrpc::append_error(text, question.id, jsonrpc::ErrorCode::internal, "the node is in trouble");
     } else {

@@ -11,7 +11,7 @@
 namespace fanfare::gateway {
 namespace {
 
-// After so many tries on other nodes, the answer is used as it is.
+// After so many tries on other nodes, the highest answer is used as it is.
 constexpr std::uint32_t kTriesMax = 3;
 
 std::string_view result_of(const upstream::Result& result) {
@@ -50,9 +50,11 @@ struct SteadyReads::Asked {
   Kind kind;
   Instant deadline{};
   std::uint32_t tries = 0;
-  // For a request to several nodes at once.
-  std::size_t open = 0;
+  std::uint64_t shown_before = 0;  // of the request's measure
+  // The highest of several answers.
   std::optional<upstream::Result> best;
+  std::uint64_t best_height = 0;
+  std::size_t open = 0;  // of a request to several nodes at once
 
   std::string text() const {
     std::string text;
@@ -97,6 +99,7 @@ void SteadyReads::chain_went_back(std::uint64_t number) {
 void SteadyReads::call(Request request, upstream::CallOptions options, upstream::Done done) {
   auto asked = std::make_shared<Asked>();
   asked->kind = kind_of(request);
+  if (asked->kind.measure) asked->shown_before = shown_[*asked->kind.measure];
   asked->request = std::move(request);
   if (options.timeout) asked->deadline = executor_.now() + *options.timeout;
   options.id = asked->request.id;
@@ -135,10 +138,10 @@ void SteadyReads::take(const AskedPtr& asked, upstream::Result result) {
   asked->done(std::move(result));
 }
 
-// True: the request is repeated.
-bool SteadyReads::take_measure(const AskedPtr& asked, const upstream::Result& result) {
+// True: the request is repeated. Otherwise `result` is the answer.
+bool SteadyReads::take_measure(const AskedPtr& asked, upstream::Result& result) {
   const Measure measure = *asked->kind.measure;
-  const auto number = height_of(result);
+  auto number = height_of(result);
   if (!number) return false;
   std::uint64_t& shown = shown_[measure];
   if (*number >= shown) {
@@ -148,12 +151,23 @@ bool SteadyReads::take_measure(const AskedPtr& asked, const upstream::Result& re
   }
   // A node that gave way for lack of a higher block may not have been the one with this block.
   const bool nobody_has_it = result->gave_way && asked->options.head_min <= shown;
-  if (measure == kLatest && !nobody_has_it && asked->tries < kTriesMax) {
-    ++asked->tries;
-    pool_->head_seen(result->member, *number);
-    asked->options.head_min = shown;
-    ask(asked);
-    return true;
+  if (measure == kLatest && !nobody_has_it) {
+    if (!asked->best || *number > asked->best_height) {
+      asked->best_height = *number;
+      asked->best = result;
+    }
+    if (asked->tries < kTriesMax) {
+      ++asked->tries;
+      pool_->head_seen(result->member, *number);
+      asked->options.head_min = shown;
+      ask(asked);
+      return true;
+    }
+    // The last answer may be a node's mistake. One that heads overtook while it came does not show that the chain
+    // went back.
+    number = asked->best_height;
+    result = *std::move(asked->best);
+    if (*number >= asked->shown_before) return false;
   }
   shown = *number;  // the chain went back
   ++times_back_;

@@ -4,7 +4,7 @@
 // through here is visible to later reads.
 //
 //   answer below what was shown   ->  another node; if no node has it, the chain itself went back, and the
-//                                     answer is the new measure
+//                                     answer is the new measure. After three tries the highest answer is taken
 //   finalized or safe below       ->  the block that was shown, requested by its number
 //   null for a block shown        ->  another node
 //   null for a transaction sent   ->  the node that took it
@@ -78,7 +78,7 @@ class SteadyReads {
   static Kind kind_of(const Request& request);
   void ask(const AskedPtr& asked);
   void take(const AskedPtr& asked, upstream::Result result);
-  bool take_measure(const AskedPtr& asked, const upstream::Result& result);
+  bool take_measure(const AskedPtr& asked, upstream::Result& result);
   bool take_null(const AskedPtr& asked, const upstream::Result& result);
   void show_block(const AskedPtr& asked, Measure measure, upstream::Result older);
   void ask_all_senders(const AskedPtr& asked);

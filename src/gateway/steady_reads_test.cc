@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -71,7 +72,7 @@ struct UnevenNode final : upstream::Backend {
     if (request.method == "eth_blockNumber") return quoted(head);
     const auto first = jsonrpc::string_value(jsonrpc::element(request.params, 0).value_or("")).value_or("");
     if (request.method == "eth_getBlockByNumber") {
-      const auto number = first == "latest"      ? head
+      const auto number = first == "latest"      ? (latest ? latest() : head)
                           : first == "finalized" ? final_number
                                                  : eth::parse_quantity(first).value_or(0);
       return number > head ? "null" : R"({"number":)" + quoted(number) + "}";
@@ -92,6 +93,7 @@ struct UnevenNode final : upstream::Backend {
   upstream::testing::SimulatedTime& time;
   std::string id;
   std::uint64_t head = 100;
+  std::function<std::uint64_t()> latest;  // answered instead of the head
   std::uint64_t final_number = 90;
   std::vector<std::string> sent;
   std::map<std::string, std::string> errors;  // by method
@@ -154,6 +156,25 @@ TEST_F(SteadyReadsTest, TheBlockNumberNeverGoesBack) {
   pool->head_seen(1, 101);
   EXPECT_EQ(ask("eth_blockNumber"), quoted(101));
   EXPECT_EQ(ask("eth_blockNumber"), quoted(101));
+}
+
+// Heads are announced faster than nodes answer, so each answer is asked again, until one is another block.
+TEST_F(SteadyReadsTest, AMistakeAfterAnswersThatHeadsOvertookIsNotTaken) {
+  EXPECT_EQ(ask("eth_blockNumber"), quoted(100));
+  int answers = 0;
+  for (UnevenNode* node : nodes) {
+    node->latest = [&]() -> std::uint64_t {
+      if (++answers == 4) return 6;
+      const std::uint64_t answer = nodes[0]->head;
+      nodes[0]->head = nodes[1]->head = answer + 2;
+      reads->steady().head_announced(answer + 2);
+      return answer;
+    };
+  }
+  EXPECT_EQ(ask("eth_getBlockByNumber", R"(["latest",false])"), R"({"number":)" + quoted(104) + "}");
+  EXPECT_EQ(answers, 4);
+  EXPECT_EQ(reads->steady().shown(), 106U);
+  EXPECT_EQ(reads->steady().times_back(), 0U);
 }
 
 TEST_F(SteadyReadsTest, InABatchItDoesNotGoBackEither) {

@@ -92,26 +92,31 @@ void Clients::take(const std::vector<eth::SourceEvent>& events) {
     show(header.number);
   };
   for (const eth::SourceEvent& event : events) {
-    std::visit(eth::Visitor{[&](const eth::Baseline& baseline) { take_head(*baseline.header); },
-                            [&](const eth::BlockAdded& added) {
-                              heads_.push_back(added.header->json);
-                              take_head(*added.header);
-                            },
-                            [this](const eth::Reorg& reorg) {
-                              const std::uint64_t kept =
-                                  reorg.old_number - std::min(reorg.depth, reorg.old_number);
-                              reads_.steady().chain_went_back(kept);
-                              if (reorg.other_genesis || reorg.depth > reorg.old_number) {
-                                reads_.forget();
-                              } else {
-                                reads_.chain_went_back(kept);
-                              }
-                              shown_ = std::min(shown_, kept);
-                            },
-                            eth::Ignores<eth::BlockLogsLate, eth::BlockRemoved, eth::LogsMissing, eth::Gap,
-                                         eth::PendingHash, eth::PendingBody, eth::PendingMissed,
-                                         eth::ReceiptsKnown, eth::ReceiptsMissing, eth::FeedEvent>{}},
-               event);
+    std::visit(
+        eth::Visitor{
+            [&](const eth::Baseline& baseline) {
+              ++holes_;  // the first one is before all filters
+              take_head(*baseline.header);
+            },
+            [&](const eth::BlockAdded& added) {
+              heads_.push_back(added.header->json);
+              take_head(*added.header);
+            },
+            [this](const eth::Reorg& reorg) {
+              const std::uint64_t kept = reorg.old_number - std::min(reorg.depth, reorg.old_number);
+              reads_.steady().chain_went_back(kept);
+              if (reorg.other_genesis || reorg.depth > reorg.old_number) {
+                reads_.forget();
+              } else {
+                reads_.chain_went_back(kept);
+              }
+              shown_ = std::min(shown_, kept);
+              if (reorg.beyond_window) ++log_holes_;
+            },
+            [this](const eth::Gap&) { ++holes_; }, [this](const eth::LogsMissing&) { ++log_holes_; },
+            eth::Ignores<eth::BlockLogsLate, eth::BlockRemoved, eth::PendingHash, eth::PendingBody,
+                         eth::PendingMissed, eth::ReceiptsKnown, eth::ReceiptsMissing, eth::FeedEvent>{}},
+        event);
   }
   filter_calls_->on_events(events);
 }
@@ -370,6 +375,7 @@ void Clients::make_filter() {
   const auto& tip = *follower_->source().tip();
   filter->joined = {.number = tip.number, .hash = tip.hash};
   filter->heads_before = heads_.size();
+  filter->holes_before = holes_of(*filter);
   set_.tell(std::string("a filter of ") + (filter->of_logs ? "logs" : "blocks") + " begins after block " +
             std::to_string(tip.number));
   Element element{.item = {.id = "1",
@@ -393,10 +399,11 @@ void Clients::ask_filter(const std::shared_ptr<Filter>& filter) {
 
 void Clients::take_changes(Filter& filter, std::string_view result) {
   if (result.empty()) {
-    if (!set_.filters_may_be_lost) broken("a filter is lost");
+    if (holes_of(filter) == filter.holes_before) broken("a filter is lost");
     filter.id.clear();
     return;
   }
+  filter.holes_before = holes_of(filter);
   for (const std::string_view change : jsonrpc::array_elements(result)) filter.told.emplace_back(change);
 }
 
@@ -441,6 +448,12 @@ void Clients::act(Duration time_span) {
   if (filters_.size() < 6 && set_.random.below(10) == 0) make_filter();
   for (const auto& filter : filters_) {
     if (!filter->id.empty() && set_.random.below(3) == 0) ask_filter(filter);
+  }
+}
+
+void Clients::ask_filters() {
+  for (const auto& filter : filters_) {
+    if (!filter->id.empty()) ask_filter(filter);
   }
 }
 

@@ -12,7 +12,7 @@
 //   if connections show a node's replacement: nothing comes from another chain, and nothing is sent there
 //   a transaction is executed at most once
 //   each element of a batch has one answer, in its position and under its id, whatever nodes do to batches
-//   the changes of a filter add up to the final chain
+//   the changes of a filter add up to the final chain; it is lost only after the source has missed events
 //
 // A violation is thrown as a std::runtime_error, out of the simulated time.
 
@@ -62,7 +62,6 @@ class Clients {
     std::vector<FaultyNode*> nodes;
     std::size_t filters_index = 0;  // in the follower's list of interests
     bool replaced_visibly = false;  // nodes that move to another chain lose their connections
-    bool filters_may_be_lost = false;
     std::function<void(const std::string&)> tell;
   };
   // Everything must outlive this object. The follower comes later: follow().
@@ -78,6 +77,8 @@ class Clients {
   void chains_changed();
   // Each client acts once, or not at all, within `time_span`.
   void act(Duration time_span);
+  // Queries all filters. They end when they are not queried for five minutes.
+  void ask_filters();
   // The world is calm: queries all filters for the last time.
   void finish();
   // Ends all checks, before the world is destroyed.
@@ -111,7 +112,8 @@ class Clients {
     std::string params;
     Joined joined;
     std::size_t heads_before = 0;
-    std::vector<std::string> told;  // received logs or hashes
+    std::uint64_t holes_before = 0;  // when it was made or last queried
+    std::vector<std::string> told;   // received logs or hashes
   };
   // An element of a client's message, and the check of its answer: the raw result, empty for an error.
   struct Element {
@@ -136,6 +138,7 @@ class Clients {
   Element nonce();
   Element nonsense();
   Element any(std::size_t client);
+  std::uint64_t holes_of(const Filter& filter) const { return holes_ + (filter.of_logs ? log_holes_ : 0); }
   void make_filter();
   void ask_filter(const std::shared_ptr<Filter>& filter);
   void take_changes(Filter& filter, std::string_view result);
@@ -149,6 +152,9 @@ class Clients {
   ChainFollower* follower_ = nullptr;
   std::uint64_t shown_ = 0;
   std::vector<std::string> heads_;  // announced, in order
+  // The documented reasons for which filters are removed: events that the source could not give, of all or of logs only.
+  std::uint64_t holes_ = 0;
+  std::uint64_t log_holes_ = 0;
   std::vector<std::uint64_t> nonces_ = std::vector<std::uint64_t>(kClients);
   std::vector<Sent> sent_;
   std::map<std::string, int> carried_out_;

@@ -199,15 +199,14 @@ void check_finalized(const std::vector<std::string>& results) {
   }
 }
 
-void check_finalized_end(const std::vector<std::string>& results, std::uint64_t depth_max,
-                         const World& world) {
+void check_finalized_end(const std::vector<std::string>& results, std::uint64_t depth, const World& world) {
   if (results.empty()) throw std::runtime_error("no finalized head");
   const auto last = eth::parse_header(results.back()).value();
   const WorldBlock* const block = World::at(world.head(), last.number);
   if (block == nullptr || block->block.hash != last.hash) {
     throw std::runtime_error("finalized head " + std::to_string(last.number) + " is not on the chain");
   }
-  if (last.number + depth_max < world.head().block.number) {
+  if (last.number + depth != world.head().block.number) {
     throw std::runtime_error("finalized heads end at " + std::to_string(last.number) + ", the chain at " +
                              std::to_string(world.head().block.number));
   }

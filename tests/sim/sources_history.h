@@ -29,10 +29,8 @@ void check_heads(const std::vector<std::string>& results, const Joined& joined, 
 
 // Finalized heads, in order: each is the child of the last one.
 void check_finalized(const std::vector<std::string>& results);
-// At the end, of a subscription that still exists: the last one is on the world's chain, `depth_max` blocks below
-// its head at most.
-void check_finalized_end(const std::vector<std::string>& results, std::uint64_t depth_max,
-                         const World& world);
+// At the end, of a subscription that still exists: the last one is on the world's chain, `depth` blocks below its head.
+void check_finalized_end(const std::vector<std::string>& results, std::uint64_t depth, const World& world);
 
 // The lowest block a reorg went back to after the join, from the heads sent since: logs must be complete from
 // there on.

@@ -3,8 +3,10 @@
 // mailboxes, and of its subscribers, whose histories are kept for the checks.
 
 #include <algorithm>
+#include <any>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -12,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "eth/feeds/new_finalized_heads.h"
 #include "eth/subscription_manager.h"
 #include "gateway/chain_follower.h"
 #include "gateway/faulty_node_for_tests.h"
@@ -61,6 +64,8 @@ class LoopModel {
   void mail(std::shared_ptr<const std::vector<eth::SourceEvent>> events) {
     in_order(inbox_free_, [this, events] {
       for (const eth::SourceEvent& event : *events) take(event);
+      if (last_final_ && !was_named_final(*last_final_))
+        throw std::runtime_error("finalized heads end at one that no node named");
     });
   }
   void listen_to_logs() {
@@ -113,9 +118,13 @@ class LoopModel {
   }
   // Whether the head's finalized block has been reported.
   bool has_final_of(const WorldBlock& head) const {
-    const std::vector<std::string>& results = finalized_.told.results;
-    const auto last = results.empty() ? std::unexpected(std::string()) : eth::parse_header(results.back());
-    return last && last->number + FaultyNode::kFinalDepth == head.block.number;
+    const auto last = last_final();
+    return last && *last + FaultyNode::kFinalDepth == head.block.number;
+  }
+  // Whether a later one has: a node named a block too early. None follows before the chain has grown past it.
+  bool has_final_above(const WorldBlock& head) const {
+    const auto last = last_final();
+    return last && *last + FaultyNode::kFinalDepth > head.block.number;
   }
   bool has_listeners() const { return shown_.has_value(); }
   std::uint64_t heads_told() const { return heads_.results.size(); }
@@ -133,11 +142,19 @@ class LoopModel {
   std::uint64_t notices = 0;
   // An explicit notice is allowed (with the product's limits).
   bool notices_allowed = false;
+  // Whether some node has answered "finalized" with this block.
+  std::function<bool(const eth::Hash256&)> was_named_final;
   std::function<void(const std::string&)> tell = [](const std::string&) {};
 
  private:
   static constexpr eth::ConnectionKey kHeadsKey = 1'000'000;
   static constexpr eth::ConnectionKey kFinalizedKey = 1'000'001;
+
+  std::optional<std::uint64_t> last_final() const {
+    const std::vector<std::string>& results = finalized_.told.results;
+    if (results.empty()) return std::nullopt;
+    return eth::parse_header(results.back()).value().number;
+  }
 
   template <typename Task>
   void in_order(Instant& free, Task task) {
@@ -204,35 +221,72 @@ class LoopModel {
   // The order of the events.
   void before(const eth::SourceEvent& event) {
     std::visit(
-        eth::Visitor{
-            [this](const eth::Baseline& baseline) { ++times_head_[baseline.header->hash]; },
-            [this](const eth::BlockAdded& added) {
-              const eth::Header& header = *added.header;
-              tell("head " + std::to_string(header.number) + " " + eth::to_hex(header.hash).substr(0, 10) +
-                   (added.logs ? "" : " without logs"));
-              if (!chain_.empty() && chain_.back() != header.parent_hash) {
-                throw std::runtime_error("a block that is not the child of the last: " +
-                                         std::to_string(header.number));
-              }
-              chain_.push_back(header.hash);
-              ++times_head_[header.hash];
-              added_.push_back(header.json);
-            },
-            [this](const eth::BlockLogsLate& late) {
-              tell("late logs of " + std::to_string(late.header->number));
-            },
-            [this](const eth::BlockRemoved& removed) {
-              tell("removed " + std::to_string(removed.header->number));
-              if (!chain_.empty() && chain_.back() != removed.header->hash) {
-                throw std::runtime_error("removed is not the last: " +
-                                         std::to_string(removed.header->number));
-              }
-              if (!chain_.empty()) chain_.pop_back();
-            },
-            [this](const eth::Reorg& reorg) { tell("reorg of " + std::to_string(reorg.depth)); },
-            eth::Ignores<eth::LogsMissing, eth::Gap, eth::PendingHash, eth::PendingBody, eth::PendingMissed,
-                         eth::ReceiptsKnown, eth::ReceiptsMissing, eth::FeedEvent>{}},
+        eth::Visitor{[this](const eth::Baseline& baseline) {
+                       ++times_head_[baseline.header->hash];
+                       announced_.erase(announced_.lower_bound(baseline.header->number), announced_.end());
+                       announced_.emplace(baseline.header->number, baseline.header->hash);
+                     },
+                     [this](const eth::BlockAdded& added) {
+                       const eth::Header& header = *added.header;
+                       tell("head " + std::to_string(header.number) + " " +
+                            eth::to_hex(header.hash).substr(0, 10) + (added.logs ? "" : " without logs"));
+                       if (!chain_.empty() && chain_.back() != header.parent_hash) {
+                         throw std::runtime_error("a block that is not the child of the last: " +
+                                                  std::to_string(header.number));
+                       }
+                       chain_.push_back(header.hash);
+                       announced_.insert_or_assign(header.number, header.hash);
+                       ++times_head_[header.hash];
+                       added_.push_back(header.json);
+                     },
+                     [this](const eth::BlockLogsLate& late) {
+                       tell("late logs of " + std::to_string(late.header->number));
+                     },
+                     [this](const eth::BlockRemoved& removed) {
+                       tell("removed " + std::to_string(removed.header->number));
+                       announced_.erase(removed.header->number);
+                       if (!chain_.empty() && chain_.back() != removed.header->hash) {
+                         throw std::runtime_error("removed is not the last: " +
+                                                  std::to_string(removed.header->number));
+                       }
+                       if (!chain_.empty()) chain_.pop_back();
+                     },
+                     [this](const eth::Reorg& reorg) { tell("reorg of " + std::to_string(reorg.depth)); },
+                     [this](const eth::Gap&) { announced_.clear(); },
+                     [this](const eth::FeedEvent& own) {
+                       if (own.type == eth::SubscriptionType::new_finalized_heads)
+                         before_finalized(std::any_cast<const eth::FinalizedEvent&>(own.body));
+                     },
+                     eth::Ignores<eth::LogsMissing, eth::PendingHash, eth::PendingBody, eth::PendingMissed,
+                                  eth::ReceiptsKnown, eth::ReceiptsMissing>{}},
         event);
+  }
+  // A block is final only after it was a head, not in place of another one, and only up to one that a node named.
+  void before_finalized(const eth::FinalizedEvent& event) {
+    std::visit(eth::Visitor{[this](const eth::Baseline& baseline) {
+                              tell("finalized heads begin at " + std::to_string(baseline.header->number));
+                            },
+                            [this](const eth::NewHead& head) { before_final(*head.header); },
+                            [this](const eth::FinalizedUndone& undone) {
+                              tell("finalized heads " + std::to_string(undone.first) + " to " +
+                                   std::to_string(undone.last) + " are undone");
+                            },
+                            [this](const eth::Gap& gap) {
+                              tell("finalized heads " + std::to_string(gap.first) + " to " +
+                                   std::to_string(gap.last) + " are missing");
+                            },
+                            [this](const eth::FinalizedLost& lost) { tell("finalized heads: " + lost.why); }},
+               event);
+  }
+  void before_final(const eth::Header& header) {
+    const std::string name = std::to_string(header.number) + " " + eth::to_hex(header.hash).substr(0, 10);
+    tell("finalized head " + name);
+    last_final_ = header.hash;
+    if (announced_.empty()) return;
+    const auto announced = announced_.find(header.number);
+    const bool is_known = announced != announced_.end() || header.number > announced_.rbegin()->first;
+    if (is_known && (announced == announced_.end() || announced->second != header.hash))
+      throw std::runtime_error("a finalized head that is no head: " + name);
   }
   // `closes`: the gateway would now close connections.
   void after(const eth::SourceEvent& event, bool closes) {
@@ -319,6 +373,8 @@ class LoopModel {
   Instant outbox_free_{};
   std::optional<Joined> shown_;
   std::vector<eth::Hash256> chain_;  // according to the events, from the first one on
+  std::map<std::uint64_t, eth::Hash256> announced_;
+  std::optional<eth::Hash256> last_final_;
   Joined heads_joined_;
   eth::RecordingSubscriber heads_;
   FinalizedListener finalized_;

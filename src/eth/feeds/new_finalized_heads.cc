@@ -133,6 +133,14 @@ void FinalizedSource::on_chain_event(const ChainEvent& event, Instant now) {
                      [&](const Reorg& reorg) { chain_left(reorg, now); },
                      [&](const Gap&) { announced_.clear(); }, Ignores<BlockLogsLate, LogsMissing>{}},
              event);
+  drop_left_claim(now);
+}
+
+// The blocks up to the one that a node named are still being fetched, and meanwhile a reorg has removed it.
+void FinalizedSource::drop_left_claim(Instant now) {
+  if (heads_ == nullptr || !finalized_ || is_announced(*finalized_)) return;
+  finalized_.reset();
+  if (!heads_->is_idle() && !poll_call_) heads_->restart_polling(now);
 }
 
 void FinalizedSource::announced(const Header& header, Instant now) {
@@ -164,11 +172,11 @@ void FinalizedSource::undo_from(std::uint64_t first, Instant now) {
 }
 
 // A finalized block is not reported before its newHeads, and not if another block was announced in its place.
-bool FinalizedSource::is_announced(const Header& header) const {
+bool FinalizedSource::is_announced(const BlockId& block) const {
   if (announced_.empty()) return true;
-  if (header.number > announced_.rbegin()->first) return false;
-  const auto found = announced_.find(header.number);
-  return found == announced_.end() || found->second == header.hash;
+  if (block.number > announced_.rbegin()->first) return false;
+  const auto found = announced_.find(block.number);
+  return found == announced_.end() || found->second == block.hash;
 }
 
 bool FinalizedSource::shows(std::uint64_t number, const Hash256& hash) const {
@@ -214,13 +222,14 @@ bool FinalizedSource::on_polled(std::uint64_t call_id, const jsonrpc::CallResult
   const auto header = result ? parse_header(*result) : std::unexpected(std::string());
   if (!header) return heads_->on_reply(call_id, result, now);
   refusals_ = 0;
-  if (!is_announced(*header)) {
+  const BlockId named{.number = header->number, .hash = header->hash};
+  if (!is_announced(named)) {
     ++unusable_;
     const jsonrpc::CallFailure failure{.message = "the finalized block is not on the announced chain"};
     return heads_->on_reply(call_id, std::unexpected(failure), now);
   }
   unusable_ = 0;
-  if (heads_->tip() == nullptr || header->number > heads_->tip()->number) finalized_ = header->hash;
+  if (!reported_ || named.number > *reported_) finalized_ = named;
   return heads_->on_reply(call_id, result, now);
 }
 
@@ -269,9 +278,21 @@ void FinalizedSource::take_heads() {
                          report(gap);
                        }},
                event);
-    // Now each block is linked to one that the node reported.
-    if (linked_.empty() || linked_.back()->hash != finalized_) continue;
-    for (HeaderPtr& header : std::exchange(linked_, {})) report(NewHead{std::move(header)});
+    report_linked();
+  }
+  report_linked();
+}
+
+// Each block up to the one that the node named is linked to it. Later ones may be there, fetched for a higher block
+// that could not be reached.
+void FinalizedSource::report_linked() {
+  if (!finalized_ || linked_.empty() || finalized_->number < linked_.front()->number) return;
+  const std::uint64_t index = finalized_->number - linked_.front()->number;
+  if (index >= linked_.size() || linked_[index]->hash != finalized_->hash) return;
+  for (std::uint64_t i = 0; i <= index; ++i) {
+    HeaderPtr header = std::move(linked_.front());
+    linked_.pop_front();
+    report(NewHead{std::move(header)});
   }
 }
 
@@ -304,6 +325,8 @@ void FinalizedSource::report(FinalizedEvent event) {
                      },
                      [&](const FinalizedLost&) { reported_.reset(); }},
              event);
+  if (heads_ != nullptr && reported_) heads_->settle_to(*reported_);
+  if (finalized_ && reported_ && finalized_->number <= *reported_) finalized_.reset();
   events_.emplace_back(std::move(event));
 }
 

@@ -6,6 +6,7 @@
 //   a block not above the last one              ->  nothing: some node of the pool is behind
 //   a block that is not on the announced chain,
 //   or above its head                           ->  asked again, of another node if there is one
+//   a reorg removes it before it is reported    ->  asked again
 //   an error, or null                           ->  the same; after refusals_max in a row subscribers are refused,
 //                                                   and live subscriptions end after patience
 //
@@ -74,11 +75,13 @@ class FinalizedSource final : public FeedSource {
   void announced(const Header& header, Instant now);
   void chain_left(const Reorg& reorg, Instant now);
   void undo_from(std::uint64_t first, Instant now);
+  void drop_left_claim(Instant now);
   bool on_polled(std::uint64_t call_id, const jsonrpc::CallResult& result, Instant now);
   void refused(const std::string& why, Instant now);
-  bool is_announced(const Header& header) const;
+  bool is_announced(const BlockId& block) const;
   void take_heads();
   void take_reorg(const Reorg& reorg);
+  void report_linked();
   void report(FinalizedEvent event);
   void add_final(const Header& header);
 
@@ -92,8 +95,8 @@ class FinalizedSource final : public FeedSource {
   std::unique_ptr<HeadPoller> heads_;           // while it is wanted
   std::optional<std::uint64_t> poll_call_;
   Instant last_hint_{};
-  std::deque<HeaderPtr> linked_;  // from the last reported one on; reported once one of `finalized_` follows
-  std::optional<Hash256> finalized_;        // the last block that the node reported, and that is on the chain
+  std::deque<HeaderPtr> linked_;            // behind the last reported one, and not reported yet
+  std::optional<BlockId> finalized_;        // named by the node, on the announced chain, and not reported yet
   std::map<std::uint64_t, Hash256> final_;  // the reported blocks
   std::optional<std::uint64_t> reported_;   // the number of the last reported block
   std::uint32_t refusals_ = 0;              // in a row

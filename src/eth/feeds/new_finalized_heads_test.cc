@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -204,6 +206,99 @@ TEST(NewFinalizedHeads, ABlockOfAnotherBranchThanTheAnnouncedOneIsAskedAgainOfAn
   EXPECT_EQ(numbers_of(heads), range(8, 13));
   EXPECT_NE(std::ranges::find(world.polls, 1U), world.polls.end());
   EXPECT_EQ(parse_header(heads.results.back()).value().hash, world.node.at(13).hash);
+}
+
+// The blocks up to the finalized one come late, and before the last of them a reorg has removed it.
+TEST(NewFinalizedHeads, OneThatAReorgRemovesWhileBlocksAreFetchedIsNotSent) {
+  FinalizedWorld world;
+  RecordingSubscriber with;
+  RecordingSubscriber without;
+  ASSERT_EQ(world.join(1, with, "true"), "");
+  ASSERT_EQ(world.join(2, without), "");
+  world.closed.clear();
+  const auto before = world.held;
+  std::map<std::uint64_t, std::string> late;
+  world.held = [&](const jsonrpc::UpstreamCall& call) {
+    const std::string json = world.node.answer(call);
+    const auto block = parse_header(json);
+    const bool is_poll = asks_finalized(call) || asks_latest(call);
+    if (is_poll || !block || block->number < 8 || block->number > 10) return before(call);
+    late.emplace(call.id, json);
+    return true;
+  };
+  world.mine(4);  // 11 is final, and 8 to 10 are missing
+  ASSERT_EQ(late.size(), 3U);
+  world.held = before;
+  world.node.finalized_behind = 9;
+  world.node.reorg(5, 8);  // 10 to 17 are others, and 8 is final
+  world.run(2);
+  for (const auto& [id, json] : late) world.reply(id, json);
+  world.run();
+  EXPECT_EQ(numbers_of(with), range(8, 8));
+  world.node.finalized_behind = 3;
+  world.mine(1);
+  EXPECT_EQ(numbers_of(with), range(8, 15));
+  EXPECT_EQ(numbers_of(without), range(8, 15));
+  for (std::size_t i = 0; i < with.results.size(); ++i) {
+    EXPECT_EQ(parse_header(with.results[i]).value().hash, world.node.at(8 + i).hash);
+  }
+  EXPECT_EQ(with.notices.size(), 1U);  // that it is live
+  EXPECT_TRUE(world.closed.empty());
+}
+
+// A node names a high block (27), and one below it (20) is not to be had: 8 to 19 are there, and not final yet.
+struct OutOfReachWorld : FinalizedWorld {
+  OutOfReachWorld() {
+    before = held;
+    held = [this](const jsonrpc::UpstreamCall& call) {
+      const auto block = parse_header(node.answer(call));
+      const bool is_poll = asks_finalized(call) || asks_latest(call);
+      is_named = is_named || (asks_finalized(call) && block->number == 27);
+      if (is_poll || !is_named || !block || block->number != 20) return before(call);
+      reply(call.id, "null");
+      return true;
+    };
+    EXPECT_EQ(join(1, heads, "true"), "");
+    mine(20);
+    EXPECT_TRUE(is_named);
+    EXPECT_TRUE(heads.results.empty());
+  }
+  // All heads so far are 8 to `last` of the node's chain, without a notice but the first.
+  void expect_up_to(std::uint64_t last) {
+    EXPECT_EQ(numbers_of(heads), range(8, last));
+    for (std::size_t i = 0; i < heads.results.size(); ++i) {
+      EXPECT_EQ(parse_header(heads.results[i]).value().hash, node.at(8 + i).hash);
+    }
+    EXPECT_EQ(heads.notices, std::vector<std::string>{R"({"type":"live","block":"0x7"})"});
+  }
+  RecordingSubscriber heads;
+  bool is_named = false;
+  std::function<bool(const jsonrpc::UpstreamCall&)> before;
+};
+
+TEST(NewFinalizedHeads, BlocksFetchedForOneThatIsOutOfReachAreSentOnceALowerOneIsFinal) {
+  OutOfReachWorld world;
+  world.node.finalized_behind = 15;
+  world.run();
+  world.expect_up_to(15);
+  world.mine(2);
+  world.expect_up_to(17);
+  world.held = world.before;
+  world.node.finalized_behind = 3;
+  world.mine(1);
+  world.expect_up_to(30);
+}
+
+TEST(NewFinalizedHeads, BlocksFetchedForOneThatIsOutOfReachDoNotHideThoseOfAnotherBranch) {
+  OutOfReachWorld world;
+  world.held = world.before;
+  world.node.finalized_behind = 20;
+  world.node.reorg(19, 25);  // 12 to 36 are others, and 16 is final
+  world.run();
+  world.expect_up_to(16);
+  world.node.finalized_behind = 3;
+  world.mine(1);
+  world.expect_up_to(34);
 }
 
 TEST(NewFinalizedHeads, ACursorResumesOnAnotherInstance) {
