@@ -179,8 +179,11 @@ TEST(MailboxLimits, AreCheckedByStart) {
   EXPECT_EQ(error_of({.mailbox_tasks_max = SIZE_MAX, .mailbox_bytes_max = SIZE_MAX}), "it started");
 }
 
-const auto kName = [](const auto& loop) { return loop.param == LoopKind::epoll ? "epoll" : "uring"; };
-INSTANTIATE_TEST_SUITE_P(Loops, MailboxLimitsTest, testing::Values(LoopKind::epoll, LoopKind::uring), kName);
+const auto kLoopOfMailbox = [](const auto& loop) {
+  return loop.param == LoopKind::epoll ? "epoll" : "uring";
+};
+INSTANTIATE_TEST_SUITE_P(Loops, MailboxLimitsTest, testing::Values(LoopKind::epoll, LoopKind::uring),
+                         kLoopOfMailbox);
 
 }  // namespace
 }  // namespace fanfare

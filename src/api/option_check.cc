@@ -11,7 +11,7 @@ namespace fanfare::api {
 namespace {
 
 using std::chrono::milliseconds;
-using Wrong = std::optional<std::string>;
+using WrongOption = std::optional<std::string>;
 
 enum class Zero : std::uint8_t { allowed, refused };
 
@@ -71,13 +71,13 @@ class Finder {
   void threads(std::size_t value) {
     if (value > kThreadsMax) keep("threads", "at most " + std::to_string(kThreadsMax));
   }
-  Wrong first() const { return first_; }
+  WrongOption first() const { return first_; }
 
  private:
   void keep(std::string_view name, std::string_view range) {
     if (!first_) first_ = std::string(name).append(": ").append(range);
   }
-  Wrong first_;
+  WrongOption first_;
 };
 
 struct Saturate {
@@ -87,7 +87,7 @@ struct Saturate {
   void operator()(std::string_view, std::size_t& value, Zero) const { value = std::min(value, kSizeMax); }
 };
 
-Wrong find_wrong(const Limits& limits) {
+WrongOption find_wrong(const Limits& limits) {
   Finder finder;
   visit_limits_sizes(limits, finder);
   visit_limits_durations(limits, finder);
@@ -102,7 +102,7 @@ Wrong find_wrong(const Limits& limits) {
   return std::nullopt;
 }
 
-Wrong find_wrong(const Deflate& deflate) {
+WrongOption find_wrong(const Deflate& deflate) {
   const auto window_fits = [](int bits) { return bits >= 9 && bits <= 15; };
   if (deflate.level < 1 || deflate.level > 9) return "deflate.level: 1 to 9";
   if (!window_fits(deflate.server_max_window_bits)) return "deflate.server_max_window_bits: 9 to 15";
@@ -110,14 +110,14 @@ Wrong find_wrong(const Deflate& deflate) {
   return std::nullopt;
 }
 
-Wrong find_wrong(const Reconnect& reconnect) {
+WrongOption find_wrong(const Reconnect& reconnect) {
   if (reconnect.wait_max < reconnect.wait_min) return "reconnect.wait_max: at least reconnect.wait_min";
   // Written so that NaN is rejected, too.
   if (!(reconnect.multiplier >= 1)) return "reconnect.multiplier: at least 1";
   return std::nullopt;
 }
 
-Wrong find_wrong(const Heartbeat& heartbeat) {
+WrongOption find_wrong(const Heartbeat& heartbeat) {
   Finder finder;
   visit_heartbeat_durations(heartbeat, finder);
   if (finder.first()) return finder.first();
@@ -129,7 +129,7 @@ Wrong find_wrong(const Heartbeat& heartbeat) {
 
 // Checks Tls or ClientTls. Files are read later.
 template <typename Tls_>
-Wrong find_wrong_tls(const Tls_& tls) {
+WrongOption find_wrong_tls(const Tls_& tls) {
   if (auto usable = net::check_protocol({.ciphers = tls.ciphers}); !usable) {
     return "tls.ciphers: " + usable.error();
   }
@@ -140,7 +140,7 @@ Wrong find_wrong_tls(const Tls_& tls) {
 }
 
 template <typename Options>
-Wrong find_wrong_in_both(const Options& options) {
+WrongOption find_wrong_in_both(const Options& options) {
   if (auto wrong = find_wrong(options.limits)) return wrong;
   if (auto wrong = find_wrong(options.heartbeat)) return wrong;
   return find_wrong(options.deflate);
@@ -156,7 +156,7 @@ void saturate_both(Options& options) {
 
 }  // namespace
 
-Wrong find_wrong_option(const ServerOptions& options) {
+WrongOption find_wrong_option(const ServerOptions& options) {
   Finder finder;
   finder.threads(options.threads);
   if (finder.first()) return finder.first();
@@ -167,7 +167,7 @@ Wrong find_wrong_option(const ServerOptions& options) {
   return find_wrong_in_both(options);
 }
 
-Wrong find_wrong_option(const ClientOptions& options) {
+WrongOption find_wrong_option(const ClientOptions& options) {
   if (auto wrong = find_wrong_in_both(options)) return wrong;
   Finder finder;
   visit_client_durations(options, finder);
@@ -176,7 +176,7 @@ Wrong find_wrong_option(const ClientOptions& options) {
   return find_wrong(options.reconnect);
 }
 
-Wrong find_wrong_option(const ChainOptions& options) {
+WrongOption find_wrong_option(const ChainOptions& options) {
   Finder finder;
   finder.threads(options.threads);
   finder("connections_max", options.connections_max, Zero::refused);
@@ -193,7 +193,7 @@ Wrong find_wrong_option(const ChainOptions& options) {
   return find_wrong(options.heartbeat);
 }
 
-Wrong find_wrong_option(const Deflate& deflate) {
+WrongOption find_wrong_option(const Deflate& deflate) {
   return find_wrong(deflate);
 }
 

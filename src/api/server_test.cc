@@ -22,7 +22,7 @@ using api::RawClient;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-void start(Server& server) {
+void start_server(Server& server) {
   const auto started = server.start();
   ASSERT_TRUE(started) << started.error().message;
 }
@@ -35,7 +35,7 @@ struct Member {
 TEST(Server, EchoesTextAndBinary) {
   Server server({.port = 0, .threads = 1});
   server.websocket("/", {.message = [](Session& session, const Message& message) { session.send(message); }});
-  start(server);
+  start_server(server);
   RawClient client(server.port());
   EXPECT_THAT(client.upgrade("/"), StartsWith("HTTP/1.1 101 "));
   client.send("hello");
@@ -59,7 +59,7 @@ TEST(Server, ASessionHasTheDataThatItsUpgradeMade) {
                                   session.send(member.room + " " + std::to_string(++member.messages) + " " +
                                                std::string(session.subprotocol()));
                                 }});
-  start(server);
+  start_server(server);
   RawClient client(server.port());
   EXPECT_THAT(client.upgrade("/chat/one%20two", "Sec-WebSocket-Protocol: v1, v2\r\n"),
               HasSubstr("Sec-WebSocket-Protocol: v2"));
@@ -77,7 +77,7 @@ TEST(Server, ASessionHasTheDataThatItsUpgradeMade) {
 TEST(Server, AnOriginThatIsNotListedIsRefused_RFC6455_10_2) {
   Server server({.port = 0, .threads = 1});
   server.websocket("/", {.origins = {"https://good.example"}});
-  start(server);
+  start_server(server);
   EXPECT_THAT(RawClient(server.port()).upgrade("/", "Origin: https://bad.example\r\n"),
               StartsWith("HTTP/1.1 403 "));
   EXPECT_THAT(RawClient(server.port()).upgrade("/", "Origin: https://good.example\r\n"),
@@ -95,7 +95,7 @@ TEST(Server, TheUpgradeHandlerIsOnlyAskedAboutHandshakesThatHold_RFC6455_4_2_1) 
                            ++asked;
                            return {};
                          }});
-  start(server);
+  start_server(server);
   const auto answer = [&](std::string_view headers) {
     return RawClient(server.port()).upgrade("/", headers);
   };
@@ -113,7 +113,7 @@ TEST(Server, CompressionIsAgreedOnByDefaultAndCanBeOff_RFC7692_7_1) {
   for (const bool enabled : {true, false}) {
     Server server({.port = 0, .threads = 1, .deflate = {.enabled = enabled}});
     server.websocket("/", {});
-    start(server);
+    start_server(server);
     const std::string answer =
         RawClient(server.port()).upgrade("/", "Sec-WebSocket-Extensions: permessage-deflate\r\n");
     EXPECT_EQ(answer.find("permessage-deflate") != std::string::npos, enabled) << answer;
@@ -128,7 +128,7 @@ TEST(Server, AnswersRequestsByRouteAndMethod) {
                     std::string(request.query_parameter("q").value_or("-")),
             .headers = {{.name = "X-Seen", .value = std::string(request.header("x-test").value_or("-"))}}};
   });
-  start(server);
+  start_server(server);
   RawClient client(server.port());
   const std::string hello = client.request("GET", "/hello/W%C3%B6rld?q=a+b", "X-Test: yes\r\n");
   EXPECT_THAT(hello, HasSubstr("hello Wörld a b"));
@@ -148,11 +148,12 @@ TEST(Server, OnlyAGetCanAskForAWebSocket_RFC6455_4_2_1) {
   Server server({.port = 0, .threads = 1});
   server.websocket("/ws", {});
   server.http("POST", "/form", [](const Request&) -> Response { return {.body = "posted"}; });
-  start(server);
-  constexpr std::string_view kUpgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nContent-Length: 0\r\n";
+  start_server(server);
+  constexpr std::string_view kPostedUpgrade =
+      "Upgrade: websocket\r\nConnection: Upgrade\r\nContent-Length: 0\r\n";
   RawClient client(server.port());
-  EXPECT_THAT(client.request("POST", "/form", kUpgrade), HasSubstr("posted"));
-  const std::string refused = client.request("POST", "/ws", kUpgrade);
+  EXPECT_THAT(client.request("POST", "/form", kPostedUpgrade), HasSubstr("posted"));
+  const std::string refused = client.request("POST", "/ws", kPostedUpgrade);
   EXPECT_THAT(refused, StartsWith("HTTP/1.1 405 "));
   EXPECT_THAT(refused, HasSubstr("Allow: GET\r\n"));
   EXPECT_THAT(refused, HasSubstr("broken rule: the handshake is a GET request (RFC6455§4.2.1)"));
@@ -169,7 +170,7 @@ TEST(Server, AnAnswerMayComeLaterFromAnotherThreadOrNever) {
     });
   });
   server.http("GET", "/never", [](const Request&, const Responder&) {});
-  start(server);
+  start_server(server);
   RawClient client(server.port());
   EXPECT_THAT(client.request("GET", "/later"), HasSubstr("done"));
   EXPECT_THAT(client.request("GET", "/never"), StartsWith("HTTP/1.1 500 "));
@@ -187,7 +188,7 @@ TEST(Server, AResponderMayOutliveItsServer) {
       kept.emplace(std::move(responder));
       asked.set_value();
     });
-    start(server);
+    start_server(server);
     RawClient client(server.port());
     client.write("GET / HTTP/1.1\r\nHost: test\r\n\r\n");
     asked.get_future().wait();
@@ -196,7 +197,7 @@ TEST(Server, AResponderMayOutliveItsServer) {
 }
 
 TEST(Server, WhatIsPublishedReachesTheSubscribersOfEveryLoop) {
-  constexpr int kClients = 16;
+  constexpr int kClientsAtOnce = 16;
   constexpr int kPublishers = 3;
   constexpr int kMessages = 100;
   Server server({.port = 0, .threads = 2});
@@ -204,15 +205,15 @@ TEST(Server, WhatIsPublishedReachesTheSubscribersOfEveryLoop) {
                      session.subscribe(message.text());
                      session.send("subscribed");
                    }});
-  start(server);
+  start_server(server);
   std::vector<std::unique_ptr<RawClient>> clients;
-  for (int i = 0; i < kClients; ++i) {
+  for (int i = 0; i < kClientsAtOnce; ++i) {
     auto& client = clients.emplace_back(std::make_unique<RawClient>(server.port()));
     client->upgrade("/");
     client->send(i % 2 == 0 ? "even" : "odd");
     EXPECT_EQ(client->receive(), "subscribed");
   }
-  EXPECT_EQ(server.session_count(), static_cast<std::size_t>(kClients));
+  EXPECT_EQ(server.session_count(), static_cast<std::size_t>(kClientsAtOnce));
   std::vector<std::thread> publishers;
   for (int p = 0; p < kPublishers; ++p) {
     publishers.emplace_back([&server, p] {
@@ -224,7 +225,7 @@ TEST(Server, WhatIsPublishedReachesTheSubscribersOfEveryLoop) {
   }
   for (std::thread& publisher : publishers) publisher.join();
   server.publish("odd", "only odd");
-  for (int i = 0; i < kClients; ++i) {
+  for (int i = 0; i < kClientsAtOnce; ++i) {
     if (i % 2 == 1) {
       EXPECT_EQ(clients[i]->receive(), "only odd");
       continue;
@@ -251,7 +252,7 @@ TEST(Server, ASessionMayPublishToItsOwnTopicAndLeaveIt) {
                                  session.send("left");
                                }
                              }});
-  start(server);
+  start_server(server);
   RawClient one(server.port());
   RawClient two(server.port());
   one.upgrade("/");
@@ -278,7 +279,7 @@ TEST(Server, PostReachesTheSessionOnItsLoopAndNobodyWhenItIsGone) {
                                session.send("open");
                              },
                          .close = [&](Session&, const Close&) { ++closed; }});
-  start(server);
+  start_server(server);
   const auto id_of = [&](std::size_t i) {
     const std::scoped_lock lock(mutex);
     return ids.at(i);
@@ -309,7 +310,7 @@ TEST(Server, TellsHowASessionEnded) {
                      end.set_value(std::to_string(static_cast<int>(close.cause)) + " " +
                                    std::to_string(close.code) + " " + std::string(close.reason));
                    }});
-  start(server);
+  start_server(server);
   RawClient client(server.port());
   client.upgrade("/");
   client.send("\x0f\xa1good night", '\x88');
@@ -327,7 +328,7 @@ TEST(Server, ACloseFrameSaysAsMuchAsItCan_RFC6455_7_4_1) {
                      if (message.text() == "cut") session.close(4000, std::string(122, 'x') + "é");
                      session.close(1001, std::string(123, 'x'));
                    }});
-  start(server);
+  start_server(server);
   for (const auto& [order, expected] : {std::pair<std::string, std::string>{"1006", "close"},
                                         {"utf-8", "close 1000 no"},
                                         {"long", "close 4000 " + std::string(123, 'x')},
@@ -343,7 +344,7 @@ TEST(Server, ACloseFrameSaysAsMuchAsItCan_RFC6455_7_4_1) {
 TEST(Server, StopsWith1012AndRunReturns) {
   Server server({.port = 0, .threads = 2});
   server.websocket("/", {});
-  start(server);
+  start_server(server);
   std::thread runner([&] { server.run(); });
   std::thread stopper;
   {
@@ -363,7 +364,7 @@ TEST(Server, StopsWith1012AndRunReturns) {
 TEST(Server, TellsWhomItTurnedAway) {
   Server server({.port = 0, .limits = {.connections_max = 1}});
   server.websocket("/", {});
-  start(server);
+  start_server(server);
   const auto refused = [&](std::string_view reason) {
     for (const auto& [name, count] : server.refused_connections()) {
       if (name == reason) return count;
@@ -383,7 +384,7 @@ TEST(Server, OnAUnixSocketWithSeveralLoops) {
   const std::string path = testing::TempDir() + "fanfare-api-" + std::to_string(::getpid()) + ".sock";
   Server server({.unix_path = path, .threads = 2});
   server.websocket("/", {.message = [](Session& session, const Message& message) { session.send(message); }});
-  start(server);
+  start_server(server);
   EXPECT_EQ(server.addresses().front(), "unix:" + path);
   for (int i = 0; i < 4; ++i) {
     RawClient client(path);

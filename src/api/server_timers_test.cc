@@ -226,11 +226,11 @@ TEST_P(ServerTimersTest, ThreadsSetAndCancelWhileTheLoopsRun) {
   std::atomic<int> cancelled = 0;
   Server server(options());
   ASSERT_TRUE(server.start());
-  constexpr int kThreads = 4;
+  constexpr int kAskingThreads = 4;
   constexpr int kRounds = 100;
   {
     std::vector<std::jthread> threads;
-    for (std::size_t thread = 0; thread < kThreads; ++thread) {
+    for (std::size_t thread = 0; thread < kAskingThreads; ++thread) {
       threads.emplace_back([&, thread] {
         for (int round = 0; round < kRounds; ++round) {
           const ServerTimer timer =
@@ -246,7 +246,7 @@ TEST_P(ServerTimersTest, ThreadsSetAndCancelWhileTheLoopsRun) {
     server.call_after(milliseconds(10), [last] { last->set_value(); }, {.loop = loop});
     last->get_future().get();
   }
-  EXPECT_EQ(calls + cancelled, kThreads * kRounds);
+  EXPECT_EQ(calls + cancelled, kAskingThreads * kRounds);
 }
 
 }  // namespace

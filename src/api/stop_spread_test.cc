@@ -38,8 +38,8 @@ class StopSpreadTest : public testing::TestWithParam<LoopKind> {
   }
 };
 
-struct Clients {
-  Clients(const Server& server, std::size_t count) {
+struct ManyClients {
+  ManyClients(const Server& server, std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
       open.push_back(std::make_unique<RawClient>(server.port()));
       EXPECT_TRUE(open.back()->upgrade("/").starts_with("HTTP/1.1 101 "));
@@ -88,7 +88,7 @@ TEST_P(StopSpreadTest, ClosesOneAfterAnotherAndServesTheOthersMeanwhile) {
   Server server(options());
   std::promise<void> timer_ran;
   start(server);
-  Clients clients(server, 3);
+  ManyClients clients(server, 3);
   // The second one is due after 20 minutes.
   auto stopped = std::async(std::launch::async, [&] { return server.stop({.deadline = 2h, .spread = 1h}); });
   while (clients.ask() == 0) {
@@ -112,7 +112,7 @@ TEST_P(StopSpreadTest, ClosesOneAfterAnotherAndServesTheOthersMeanwhile) {
 TEST_P(StopSpreadTest, TakesItsTimeOnEveryLoopAndThenStops) {
   Server server(options(2));
   start(server);
-  Clients clients(server, 8);
+  ManyClients clients(server, 8);
   const auto began = std::chrono::steady_clock::now();
   auto stopped =
       std::async(std::launch::async, [&] { return server.stop({.deadline = 2h, .spread = 400ms}); });
@@ -126,7 +126,7 @@ TEST_P(StopSpreadTest, EndsWithTheLastSession) {
   Server server(options());
   start(server);
   {
-    Clients clients(server, 3);
+    ManyClients clients(server, 3);
     std::thread stopper([&] { EXPECT_EQ(server.stop({.deadline = 2h, .spread = 1h}), 0U); });
     while (clients.ask() == 0) {
     }
@@ -152,7 +152,7 @@ TEST_P(StopSpreadTest, IsAtMostTheDeadline) {
 TEST_P(StopSpreadTest, TheEarliestDeadlineHolds) {
   Server server(options());
   start(server);
-  Clients clients(server, 2);
+  ManyClients clients(server, 2);
   auto first = std::async(std::launch::async, [&] { return server.stop({.deadline = 3h, .spread = 1h}); });
   while (clients.ask() == 0) {
   }
@@ -172,7 +172,7 @@ TEST_P(StopSpreadTest, AHandlerMayBeginIt) {
     return {.body = std::to_string(server.stop({.deadline = 2h, .spread = 300ms}))};
   });
   start(server);
-  Clients clients(server, 2);
+  ManyClients clients(server, 2);
   {
     RawClient admin(server.port());
     EXPECT_TRUE(admin.request("POST", "/stop", "Content-Length: 0\r\n").ends_with("\r\n\r\n0"));
@@ -181,8 +181,11 @@ TEST_P(StopSpreadTest, AHandlerMayBeginIt) {
   server.run();
 }
 
-constexpr auto kName = [](const auto& info) { return info.param == LoopKind::epoll ? "epoll" : "uring"; };
-INSTANTIATE_TEST_SUITE_P(Loops, StopSpreadTest, testing::Values(LoopKind::epoll, LoopKind::uring), kName);
+constexpr auto kLoopOfTest = [](const auto& info) {
+  return info.param == LoopKind::epoll ? "epoll" : "uring";
+};
+INSTANTIATE_TEST_SUITE_P(Loops, StopSpreadTest, testing::Values(LoopKind::epoll, LoopKind::uring),
+                         kLoopOfTest);
 
 }  // namespace
 }  // namespace fanfare

@@ -12,11 +12,11 @@
 namespace fanfare::eth {
 namespace {
 
-constexpr std::array<std::string_view, 8> kMembers = {"address",     "topics",          "data",
-                                                      "blockNumber", "transactionHash", "transactionIndex",
-                                                      "blockHash",   "logIndex"};
+constexpr std::array<std::string_view, 8> kLogMembers = {"address",     "topics",          "data",
+                                                         "blockNumber", "transactionHash", "transactionIndex",
+                                                         "blockHash",   "logIndex"};
 // `removed` is ours to say.
-constexpr std::array<std::string_view, 9> kNotUnknown = {"address",     "topics",          "data",
+constexpr std::array<std::string_view, 9> kKnownOfLog = {"address",     "topics",          "data",
                                                          "blockNumber", "transactionHash", "transactionIndex",
                                                          "blockHash",   "logIndex",        "removed"};
 enum MemberIndex : std::uint8_t {
@@ -30,7 +30,7 @@ enum MemberIndex : std::uint8_t {
   kLogIndex
 };
 
-std::unexpected<std::string> malformed(std::string_view member, std::string_view raw) {
+std::unexpected<std::string> malformed_log(std::string_view member, std::string_view raw) {
   std::string text = "log without a usable ";
   text.append(member);
   if (!raw.empty()) text.append(": ").append(raw.substr(0, 80));
@@ -43,12 +43,12 @@ struct Read {
 };
 
 std::expected<Read, std::string> read_log(std::string_view log_json, const Hash256& block_hash) {
-  std::array<std::string_view, kMembers.size()> raw{};
-  UnknownMembers unknown(kNotUnknown);
+  std::array<std::string_view, kLogMembers.size()> raw{};
+  UnknownMembers unknown(kKnownOfLog);
   for (const jsonrpc::Member& member : jsonrpc::object_members(log_json)) {
-    const auto* const found = std::ranges::find(kMembers, member.name);
-    if (found != kMembers.end()) {
-      raw[static_cast<std::size_t>(found - kMembers.begin())] = member.value;
+    const auto* const found = std::ranges::find(kLogMembers, member.name);
+    if (found != kLogMembers.end()) {
+      raw[static_cast<std::size_t>(found - kLogMembers.begin())] = member.value;
     } else {
       unknown.add(member);
     }
@@ -59,33 +59,33 @@ std::expected<Read, std::string> read_log(std::string_view log_json, const Hash2
   Read read;
   LogKey& key = read.entry.key;
   const auto address = parse_address(text_of(kAddress));
-  if (!address) return malformed("address", raw[kAddress]);
+  if (!address) return malformed_log("address", raw[kAddress]);
   key.address = *address;
-  if (jsonrpc::kind_of(raw[kTopics]) != jsonrpc::Kind::array) return malformed("topics", raw[kTopics]);
+  if (jsonrpc::kind_of(raw[kTopics]) != jsonrpc::Kind::array) return malformed_log("topics", raw[kTopics]);
   for (const std::string_view element : jsonrpc::array_elements(raw[kTopics])) {
     const auto topic = parse_hash(jsonrpc::string_value(element).value_or(""));
-    if (!topic || key.topic_count == kTopicPositionsMax) return malformed("topics", raw[kTopics]);
+    if (!topic || key.topic_count == kTopicPositionsMax) return malformed_log("topics", raw[kTopics]);
     key.topics[key.topic_count++] = *topic;
   }
   const auto number = parse_quantity(text_of(kBlockNumber));
-  if (!number) return malformed("blockNumber", raw[kBlockNumber]);
+  if (!number) return malformed_log("blockNumber", raw[kBlockNumber]);
   key.block_number = *number;
   // A node that answers with the logs of another block would corrupt every subscriber's history.
-  if (parse_hash(text_of(kBlockHash)) != block_hash) return malformed("blockHash", raw[kBlockHash]);
+  if (parse_hash(text_of(kBlockHash)) != block_hash) return malformed_log("blockHash", raw[kBlockHash]);
   const auto index = parse_quantity(text_of(kLogIndex));
-  if (!index) return malformed("logIndex", raw[kLogIndex]);
+  if (!index) return malformed_log("logIndex", raw[kLogIndex]);
   read.index = *index;
   for (const MemberIndex member : {kData, kTransactionHash, kTransactionIndex}) {
     if (jsonrpc::kind_of(raw[member]) != jsonrpc::Kind::string)
-      return malformed(kMembers[member], raw[member]);
+      return malformed_log(kLogMembers[member], raw[member]);
   }
 
   std::size_t size = 2;
-  for (std::size_t i = 0; i < kMembers.size(); ++i) size += kMembers[i].size() + raw[i].size() + 4;
+  for (std::size_t i = 0; i < kLogMembers.size(); ++i) size += kLogMembers[i].size() + raw[i].size() + 4;
   std::string& json = read.entry.head_json;
   json.reserve(size);
-  for (std::size_t i = 0; i < kMembers.size(); ++i) {
-    json.append(i == 0 ? "{\"" : ",\"").append(kMembers[i]).append("\":").append(raw[i]);
+  for (std::size_t i = 0; i < kLogMembers.size(); ++i) {
+    json.append(i == 0 ? "{\"" : ",\"").append(kLogMembers[i]).append("\":").append(raw[i]);
   }
   unknown.append_to(json);
   return read;

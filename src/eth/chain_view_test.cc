@@ -10,10 +10,8 @@
 namespace fanfare::eth {
 namespace {
 
-using World = ChainSourceWorld;
-
 // Gives every block exactly `count` logs.
-void give_logs(World& world, std::uint64_t count) {
+void give_logs(ChainSourceWorld& world, std::uint64_t count) {
   world.node.fill_block = [count](SimulatedBlock& block) {
     for (std::uint64_t i = 0; i < count; ++i) {
       block.logs.push_back(R"({"address":")" + simulated_address(1) +
@@ -27,8 +25,9 @@ void give_logs(World& world, std::uint64_t count) {
 }
 
 // Adds one subscriber to all logs, from the start.
-struct LogsWorld : World {
-  explicit LogsWorld(std::uint64_t count, const ChainSourceOptions& options = {}) : World(options) {
+struct LogsWorld : ChainSourceWorld {
+  explicit LogsWorld(std::uint64_t count, const ChainSourceOptions& options = {})
+      : ChainSourceWorld(options) {
     give_logs(*this, count);
     start();
     subscribe(1, logs, R"(["logs",{}])");
@@ -53,7 +52,7 @@ std::vector<std::string> short_form(const std::vector<std::string>& results) {
 using Strings = std::vector<std::string>;
 
 TEST(ChainView, AsksForNoLogsWhileNobodyWantsThem) {
-  World world;
+  ChainSourceWorld world;
   world.start();
   world.node.mine(5);
   world.tick();
@@ -62,7 +61,7 @@ TEST(ChainView, AsksForNoLogsWhileNobodyWantsThem) {
 }
 
 TEST(ChainView, OneCallABlockHoweverManySubscribe) {
-  World world;
+  ChainSourceWorld world;
   give_logs(world, 2);
   world.start();
   std::vector<RecordingSubscriber> subscribers(20);
@@ -210,7 +209,7 @@ TEST(ChainView, TooManyBlocksWaitingAreToldWithoutLogsAndSaidSo) {
 }
 
 TEST(ChainView, ASubscriptionMadeJustBeforeABlockGetsItsLogs) {
-  World world;
+  ChainSourceWorld world;
   give_logs(world, 1);
   world.start();
   world.node.mine(2);
@@ -236,7 +235,7 @@ TEST(ChainView, ASubscriptionMadeJustBeforeABlockGetsItsLogs) {
 
 // By the time the interest arrives, the blocks after it belong to another branch.
 TEST(ChainView, WhoSubscribedOnABranchThatIsGoneGetsTheLogsOfTheOneThatCame) {
-  World world;
+  ChainSourceWorld world;
   give_logs(world, 1);
   world.start();
   world.node.mine(4);

@@ -14,13 +14,13 @@ namespace {
 constexpr Salt kSecret = {1, 2, 3};
 
 // Few distinct values, so that filters often match logs.
-Address address(std::uint64_t which) {
+Address address_numbered(std::uint64_t which) {
   Address value;
   value.bytes[19] = static_cast<std::uint8_t>(which);
   value.bytes[18] = static_cast<std::uint8_t>(which >> 8U);
   return value;
 }
-Hash256 topic(std::uint64_t which) {
+Hash256 topic_numbered(std::uint64_t which) {
   Hash256 value;
   value.bytes[31] = static_cast<std::uint8_t>(which);
   value.bytes[30] = static_cast<std::uint8_t>(which >> 8U);
@@ -34,7 +34,7 @@ void canonical(std::vector<Value>& values) {
   values.erase(std::ranges::unique(values).begin(), values.end());
 }
 
-LogFilter random_filter(Random& random) {
+LogFilter filter_at_random(Random& random) {
   LogFilter filter;
   const auto how_many = [&]() -> std::uint64_t {
     switch (random.below(8)) {
@@ -49,11 +49,13 @@ LogFilter random_filter(Random& random) {
         return 0;
     }
   };
-  for (std::uint64_t i = how_many(); i > 0; --i) filter.addresses.push_back(address(random.below(6)));
+  for (std::uint64_t i = how_many(); i > 0; --i)
+    filter.addresses.push_back(address_numbered(random.below(6)));
   canonical(filter.addresses);
   filter.topic_positions = static_cast<std::uint8_t>(random.below(5));
   for (std::size_t position = 0; position < filter.topic_positions; ++position) {
-    for (std::uint64_t i = how_many(); i > 0; --i) filter.topics[position].push_back(topic(random.below(20)));
+    for (std::uint64_t i = how_many(); i > 0; --i)
+      filter.topics[position].push_back(topic_numbered(random.below(20)));
     canonical(filter.topics[position]);
   }
   if (random.below(10) == 0) filter.from_block = random.below(20);
@@ -61,9 +63,9 @@ LogFilter random_filter(Random& random) {
 }
 
 LogKey random_log(Random& random) {
-  LogKey log{.address = address(random.below(6)), .block_number = random.below(20)};
+  LogKey log{.address = address_numbered(random.below(6)), .block_number = random.below(20)};
   log.topic_count = static_cast<std::uint8_t>(random.below(5));
-  for (std::size_t i = 0; i < log.topic_count; ++i) log.topics[i] = topic(random.below(20));
+  for (std::size_t i = 0; i < log.topic_count; ++i) log.topics[i] = topic_numbered(random.below(20));
   return log;
 }
 
@@ -79,7 +81,7 @@ TEST_P(FilterIndexHistory, FindsWhatThePlainMatcherFinds) {
     if (model.erase(id) > 0) {
       index.remove(id);
     } else {
-      model[id] = random_filter(random);
+      model[id] = filter_at_random(random);
       index.add(id, model[id]);
     }
     if (step % 3 != 0) continue;
@@ -110,14 +112,14 @@ TEST(FilterIndex, LooksOnlyAtWhatMayMatch) {
   constexpr std::uint32_t kMany = 20'000;
   for (std::uint32_t i = 0; i < kMany; ++i) {
     LogFilter filter;
-    filter.addresses = {address(1)};  // all on one popular contract and event
+    filter.addresses = {address_numbered(1)};  // all on one popular contract and event
     filter.topic_positions = 3;
-    filter.topics[0] = {topic(1)};
-    filter.topics[2] = {topic(1000 + i)};
+    filter.topics[0] = {topic_numbered(1)};
+    filter.topics[2] = {topic_numbered(1000 + i)};
     index.add(i, filter);
   }
-  LogKey log{.address = address(1), .topic_count = 3};
-  log.topics = {topic(1), topic(5), topic(1000 + 77), {}};
+  LogKey log{.address = address_numbered(1), .topic_count = 3};
+  log.topics = {topic_numbered(1), topic_numbered(5), topic_numbered(1000 + 77), {}};
   std::vector<FilterIndex::FilterId> found;
   index.match(log, found);
   EXPECT_EQ(found, std::vector<FilterIndex::FilterId>{77});
@@ -129,18 +131,18 @@ TEST(FilterIndex, ManyAlternativesEverywhereCostTheFilterNotTheMemory) {
   LogFilter filter;
   filter.topic_positions = 4;
   for (std::uint64_t i = 0; i < 1000; ++i) {
-    filter.addresses.push_back(address(i));
-    for (auto& position : filter.topics) position.push_back(topic(i));
+    filter.addresses.push_back(address_numbered(i));
+    for (auto& position : filter.topics) position.push_back(topic_numbered(i));
   }
   canonical(filter.addresses);
   for (auto& position : filter.topics) canonical(position);
   index.add(0, filter);  // 10^15 combinations: must return at once
-  LogKey log{.address = address(999), .topic_count = 4};
-  log.topics = {topic(1), topic(2), topic(3), topic(4)};
+  LogKey log{.address = address_numbered(999), .topic_count = 4};
+  log.topics = {topic_numbered(1), topic_numbered(2), topic_numbered(3), topic_numbered(4)};
   std::vector<FilterIndex::FilterId> found;
   index.match(log, found);
   EXPECT_EQ(found.size(), 1U);
-  log.topics[3] = topic(5000);
+  log.topics[3] = topic_numbered(5000);
   found.clear();
   index.match(log, found);
   EXPECT_TRUE(found.empty());
@@ -154,19 +156,20 @@ TEST(FilterIndex, FiltersOnABusyAddressWithTopicsThatNeverComeSoonCostNothing) {
     FilterIndex index(kSecret);
     for (std::uint64_t i = 0; i < kFilters; ++i) {
       LogFilter filter;
-      filter.addresses = {address(1)};
+      filter.addresses = {address_numbered(1)};
       filter.topic_positions = kTopicPositionsMax;
       for (std::size_t position = 0; position < kTopicPositionsMax; ++position) {
         for (std::uint64_t k = 0; k < 12; ++k) {
-          filter.topics[position].push_back(topic(position == busy && k == 0 ? 7 : 1000 + i * 12 + k));
+          filter.topics[position].push_back(
+              topic_numbered(position == busy && k == 0 ? 7 : 1000 + i * 12 + k));
         }
         canonical(filter.topics[position]);
       }
       index.add(static_cast<FilterIndex::FilterId>(i), std::move(filter));
     }
-    LogKey log{.address = address(1), .block_number = 1};
+    LogKey log{.address = address_numbered(1), .block_number = 1};
     log.topic_count = kTopicPositionsMax;
-    log.topics.fill(topic(7));
+    log.topics.fill(topic_numbered(7));
     std::vector<FilterIndex::FilterId> found;
     for (int i = 0; i < 200; ++i) {
       // A crowded key is detected when filters are added, not when logs arrive.
@@ -182,18 +185,18 @@ TEST(FilterIndex, FiltersOnABusyAddressWithTopicsThatNeverComeSoonCostNothing) {
 TEST(FilterIndex, AFilterThatMovedIsStillFoundAndCanGo) {
   FilterIndex index(kSecret);
   LogFilter filter;
-  filter.addresses = {address(1)};
+  filter.addresses = {address_numbered(1)};
   filter.topic_positions = 3;
-  for (std::uint64_t k = 0; k < 60; ++k) filter.topics[1].push_back(topic(k));
-  for (std::uint64_t k = 100; k < 160; ++k) filter.topics[2].push_back(topic(k));
+  for (std::uint64_t k = 0; k < 60; ++k) filter.topics[1].push_back(topic_numbered(k));
+  for (std::uint64_t k = 100; k < 160; ++k) filter.topics[2].push_back(topic_numbered(k));
   index.add(0, filter);
-  LogKey log{.address = address(1), .block_number = 1};
+  LogKey log{.address = address_numbered(1), .block_number = 1};
   log.topic_count = 3;
-  log.topics = {topic(9), topic(5), topic(5), {}};
+  log.topics = {topic_numbered(9), topic_numbered(5), topic_numbered(5), {}};
   std::vector<FilterIndex::FilterId> found;
   for (std::uint32_t i = 0; i <= FilterIndex::kMissesMax; ++i) index.match(log, found);
   EXPECT_EQ(index.match(log, found), 0U);
-  log.topics[2] = topic(105);
+  log.topics[2] = topic_numbered(105);
   index.match(log, found);
   EXPECT_EQ(found, std::vector<FilterIndex::FilterId>{0});
   index.remove(0);
@@ -204,12 +207,12 @@ TEST(FilterIndex, AFilterThatMovedIsStillFoundAndCanGo) {
 
 TEST(FilterIndex, FiltersThatAskForMoreTopicsOrForOtherBlocksCostNothing) {
   FilterIndex index(kSecret);
-  LogKey log{.address = address(1), .block_number = 50};
+  LogKey log{.address = address_numbered(1), .block_number = 50};
   log.topic_count = 3;
   FilterIndex::FilterId id = 0;
   for (std::uint64_t i = 0; i < 300; ++i) {
     LogFilter filter;
-    filter.addresses = {address(1)};
+    filter.addresses = {address_numbered(1)};
     if (i % 3 == 0) filter.topic_positions = 4;
     if (i % 3 == 1) filter.from_block = 1000 + i;
     if (i % 3 == 2) filter.to_block = 10 + i % 10;

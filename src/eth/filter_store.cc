@@ -8,17 +8,14 @@
 namespace fanfare::eth {
 namespace {
 
-constexpr int kServerError = -32000;
-constexpr int kInvalidParams = -32602;
-constexpr int kLimitExceeded = -32005;
 constexpr std::size_t kFilterBytes = 512;  // of a filter without criteria, with its table entries
 constexpr std::size_t kEntryBytes = 256;   // of an event, without the objects it refers to
 
-std::unexpected<RpcError> error(int code, std::string message) {
+std::unexpected<RpcError> filter_error(int code, std::string message) {
   return std::unexpected(RpcError{.code = code, .message = std::move(message)});
 }
 std::unexpected<RpcError> not_found() {
-  return error(kServerError, "filter not found");
+  return filter_error(RpcError::kServerError, "filter not found");
 }
 
 std::size_t bytes_of(const LogFilter& criteria) {
@@ -57,14 +54,15 @@ std::expected<std::string, RpcError> FilterStore::add(FilterKind kind, std::stri
   const std::size_t arguments = jsonrpc::element_count(params_json);
   const std::size_t arguments_max = kind == FilterKind::blocks ? 0 : 1;
   if (arguments > arguments_max) {
-    return error(kInvalidParams, "too many arguments, want at most " + std::to_string(arguments_max));
+    return filter_error(RpcError::kInvalidParams,
+                        "too many arguments, want at most " + std::to_string(arguments_max));
   }
   const std::string_view first = jsonrpc::element(params_json, 0).value_or("");
   Filter filter{.kind = kind, .bytes = kFilterBytes + owner.size(), .owner = std::string(owner)};
   if (kind == FilterKind::logs) {
-    if (first.empty()) return error(kInvalidParams, "missing value for required argument 0");
+    if (first.empty()) return filter_error(RpcError::kInvalidParams, "missing value for required argument 0");
     auto criteria = parse_log_filter(first);
-    if (!criteria) return error(kInvalidParams, std::move(criteria.error()));
+    if (!criteria) return filter_error(RpcError::kInvalidParams, std::move(criteria.error()));
     filter.criteria = std::move(*criteria);
     filter.query = first == "null" ? "[{}]" : "[" + std::string(first) + "]";
     filter.bytes += bytes_of(filter.criteria) + filter.query.size();
@@ -103,7 +101,7 @@ std::expected<std::string, RpcError> FilterStore::add(FilterKind kind, std::stri
 }
 
 std::expected<void, RpcError> FilterStore::admit(const Filter& filter) const {
-  const auto refused = [](const std::string& what) { return error(kLimitExceeded, what); };
+  const auto refused = [](const std::string& what) { return filter_error(RpcError::kLimitExceeded, what); };
   if (filters_.size() >= limits_.filters_max) return refused("too many filters on this network");
   if (bytes_ + filter.bytes > limits_.criteria_bytes_max) {
     return refused("the filters on this network have too many alternatives together");
@@ -121,11 +119,11 @@ std::expected<void, RpcError> FilterStore::admit(const Filter& filter) const {
 
 std::expected<FilterStore::Filters::iterator, RpcError> FilterStore::find(std::string_view params_json) {
   const auto first = jsonrpc::element(params_json, 0);
-  if (!first) return error(kInvalidParams, "missing value for required argument 0");
+  if (!first) return filter_error(RpcError::kInvalidParams, "missing value for required argument 0");
   const auto text = jsonrpc::string_copy(*first);
-  if (!text) return error(kInvalidParams, "invalid argument 0: a filter's id is a string");
+  if (!text) return filter_error(RpcError::kInvalidParams, "invalid argument 0: a filter's id is a string");
   if (jsonrpc::element_count(params_json) > 1) {
-    return error(kInvalidParams, "too many arguments, want at most 1");
+    return filter_error(RpcError::kInvalidParams, "too many arguments, want at most 1");
   }
   const auto id = parse_subscription_id(*text);
   return id ? filters_.find(*id) : filters_.end();
@@ -212,7 +210,7 @@ std::expected<std::string, RpcError> FilterStore::changes(std::string_view param
   }
   asked(*found, now);
   out += ']';
-  if (has_room && !has_room(out.size())) return error(0, "");
+  if (has_room && !has_room(out.size())) return filter_error(0, "");
   const std::uint64_t before = std::exchange(filter.place, *place);
   if (pending) {
     pending_.move(before, *place);

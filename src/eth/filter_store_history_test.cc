@@ -35,7 +35,7 @@ struct Pair {
   std::vector<std::string> polled;
 };
 
-struct World : ChainSourceWorld {
+struct FiltersWorld : ChainSourceWorld {
   using ChainSourceWorld::ChainSourceWorld;
 
   void feed() {
@@ -73,7 +73,7 @@ TEST_P(FilterStoreHistory, AFilterIsToldWhatASubscriptionIs) {
   options.heads.stuck_rounds_max = 100'000;
   options.chain.logs_attempts_max = 100'000;
   options.chain.logs_wait_max = std::chrono::hours(24 * 365);
-  World world(options, GetParam());
+  FiltersWorld world(options, GetParam());
   Random& random = world.random;
   world.node.mine(random.below(4));
   world.start();

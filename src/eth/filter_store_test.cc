@@ -11,17 +11,17 @@ namespace {
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-Hash256 hash_of(std::uint8_t digit) {
+Hash256 hash_with(std::uint8_t digit) {
   Hash256 hash;
   hash.bytes.fill(digit);
   return hash;
 }
-std::string hash_text(std::uint8_t digit) {
-  return '"' + to_hex(hash_of(digit)) + '"';
+std::string hash_text_with(std::uint8_t digit) {
+  return '"' + to_hex(hash_with(digit)) + '"';
 }
 HeaderPtr header(std::uint64_t number, std::uint8_t digit) {
   return std::make_shared<const Header>(
-      Header{.number = number, .hash = hash_of(digit), .parent_hash = hash_of(0)});
+      Header{.number = number, .hash = hash_with(digit), .parent_hash = hash_with(0)});
 }
 // One log for each digit, from the address of that digit.
 BlockLogsPtr logs(std::uint64_t number, const std::string& digits) {
@@ -81,7 +81,7 @@ TEST_F(FilterStoreTest, EachIsToldWhatCameSinceItWasAskedLast) {
   block(103, 4, "9");
   EXPECT_EQ(changes(all), R"([{"a":7,"removed":false},{"a":8,"removed":false},{"a":9,"removed":false}])");
   EXPECT_EQ(changes(sevens), "[]");
-  EXPECT_EQ(changes(blocks), "[" + hash_text(3) + "," + hash_text(4) + "]");
+  EXPECT_EQ(changes(blocks), "[" + hash_text_with(3) + "," + hash_text_with(4) + "]");
   EXPECT_EQ(changes(blocks), "[]");
   EXPECT_EQ(store.kept_bytes(), 0U);
 }
@@ -98,7 +98,8 @@ TEST_F(FilterStoreTest, AReorgIsToldAsGethDoes) {
   EXPECT_EQ(changes(all), R"([{"a":1,"removed":false},{"a":2,"removed":false},{"a":3,"removed":false},)"
                           R"({"a":3,"removed":true},{"a":2,"removed":true},{"a":1,"removed":true}])");
   EXPECT_EQ(changes(all), R"([{"a":5,"removed":false}])");
-  EXPECT_EQ(changes(blocks), "[" + hash_text(2) + "," + hash_text(3) + "," + hash_text(4) + "]");
+  EXPECT_EQ(changes(blocks),
+            "[" + hash_text_with(2) + "," + hash_text_with(3) + "," + hash_text_with(4) + "]");
 }
 
 TEST_F(FilterStoreTest, ABlockThatComesBackBeforeAnyOtherStillStands) {
@@ -107,7 +108,7 @@ TEST_F(FilterStoreTest, ABlockThatComesBackBeforeAnyOtherStillStands) {
   block(101, 2, "1");
   removed(101, 2, "1");
   block(101, 2, "1");
-  EXPECT_EQ(changes(blocks), "[" + hash_text(2) + "]");
+  EXPECT_EQ(changes(blocks), "[" + hash_text_with(2) + "]");
   EXPECT_EQ(changes(all), R"([{"a":1,"removed":false},{"a":1,"removed":true},{"a":1,"removed":false}])");
 }
 
@@ -147,7 +148,7 @@ TEST_F(FilterStoreTest, WhatThereIsNoRoomForIsToldTheNextTime) {
   });
   EXPECT_EQ(none.error().code, 0);
   const std::string all = changes(blocks);
-  EXPECT_EQ(all, "[" + hash_text(2) + "]");
+  EXPECT_EQ(all, "[" + hash_text_with(2) + "]");
   EXPECT_EQ(asked_for, all.size());
   EXPECT_EQ(changes(blocks), "[]");
 }
@@ -158,12 +159,12 @@ TEST_F(FilterStoreTest, AHoleEndsTheFiltersThatMissSomething) {
   store.on_event(LogsMissing{.header = header(101, 2), .why = "no"});
   block(101, 2);
   EXPECT_EQ(changes(all), kNotFound);
-  EXPECT_EQ(changes(blocks), "[" + hash_text(2) + "]");
+  EXPECT_EQ(changes(blocks), "[" + hash_text_with(2) + "]");
   store.on_event(Gap{.first = 102, .last = 200});
   EXPECT_EQ(changes(blocks), kNotFound);
   const std::string later = add(FilterKind::blocks);
   block(201, 3);
-  EXPECT_EQ(changes(later), "[" + hash_text(3) + "]");
+  EXPECT_EQ(changes(later), "[" + hash_text_with(3) + "]");
 }
 
 TEST_F(FilterStoreTest, WhoIsTooFarBehindIsGoneAndTheOthersAreNot) {
@@ -177,7 +178,7 @@ TEST_F(FilterStoreTest, WhoIsTooFarBehindIsGoneAndTheOthersAreNot) {
   while (changes(fast) != "[]") {
   }
   block(113, 13);
-  EXPECT_EQ(changes(fast), "[" + hash_text(13) + "]");
+  EXPECT_EQ(changes(fast), "[" + hash_text_with(13) + "]");
 }
 
 TEST_F(FilterStoreTest, AFilterNobodyAsksGoesAway) {

@@ -11,15 +11,14 @@
 namespace fanfare::eth {
 namespace {
 
-using World = HeadPollerWorld;
-
 // A random chain behind a faulty connection. Whatever happens, the replayed events give a linked chain at
 // each step, and the node's own chain in the end.
 class HeadPollerHistory : public ::testing::TestWithParam<std::uint64_t> {};
 
 TEST_P(HeadPollerHistory, ReplayedGivesTheNodesChain) {
   SCOPED_TRACE("seed " + std::to_string(GetParam()));
-  World world({.window_blocks = 64, .calls_in_flight_max = 4, .stuck_rounds_max = 100'000}, GetParam());
+  HeadPollerWorld world({.window_blocks = 64, .calls_in_flight_max = 4, .stuck_rounds_max = 100'000},
+                        GetParam());
   Random& random = world.random;
   world.node.mine(random.below(5));
   world.start();

@@ -14,16 +14,14 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-using World = HeadPollerWorld;
-
-std::vector<std::uint64_t> range(std::uint64_t first, std::uint64_t last) {
+std::vector<std::uint64_t> range_of_blocks(std::uint64_t first, std::uint64_t last) {
   std::vector<std::uint64_t> numbers;
   for (std::uint64_t i = first; i <= last; ++i) numbers.push_back(i);
   return numbers;
 }
 
 TEST(HeadPoller, TheFirstHeadIsTheBaselineAndNotNew) {
-  World world;
+  HeadPollerWorld world;
   world.node.mine(7);
   world.start();
   ASSERT_EQ(world.all<Baseline>().size(), 1U);
@@ -32,20 +30,20 @@ TEST(HeadPoller, TheFirstHeadIsTheBaselineAndNotNew) {
 }
 
 TEST(HeadPoller, AsksOnceAPollWhenTheChainAdvancesByOne) {
-  World world;
+  HeadPollerWorld world;
   world.start();
   world.node.asked.clear();
   for (int i = 0; i < 10; ++i) {
     world.node.mine(1);
     world.tick();
   }
-  EXPECT_EQ(world.take_heads(), range(1, 10));
+  EXPECT_EQ(world.take_heads(), range_of_blocks(1, 10));
   EXPECT_EQ(world.node.asked["eth_getBlockByNumber"], 10U);
   EXPECT_EQ(world.node.asked.size(), 1U);
 }
 
 TEST(HeadPoller, NothingNewIsNothingTold) {
-  World world;
+  HeadPollerWorld world;
   world.start();
   world.events.clear();
   for (int i = 0; i < 5; ++i) world.tick();
@@ -53,18 +51,18 @@ TEST(HeadPoller, NothingNewIsNothingTold) {
 }
 
 TEST(HeadPoller, AJumpOfAThousandIsAThousandHeadsInOrder) {
-  World world;
+  HeadPollerWorld world;
   world.start();
   world.node.seconds_per_block = 0;  // as after anvil_mine
   world.node.mine(1000);
   world.tick();
-  EXPECT_EQ(world.take_heads(), range(1, 1000));
+  EXPECT_EQ(world.take_heads(), range_of_blocks(1, 1000));
   EXPECT_EQ(world.poller.status().backfilled, 999U);
   EXPECT_LE(world.in_flight_most, HeadPollerOptions{}.calls_in_flight_max);
 }
 
 TEST(HeadPoller, AnswersOutOfOrderAreAnnouncedInOrder) {
-  World world;
+  HeadPollerWorld world;
   world.start();
   world.node.mine(10);
   world.now = *world.poller.next_timer();
@@ -78,11 +76,11 @@ TEST(HeadPoller, AnswersOutOfOrderAreAnnouncedInOrder) {
     calls = world.poller.take_calls();
   }
   world.settle();
-  EXPECT_EQ(world.take_heads(), range(1, 10));
+  EXPECT_EQ(world.take_heads(), range_of_blocks(1, 10));
 }
 
 TEST(HeadPoller, AForkAtTheSameHeightIsAReorgOfOne) {
-  World world;
+  HeadPollerWorld world;
   world.node.mine(5);
   world.start();
   world.node.mine(1);
@@ -104,7 +102,7 @@ TEST(HeadPoller, AForkAtTheSameHeightIsAReorgOfOne) {
 }
 
 TEST(HeadPoller, ADeepForkIsWalkedBackAndTheNewBranchIsInOrder) {
-  World world;
+  HeadPollerWorld world;
   world.start();
   for (int i = 0; i < 60; ++i) {
     world.node.mine(1);
@@ -116,11 +114,11 @@ TEST(HeadPoller, ADeepForkIsWalkedBackAndTheNewBranchIsInOrder) {
   while (world.poller.tip()->hash != world.node.head().hash) world.tick();
   ASSERT_EQ(world.all<Reorg>().size(), 1U);
   EXPECT_EQ(world.all<Reorg>()[0].depth, 50U);
-  EXPECT_EQ(world.take_heads(), range(11, 63));
+  EXPECT_EQ(world.take_heads(), range_of_blocks(11, 63));
 }
 
 TEST(HeadPoller, ForkDeeperThanTheWindowSaysSo) {
-  World world({.window_blocks = 8});
+  HeadPollerWorld world({.window_blocks = 8});
   world.start();
   for (int i = 0; i < 20; ++i) {
     world.node.mine(1);
@@ -140,18 +138,18 @@ TEST(HeadPoller, ForkDeeperThanTheWindowSaysSo) {
 }
 
 TEST(HeadPoller, AForkThatGrowsFromBeforeTheStartTellsItsWholeBranch) {
-  World world;
+  HeadPollerWorld world;
   world.node.mine(10);
   world.start();
   world.node.reorg(5, 6);
   world.tick();
   while (world.poller.tip()->hash != world.node.head().hash) world.tick();
   ASSERT_EQ(world.all<Reorg>().size(), 1U);
-  EXPECT_EQ(world.take_heads(), range(6, 11));
+  EXPECT_EQ(world.take_heads(), range_of_blocks(6, 11));
 }
 
 TEST(HeadPoller, WhatCannotBeHadFromBeforeTheStartIsNotWaitedFor) {
-  World world;
+  HeadPollerWorld world;
   world.node.mine(10);
   world.held = [&](const jsonrpc::UpstreamCall& call) {
     return call.params_json.starts_with("[\"0x8\"") &&
@@ -164,11 +162,11 @@ TEST(HeadPoller, WhatCannotBeHadFromBeforeTheStartIsNotWaitedFor) {
   world.tick();
   world.tick();
   EXPECT_EQ(world.poller.tip()->hash, world.node.head().hash);
-  EXPECT_EQ(world.take_heads(), range(9, 11));
+  EXPECT_EQ(world.take_heads(), range_of_blocks(9, 11));
 }
 
 TEST(HeadPoller, AfterRevertNothingComesUntilTheNextBlock) {
-  World world;
+  HeadPollerWorld world;
   world.start();
   for (int i = 0; i < 10; ++i) {
     world.node.mine(1);
@@ -186,7 +184,7 @@ TEST(HeadPoller, AfterRevertNothingComesUntilTheNextBlock) {
 }
 
 TEST(HeadPoller, ANodeThatLagsForAWhileHarmsNothing) {
-  World world;
+  HeadPollerWorld world;
   world.start();
   world.node.mine(30);
   world.tick();
@@ -202,11 +200,11 @@ TEST(HeadPoller, ANodeThatLagsForAWhileHarmsNothing) {
   world.held = nullptr;
   world.node.mine(1);
   world.tick();
-  EXPECT_EQ(world.take_heads(), range(31, 31));
+  EXPECT_EQ(world.take_heads(), range_of_blocks(31, 31));
 }
 
 TEST(HeadPoller, NullForAJustAnnouncedBlockIsAskedAgain) {
-  World world;
+  HeadPollerWorld world;
   world.start();
   world.node.mine(5);
   // Retried a few times at once, then in the next round.
@@ -216,12 +214,12 @@ TEST(HeadPoller, NullForAJustAnnouncedBlockIsAskedAgain) {
            world.poller.on_reply(call.id, jsonrpc::CallResult("null"), world.now);
   };
   for (int i = 0; i < 4; ++i) world.tick();
-  EXPECT_EQ(world.take_heads(), range(1, 5));
+  EXPECT_EQ(world.take_heads(), range_of_blocks(1, 5));
   EXPECT_EQ(world.poller.status().failures, 2U);
 }
 
 TEST(HeadPoller, ABlockThatCannotBeHadIsGivenUpWithANotice) {
-  World world({.stuck_rounds_max = 3});
+  HeadPollerWorld world({.stuck_rounds_max = 3});
   world.start();
   world.node.mine(5);
   world.held = [&](const jsonrpc::UpstreamCall& call) {
@@ -236,25 +234,25 @@ TEST(HeadPoller, ABlockThatCannotBeHadIsGivenUpWithANotice) {
 }
 
 TEST(HeadPoller, AnOutageLongerThanTheLimitIsAGapWithANotice) {
-  World world({.catch_up_blocks_max = 100});
+  HeadPollerWorld world({.catch_up_blocks_max = 100});
   world.start();
   world.node.mine(101);
   world.tick();
   EXPECT_TRUE(world.all<Gap>().empty());  // exactly the limit, not counting the head itself
-  EXPECT_EQ(world.take_heads(), range(1, 101));
+  EXPECT_EQ(world.take_heads(), range_of_blocks(1, 101));
   world.node.mine(5000);
   world.tick();
   ASSERT_EQ(world.all<Gap>().size(), 1U);
   EXPECT_EQ(world.all<Gap>()[0].first, 102U);
   EXPECT_EQ(world.all<Gap>()[0].last, 5000U);
-  EXPECT_EQ(world.take_heads(), range(5001, 5101));
+  EXPECT_EQ(world.take_heads(), range_of_blocks(5001, 5101));
   world.node.reorg(3, 4);
   world.tick();
-  EXPECT_EQ(world.take_heads(), range(5099, 5102));
+  EXPECT_EQ(world.take_heads(), range_of_blocks(5099, 5102));
 }
 
 TEST(HeadPoller, AForkInsideAJumpIsFound) {
-  World world;
+  HeadPollerWorld world;
   world.start();
   world.node.mine(10);
   world.tick();
@@ -264,11 +262,11 @@ TEST(HeadPoller, AForkInsideAJumpIsFound) {
   world.tick();
   ASSERT_EQ(world.all<Reorg>().size(), 1U);
   EXPECT_EQ(world.all<Reorg>()[0].depth, 4U);
-  EXPECT_EQ(world.take_heads(), range(7, 36));
+  EXPECT_EQ(world.take_heads(), range_of_blocks(7, 36));
 }
 
 TEST(HeadPoller, ANodeRestartedWithAnotherChainIsFollowedFromItsFirstBlock) {
-  World world;
+  HeadPollerWorld world;
   world.node.mine(20);
   world.start();
   world.node.mine(5);
@@ -280,11 +278,11 @@ TEST(HeadPoller, ANodeRestartedWithAnotherChainIsFollowedFromItsFirstBlock) {
   EXPECT_TRUE(world.all<Reorg>()[0].other_genesis);
   world.node.mine(3);
   world.tick();
-  EXPECT_EQ(world.take_heads(), range(1, 3));
+  EXPECT_EQ(world.take_heads(), range_of_blocks(1, 3));
 }
 
 TEST(HeadPoller, AHeadFarBelowIsBelievedWhenItInsists) {
-  World world({.window_blocks = 10, .stale_polls_max = 4});
+  HeadPollerWorld world({.window_blocks = 10, .stale_polls_max = 4});
   world.start();
   world.node.mine(40);
   world.tick();
@@ -298,11 +296,11 @@ TEST(HeadPoller, AHeadFarBelowIsBelievedWhenItInsists) {
   EXPECT_TRUE(world.all<NewHead>().empty());  // the chain went back: no new head yet
   world.node.mine(2);
   world.tick();
-  EXPECT_EQ(world.take_heads(), range(11, 12));
+  EXPECT_EQ(world.take_heads(), range_of_blocks(11, 12));
 }
 
 TEST(HeadPoller, ErrorsBackOffAndOneAnswerEndsThem) {
-  World world({.backoff_min = milliseconds(100), .backoff_max = seconds(2)});
+  HeadPollerWorld world({.backoff_min = milliseconds(100), .backoff_max = seconds(2)});
   world.start();
   bool down = true;
   world.held = [&](const jsonrpc::UpstreamCall& call) {
@@ -329,11 +327,11 @@ TEST(HeadPoller, ErrorsBackOffAndOneAnswerEndsThem) {
   world.node.mine(3);
   world.tick();
   EXPECT_EQ(world.poller.status().failures_in_a_row, 0U);
-  EXPECT_EQ(world.take_heads(), range(1, 3));
+  EXPECT_EQ(world.take_heads(), range_of_blocks(1, 3));
 }
 
 TEST(HeadPoller, NoAnswerAtAllIsGivenUpAndALateAnswerIsNobodys) {
-  World world;
+  HeadPollerWorld world;
   world.start();
   world.node.mine(1);
   world.now = *world.poller.next_timer();
@@ -345,11 +343,11 @@ TEST(HeadPoller, NoAnswerAtAllIsGivenUpAndALateAnswerIsNobodys) {
   EXPECT_EQ(world.poller.status().failures, 1U);
   EXPECT_FALSE(world.poller.on_reply(calls[0].id, jsonrpc::CallResult(world.node.head().json()), world.now));
   world.tick();
-  EXPECT_EQ(world.take_heads(), range(1, 1));
+  EXPECT_EQ(world.take_heads(), range_of_blocks(1, 1));
 }
 
 TEST(HeadPoller, MalformedAnswersAreFailuresThatSayWhat) {
-  World world;
+  HeadPollerWorld world;
   world.start();
   world.held = [&](const jsonrpc::UpstreamCall& call) {
     return world.poller.on_reply(call.id, jsonrpc::CallResult(R"({"number":"0x1","hash":"0x12"})"),
@@ -360,7 +358,7 @@ TEST(HeadPoller, MalformedAnswersAreFailuresThatSayWhat) {
 }
 
 TEST(HeadPoller, TheIntervalFollowsTheBlockTime) {
-  World world;
+  HeadPollerWorld world;
   world.node.seconds_per_block = 4;
   world.start();
   EXPECT_EQ(world.poller.status().poll_interval, milliseconds(500));
@@ -384,7 +382,7 @@ TEST(HeadPoller, TheIntervalFollowsTheBlockTime) {
 }
 
 TEST(HeadPoller, PollsAreOneIntervalApartWhateverTheAnswersTake) {
-  World world;
+  HeadPollerWorld world;
   world.start();
   const Instant first = world.now;
   world.now = *world.poller.next_timer();
@@ -398,12 +396,12 @@ TEST(HeadPoller, PollsAreOneIntervalApartWhateverTheAnswersTake) {
 }
 
 TEST(HeadPoller, AHintPollsAtOnce) {
-  World world;
+  HeadPollerWorld world;
   world.start();
   world.node.mine(1);
   world.poller.poll_now(world.now);
   world.settle();
-  EXPECT_EQ(world.take_heads(), range(1, 1));
+  EXPECT_EQ(world.take_heads(), range_of_blocks(1, 1));
 }
 
 }  // namespace

@@ -11,12 +11,12 @@ namespace {
 
 using Strategy = LogsRequest::Strategy;
 
-const std::string kHash = "0x" + std::string(64, 'a');
+const std::string kHashOfBlock = "0x" + std::string(64, 'a');
 const std::string kOther = "0x" + std::string(64, 'b');
 
 Header header(bool with_bloom) {
   const std::string bloom = "0x" + std::string(512, with_bloom ? 'f' : '0');
-  return parse_header(R"({"number":"0x10","hash":")" + kHash + R"(","parentHash":")" + kOther +
+  return parse_header(R"({"number":"0x10","hash":")" + kHashOfBlock + R"(","parentHash":")" + kOther +
                       R"(","timestamp":"0x1","logsBloom":")" + bloom + "\"}")
       .value();
 }
@@ -33,11 +33,12 @@ std::string receipt(const std::string& block, const std::string& logs) {
 
 TEST(LogsRequest, IsAskedInThreeWays) {
   EXPECT_EQ(LogsRequest::about(header(true), Strategy::by_hash).params_json,
-            R"([{"blockHash":")" + kHash + "\"}]");
+            R"([{"blockHash":")" + kHashOfBlock + "\"}]");
   EXPECT_EQ(LogsRequest::about(header(true), Strategy::by_number).params_json,
             R"([{"fromBlock":"0x10","toBlock":"0x10"}])");
   EXPECT_EQ(LogsRequest::about(header(true), Strategy::by_number).method, "eth_getLogs");
-  EXPECT_EQ(LogsRequest::about(header(true), Strategy::by_receipts).params_json, "[\"" + kHash + "\"]");
+  EXPECT_EQ(LogsRequest::about(header(true), Strategy::by_receipts).params_json,
+            "[\"" + kHashOfBlock + "\"]");
   EXPECT_EQ(LogsRequest::about(header(true), Strategy::by_receipts).method, "eth_getBlockReceipts");
 }
 
@@ -57,12 +58,12 @@ TEST(LogsRequest, TwelveTriesGoEveryWayToEveryMember) {
 TEST(LogsRequest, LogsOfAnotherBlockOfTheSameHeightAreNotTaken) {
   EXPECT_FALSE(LogsRequest::read("[" + log(kOther, "0x0") + "]", Strategy::by_number, header(true)));
   EXPECT_FALSE(LogsRequest::read("[" + receipt(kOther, "[]") + "]", Strategy::by_receipts, header(true)));
-  EXPECT_FALSE(LogsRequest::read("[" + receipt(kHash, "[" + log(kOther, "0x0") + "]") + "]",
+  EXPECT_FALSE(LogsRequest::read("[" + receipt(kHashOfBlock, "[" + log(kOther, "0x0") + "]") + "]",
                                  Strategy::by_receipts, header(true)));
 }
 
 TEST(LogsRequest, RemovedLogsAreLeftOut) {
-  const auto answer = LogsRequest::read("[" + log(kHash, "0x0") + "," + log(kOther, "0x1", true) + "]",
+  const auto answer = LogsRequest::read("[" + log(kHashOfBlock, "0x0") + "," + log(kOther, "0x1", true) + "]",
                                         Strategy::by_hash, header(true));
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->logs.entries.size(), 1U);
@@ -70,12 +71,14 @@ TEST(LogsRequest, RemovedLogsAreLeftOut) {
 
 TEST(LogsRequest, ReceiptsHoldTheLogsOfAllTransactions) {
   const auto answer = LogsRequest::read(
-      "[" + receipt(kHash, "[" + log(kHash, "0x0") + "]") + "," + receipt(kHash, "[]") + "," +
-          receipt(kHash, "[" + log(kHash, "0x1") + "," + log(kHash, "0x2") + "]") + "]",
+      "[" + receipt(kHashOfBlock, "[" + log(kHashOfBlock, "0x0") + "]") + "," + receipt(kHashOfBlock, "[]") +
+          "," + receipt(kHashOfBlock, "[" + log(kHashOfBlock, "0x1") + "," + log(kHashOfBlock, "0x2") + "]") +
+          "]",
       Strategy::by_receipts, header(true));
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->logs.entries.size(), 3U);
-  EXPECT_FALSE(LogsRequest::read("[" + receipt(kHash, "null") + "]", Strategy::by_receipts, header(true)));
+  EXPECT_FALSE(
+      LogsRequest::read("[" + receipt(kHashOfBlock, "null") + "]", Strategy::by_receipts, header(true)));
 }
 
 // | way | bloom of the block | bloom trusted | receipts | doubtful |
@@ -92,7 +95,7 @@ TEST(LogsRequest, WhenAnEmptyAnswerIsDoubtful) {
   EXPECT_FALSE(doubtful("[]", Strategy::by_number, false, true));
   EXPECT_TRUE(doubtful("[]", Strategy::by_number, true, false)) << "nothing says that it is about this block";
   EXPECT_TRUE(doubtful("[]", Strategy::by_receipts, true, true));
-  EXPECT_FALSE(doubtful("[" + receipt(kHash, "[]") + "]", Strategy::by_receipts, true, true));
+  EXPECT_FALSE(doubtful("[" + receipt(kHashOfBlock, "[]") + "]", Strategy::by_receipts, true, true));
 }
 
 }  // namespace

@@ -14,15 +14,15 @@
 namespace fanfare::eth {
 namespace {
 
-using testing::answer_all;
-using testing::filter_with;
-using testing::hash;
-using testing::hashes;
-using testing::transaction;
-using World = testing::PendingWorld;
+using worlds::answer_all;
+using worlds::filter_with;
+using worlds::hash;
+using worlds::hashes;
+using worlds::PendingWorld;
+using worlds::transaction;
 
 TEST(PendingListening, WhileTheNodeTellsByItselfNothingIsPolled) {
-  World world;
+  PendingWorld world;
   world.answers = [](const jsonrpc::UpstreamCall& call) {
     return call.method == "txpool_content" ? R"({"pending":{}})" : std::string();
   };
@@ -50,7 +50,7 @@ TEST(PendingListening, WhileTheNodeTellsByItselfNothingIsPolled) {
 // --- waiting until the source listens -------------------------------------------------------------------
 
 TEST(PendingListening, AListenerWaitsUntilTheNodeHasTheFilter) {
-  World world;
+  PendingWorld world;
   world.source.set_wanted(PendingWanted::hashes, world.now);
   const auto first = world.source.await_listening(world.now);
   const auto second = world.source.await_listening(world.now);
@@ -66,7 +66,7 @@ TEST(PendingListening, AListenerWaitsUntilTheNodeHasTheFilter) {
 }
 
 TEST(PendingListening, AListenerWaitsForTheFirstLookAtAPool) {
-  World world;
+  PendingWorld world;
   bool pool = false;
   world.answers = [&](const jsonrpc::UpstreamCall& call) {
     if (call.method != "txpool_content") return std::string();
@@ -81,7 +81,7 @@ TEST(PendingListening, AListenerWaitsForTheFirstLookAtAPool) {
 }
 
 TEST(PendingListening, AListenerIsRefusedWhenItsTimeIsOver) {
-  World world;
+  PendingWorld world;
   world.answers = [](const jsonrpc::UpstreamCall&) { return std::string("!"); };
   world.want(PendingWanted::hashes);
   world.now += std::chrono::seconds(5);
@@ -100,7 +100,7 @@ TEST(PendingListening, AListenerIsRefusedWhenItsTimeIsOver) {
 }
 
 TEST(PendingListening, WhereThereIsNoWayAListenerIsToldAtOnce) {
-  World world;
+  PendingWorld world;
   world.answers = [](const jsonrpc::UpstreamCall&) { return std::string(); };
   world.source.set_wanted(PendingWanted::hashes, world.now);
   const auto waiting = world.source.await_listening(world.now);
@@ -133,7 +133,7 @@ TEST(PendingListening, BeforeItsStartNothingIsAskedAndListenersWait) {
 }
 
 TEST(PendingListening, WithNobodyLeftToTellListenersAreRefused) {
-  World world;
+  PendingWorld world;
   world.answers = [](const jsonrpc::UpstreamCall&) { return std::string("!"); };
   world.want(PendingWanted::hashes);
   const auto listener = world.source.await_listening(world.now);
@@ -144,7 +144,7 @@ TEST(PendingListening, WithNobodyLeftToTellListenersAreRefused) {
 // --- changes of strategy, and gaps ----------------------------------------------------------------------
 
 TEST(PendingListening, WhatCameBeforeTheNodeBeganToTellIsAskedForOnceMore) {
-  World world;
+  PendingWorld world;
   std::string changes;
   world.answers = [&](const jsonrpc::UpstreamCall& call) { return filter_with(call, changes); };
   world.want(PendingWanted::hashes);
@@ -158,7 +158,7 @@ TEST(PendingListening, WhatCameBeforeTheNodeBeganToTellIsAskedForOnceMore) {
 }
 
 TEST(PendingListening, AnAnswerOnItsWayWhenTheNodeBeganToTellIsNotTheLast) {
-  World world;
+  PendingWorld world;
   std::string changes = "!";
   world.answers = [&](const jsonrpc::UpstreamCall& call) { return filter_with(call, changes); };
   world.want(PendingWanted::hashes);
@@ -176,7 +176,7 @@ TEST(PendingListening, AnAnswerOnItsWayWhenTheNodeBeganToTellIsNotTheLast) {
 }
 
 TEST(PendingListening, ANodeThatOnlyJustBeganToTellAndIsLostLeavesNoHole) {
-  World world;
+  PendingWorld world;
   world.answers = [](const jsonrpc::UpstreamCall& call) { return filter_with(call, "!"); };
   world.want(PendingWanted::hashes);
   world.push(true);  // polls for the last time; not answered yet
@@ -186,7 +186,7 @@ TEST(PendingListening, ANodeThatOnlyJustBeganToTellAndIsLostLeavesNoHole) {
 }
 
 TEST(PendingListening, ANodeThatForgotTheFilterWhenItBeganToTellLeavesAHole) {
-  World world;
+  PendingWorld world;
   world.answers = [&](const jsonrpc::UpstreamCall& call) {
     return call.method == "eth_getFilterChanges" ? std::string() : filter_with(call, "");
   };
@@ -198,7 +198,7 @@ TEST(PendingListening, ANodeThatForgotTheFilterWhenItBeganToTellLeavesAHole) {
 }
 
 TEST(PendingListening, AnAnswerLostWhenTheNodeBeganToTellLeavesAHoleAndNoPolls) {
-  World world;
+  PendingWorld world;
   world.answers = [](const jsonrpc::UpstreamCall& call) { return filter_with(call, "!"); };
   world.want(PendingWanted::hashes);
   world.push(true);
@@ -210,7 +210,7 @@ TEST(PendingListening, AnAnswerLostWhenTheNodeBeganToTellLeavesAHoleAndNoPolls) 
 }
 
 // The failures of eth_getFilterChanges that have this effect.
-struct FilterFailures : World {
+struct FilterFailures : PendingWorld {
   explicit FilterFailures(jsonrpc::CallFailure failure) : failure(std::move(failure)) {
     answers = [](const jsonrpc::UpstreamCall& call) { return filter_with(call, "a"); };
     want(PendingWanted::hashes);
@@ -263,7 +263,7 @@ TEST(PendingListening, AnAnswerThatGotLostMayHaveTakenTheChangesAway) {
 }
 
 TEST(PendingListening, ChangesThatAreNoListAreAHole) {
-  World world;
+  PendingWorld world;
   std::string changes = "{}";
   world.answers = [&](const jsonrpc::UpstreamCall& call) {
     return call.method == "eth_newPendingTransactionFilter" ? "\"0x1\"" : changes;
@@ -275,7 +275,7 @@ TEST(PendingListening, ChangesThatAreNoListAreAHole) {
 }
 
 TEST(PendingListening, AnAnswerThatIsNoPoolLeadsToTheNextWay) {
-  World world;
+  PendingWorld world;
   world.answers = [](const jsonrpc::UpstreamCall& call) {
     if (call.method == "eth_getBlockByNumber") return std::string("null");
     return call.method == "txpool_content" ? std::string("{}") : std::string();
@@ -285,7 +285,7 @@ TEST(PendingListening, AnAnswerThatIsNoPoolLeadsToTheNextWay) {
 }
 
 TEST(PendingListening, APoolThatIsNotShownAnyMoreIsAHole) {
-  World world;
+  PendingWorld world;
   bool pool = true;
   world.answers = [&](const jsonrpc::UpstreamCall& call) {
     if (call.method == "eth_getBlockByNumber") return std::string(R"({"transactions":[]})");
@@ -300,7 +300,7 @@ TEST(PendingListening, APoolThatIsNotShownAnyMoreIsAHole) {
 }
 
 TEST(PendingListening, ANodeThatKeepsForgettingFiltersIsAskedForItsPool) {
-  World world;
+  PendingWorld world;
   world.answers = [&](const jsonrpc::UpstreamCall& call) {
     if (call.method == "txpool_content") return std::string(R"({"pending":{}})");
     return call.method == "eth_getFilterChanges" ? std::string() : filter_with(call, "");
@@ -316,7 +316,7 @@ TEST(PendingListening, ANodeThatKeepsForgettingFiltersIsAskedForItsPool) {
 }
 
 TEST(PendingListening, FiltersThatLastedAreForgottenWithoutConsequence) {
-  World world;
+  PendingWorld world;
   int left = 0;
   world.answers = [&](const jsonrpc::UpstreamCall& call) {
     const bool forgets = call.method == "eth_getFilterChanges" && --left < 0;

@@ -14,21 +14,21 @@
 namespace fanfare::eth {
 namespace {
 
-using testing::filter_with;
-using testing::hash;
-using testing::hashes;
-using testing::pool_of;
-using testing::transaction;
-using World = testing::PendingWorld;
+using worlds::filter_with;
+using worlds::hash;
+using worlds::hashes;
+using worlds::PendingWorld;
+using worlds::pool_of;
+using worlds::transaction;
 
 TEST(PendingSource, AsksNothingUntilWanted) {
-  World world;
+  PendingWorld world;
   EXPECT_TRUE(world.source.take_calls().empty());
   EXPECT_FALSE(world.source.next_timer());
 }
 
 TEST(PendingSource, AFilterGivesHashesOnceEach) {
-  World world;
+  PendingWorld world;
   std::string changes = "";
   world.answers = [&](const jsonrpc::UpstreamCall& call) {
     if (call.method == "eth_newPendingTransactionFilter") return std::string("\"0x7\"");
@@ -46,7 +46,7 @@ TEST(PendingSource, AFilterGivesHashesOnceEach) {
 }
 
 TEST(PendingSource, BodiesFollowTheirHashesAndAreNeverNull) {
-  World world;
+  PendingWorld world;
   world.answers = [&](const jsonrpc::UpstreamCall& call) {
     if (call.method == "eth_newPendingTransactionFilter") return std::string("\"0x7\"");
     if (call.method == "eth_getFilterChanges") return hashes("abc");
@@ -61,7 +61,7 @@ TEST(PendingSource, BodiesFollowTheirHashesAndAreNeverNull) {
 }
 
 TEST(PendingSource, AFilterTheNodeForgotIsSetUpAgain) {
-  World world;
+  PendingWorld world;
   int filters = 0;
   bool forgot = false;
   world.answers = [&](const jsonrpc::UpstreamCall& call) {
@@ -82,7 +82,7 @@ TEST(PendingSource, AFilterTheNodeForgotIsSetUpAgain) {
 }
 
 TEST(PendingSource, WithoutFiltersThePoolIsCompared) {
-  World world;
+  PendingWorld world;
   std::string pool = "a";
   world.answers = [&](const jsonrpc::UpstreamCall& call) {
     return call.method == "txpool_content" ? pool_of(pool) : std::string();
@@ -96,7 +96,7 @@ TEST(PendingSource, WithoutFiltersThePoolIsCompared) {
 }
 
 TEST(PendingSource, WithoutAPoolThePendingBlockIsCompared) {
-  World world;
+  PendingWorld world;
   std::string block = "a";
   world.answers = [&](const jsonrpc::UpstreamCall& call) {
     if (call.method != "eth_getBlockByNumber") return std::string();
@@ -114,7 +114,7 @@ TEST(PendingSource, WithoutAPoolThePendingBlockIsCompared) {
 }
 
 TEST(PendingSource, WhoBeginsAnewIsToldAnewAndNothingOfTheTimeBetween) {
-  World world;
+  PendingWorld world;
   std::string pool = "a";
   world.answers = [&](const jsonrpc::UpstreamCall& call) {
     return call.method == "txpool_content" ? pool_of(pool) : std::string();
@@ -133,7 +133,7 @@ TEST(PendingSource, WhoBeginsAnewIsToldAnewAndNothingOfTheTimeBetween) {
 }
 
 TEST(PendingSource, BodiesThatNobodyWantsAnyMoreAreNotAskedFor) {
-  World world;
+  PendingWorld world;
   world.source.set_pushed(true, world.now);
   world.want(PendingWanted::bodies);
   for (std::uint32_t i = 0; i <= PendingSourceOptions{}.bodies_in_flight_max; ++i) {
@@ -150,7 +150,7 @@ TEST(PendingSource, BodiesThatNobodyWantsAnyMoreAreNotAskedFor) {
 }
 
 TEST(PendingSource, ANodeWithNoWayIsAskedAgainLater) {
-  World world;
+  PendingWorld world;
   world.answers = [](const jsonrpc::UpstreamCall&) { return std::string(); };
   world.want(PendingWanted::hashes);
   EXPECT_EQ(world.source.status().strategy, PendingSource::Strategy::none);
@@ -164,7 +164,7 @@ TEST(PendingSource, ANodeWithNoWayIsAskedAgainLater) {
 }
 
 TEST(PendingSource, NoAnswerIsGivenUpAndNobodyWantingStopsIt) {
-  World world;
+  PendingWorld world;
   world.answers = [](const jsonrpc::UpstreamCall&) { return std::string("!"); };
   world.want(PendingWanted::hashes);
   world.tick();
@@ -175,7 +175,7 @@ TEST(PendingSource, NoAnswerIsGivenUpAndNobodyWantingStopsIt) {
 }
 
 TEST(PendingSource, BodiesPastTheLimitAreAHoleForThoseWhoWantThem) {
-  World world;
+  PendingWorld world;
   SeededRandom random(1);
   PendingSource source({.bodies_in_flight_max = 1, .bodies_waiting_max = 2}, world.ids, random);
   source.start(world.now);
@@ -192,7 +192,7 @@ TEST(PendingSource, BodiesPastTheLimitAreAHoleForThoseWhoWantThem) {
 }
 
 TEST(PendingSource, ABodyThatNoNodeWillShowIsAHole) {
-  World world;
+  PendingWorld world;
   world.answers = [&](const jsonrpc::UpstreamCall& call) {
     return call.method == "eth_getTransactionByHash" ? std::string() : filter_with(call, "a");
   };
@@ -203,7 +203,7 @@ TEST(PendingSource, ABodyThatNoNodeWillShowIsAHole) {
 }
 
 TEST(PendingSource, EachTryForABodyGoesToAnotherNode) {
-  World world;
+  PendingWorld world;
   std::vector<std::uint32_t> attempts;
   world.answers = [&](const jsonrpc::UpstreamCall& call) {
     if (call.method != "eth_getTransactionByHash") return filter_with(call, "a");

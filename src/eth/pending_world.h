@@ -12,7 +12,7 @@
 #include "eth/pending_source.h"
 #include "jsonrpc/value.h"
 
-namespace fanfare::eth::testing {
+namespace fanfare::eth::worlds {
 
 inline std::string hash(char digit) {
   return "0x" + std::string(64, digit);
@@ -111,4 +111,4 @@ inline std::string pool_of(const std::string& digits) {
   return json + R"(}},"queued":{"0x1":{"9":)" + transaction('f') + "}}}";
 }
 
-}  // namespace fanfare::eth::testing
+}  // namespace fanfare::eth::worlds

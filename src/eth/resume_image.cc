@@ -8,7 +8,7 @@
 namespace fanfare::eth {
 namespace {
 
-constexpr std::uint64_t kVersion = 1;
+constexpr std::uint64_t kImageVersion = 1;
 constexpr std::size_t kCountMax = 0xffff;
 constexpr std::uint64_t kIncomplete = 1;
 constexpr std::uint64_t kStale = 2;
@@ -57,7 +57,7 @@ std::optional<std::string> encode(const SharedSession& session, bool with_may_ha
   }
   if (cursors.count() > kCountMax) return std::nullopt;
   std::string bytes;
-  put(bytes, kVersion, 1);
+  put(bytes, kImageVersion, 1);
   put(bytes, session.instance, 8);
   put(bytes, session.is_closed ? 1 : 0, 1);
   put(bytes, cursors.count(), 2);
@@ -136,7 +136,7 @@ std::optional<std::string> encode_session(const SharedSession& session, std::siz
 
 std::optional<SharedSession> decode_session(std::string_view bytes) {
   Reader reader(bytes);
-  if (reader.number(1) != kVersion) return std::nullopt;
+  if (reader.number(1) != kImageVersion) return std::nullopt;
   SharedSession session;
   session.instance = reader.number(8);
   const std::uint64_t closed = reader.number(1);

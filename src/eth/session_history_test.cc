@@ -433,12 +433,12 @@ TEST_P(SessionHistory, WhoeverComesToAnotherInstanceHasWhatTheFinalChainSays) {
 }
 
 // FANFARE_HISTORY_SEEDS=2000 runs the seeds 1 to 2000.
-std::uint64_t seeds() {
+std::uint64_t session_seeds() {
   const char* wanted = std::getenv("FANFARE_HISTORY_SEEDS");
   return wanted == nullptr ? 40 : std::strtoull(wanted, nullptr, 10);
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, SessionHistory, testing::Range<std::uint64_t>(1, 1 + seeds()));
+INSTANTIATE_TEST_SUITE_P(Seeds, SessionHistory, testing::Range<std::uint64_t>(1, 1 + session_seeds()));
 
 }  // namespace
 }  // namespace fanfare::eth

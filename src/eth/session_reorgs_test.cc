@@ -14,7 +14,7 @@
 namespace fanfare::eth {
 namespace {
 
-constexpr std::string_view kAllLogs = R"(["logs",{}])";
+constexpr std::string_view kLogsOfAll = R"(["logs",{}])";
 constexpr std::string_view kHeads = R"(["newHeads"])";
 
 using Texts = std::vector<std::string>;
@@ -53,7 +53,7 @@ ChainSourceOptions options_of(std::uint32_t batch_blocks) {
 
 // One log in each block.
 struct ReorgSession : ChainSourceWorld {
-  explicit ReorgSession(std::string_view wanted = kAllLogs, std::uint32_t batch_blocks = 32)
+  explicit ReorgSession(std::string_view wanted = kLogsOfAll, std::uint32_t batch_blocks = 32)
       : ChainSourceWorld(options_of(batch_blocks), 5), params(wanted) {
     node.fill_block = [](SimulatedBlock& block) {
       block.logs = {R"({"address":")" + simulated_address(1) +
@@ -135,7 +135,7 @@ Texts held_after(const std::vector<Texts>& connections) {
 // A branch that the client may have is retracted where it is not part of the chain any more. The rest of it stays in question until
 // it is sent again: it can be removed, too.
 TEST(SessionReorgs, TheRestOfABranchIsRetractedWhenItIsRemovedLater) {
-  ReorgSession world(kAllLogs, 1);
+  ReorgSession world(kLogsOfAll, 1);
   world.mine(2);
   world.link->confirm();
   world.mine(8);
@@ -164,7 +164,7 @@ ReorgSession& on_two_branches(ReorgSession& world) {
 }
 
 TEST(SessionReorgs, EachBlockIsRetractedOnceTheHighestFirst) {
-  ReorgSession world(kAllLogs, 1);
+  ReorgSession world(kLogsOfAll, 1);
   on_two_branches(world).connect();
   EXPECT_EQ(world.got(), kAfterTwoBranches);
   EXPECT_NE(world.reader.got[2], world.reader.got[3]);
@@ -173,7 +173,7 @@ TEST(SessionReorgs, EachBlockIsRetractedOnceTheHighestFirst) {
 // However far it came.
 TEST(SessionReorgs, WhatWasRetractedAndConfirmedIsNotRetractedAgain) {
   for (std::size_t room = 1; room <= 6; ++room) {
-    ReorgSession world(kAllLogs, 1);
+    ReorgSession world(kLogsOfAll, 1);
     on_two_branches(world).connect(room);
     Texts all = world.reader.got;
     EXPECT_EQ(all.size(), room);
@@ -190,7 +190,7 @@ TEST(SessionReorgs, WhatWasRetractedAndConfirmedIsNotRetractedAgain) {
 // Nothing of it may have arrived.
 TEST(SessionReorgs, WhatWasRetractedAndNotConfirmedIsRetractedAgain) {
   for (std::size_t room = 1; room <= 5; ++room) {
-    ReorgSession world(kAllLogs, 1);
+    ReorgSession world(kLogsOfAll, 1);
     on_two_branches(world).connect(room);
     world.connect();
     EXPECT_EQ(world.got(), kAfterTwoBranches) << room;
@@ -200,7 +200,7 @@ TEST(SessionReorgs, WhatWasRetractedAndNotConfirmedIsRetractedAgain) {
 // The closing handshake confirms what was sent, not what the connection had no room for.
 TEST(SessionReorgs, ARetractionThatWasNotSentIsNotConfirmed) {
   for (std::size_t room = 0; room <= 5; ++room) {
-    ReorgSession world(kAllLogs, 1);
+    ReorgSession world(kLogsOfAll, 1);
     on_two_branches(world).connect(0);
     world.reader.room = room;
     world.reader.refuses = true;

@@ -11,9 +11,9 @@
 namespace fanfare::eth {
 namespace {
 
-using testing::Client;
-using testing::kNewHeads;
-using testing::Loop;
+using worlds::Client;
+using worlds::kNewHeads;
+using worlds::Loop;
 
 std::string own(Loop& loop, ConnectionKey key, Client& client, std::string_view params = kNewHeads) {
   const std::string id = loop.manager.subscribe(key, client, params, IdScope::own).value();
@@ -93,11 +93,11 @@ TEST(SubscriptionIds, OfTheirOwnAreForgottenWithTheirConnection) {
 TEST(SubscriptionIds, OfTheirOwnWorkWithCursorsAndTheLatestHead) {
   Loop loop;
   Client client;
-  loop.publish(Baseline{std::make_shared<const Header>(testing::kBlock)});
+  loop.publish(Baseline{std::make_shared<const Header>(worlds::kBlock)});
   const std::string id = own(loop, 1, client, R"(["newHeads",{"cursor":true,"slow":"latest"}])");
   ASSERT_EQ(client.got.size(), 1U);  // the notice with its position
   EXPECT_NE(client.got[0].find('"' + id + '"'), std::string::npos);
-  Header next = testing::kBlock;
+  Header next = worlds::kBlock;
   ++next.number;
   EXPECT_EQ(loop.publish_head(next), 1U);
   EXPECT_NE(client.got.at(1).find('"' + id + '"'), std::string::npos);

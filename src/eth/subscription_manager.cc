@@ -7,18 +7,15 @@
 namespace fanfare::eth {
 namespace {
 
-constexpr int kInvalidParams = -32602;
-constexpr int kServerError = -32000;
-
 std::unexpected<RpcError> error(int code, std::string message) {
   return std::unexpected(RpcError{.code = code, .message = std::move(message)});
 }
 
 std::expected<std::string, RpcError> id_in(std::string_view params_json) {
   const auto first = jsonrpc::element(params_json, 0);
-  if (!first) return error(kInvalidParams, "missing value for required argument 0");
+  if (!first) return error(RpcError::kInvalidParams, "missing value for required argument 0");
   auto text = jsonrpc::string_copy(*first);
-  if (!text) return error(kInvalidParams, "the subscription id must be a string");
+  if (!text) return error(RpcError::kInvalidParams, "the subscription id must be a string");
   return *std::move(text);
 }
 
@@ -75,7 +72,7 @@ std::expected<bool, RpcError> SubscriptionManager::unsubscribe(ConnectionKey con
   if (!text) return std::unexpected(text.error());
   const auto id = parse_subscription_id(*text);
   if (!id || !sessions_.remove(connection, *id, session))
-    return error(kServerError, "subscription not found");
+    return error(RpcError::kServerError, "subscription not found");
   ++counters_.unsubscribed;
   return true;
 }

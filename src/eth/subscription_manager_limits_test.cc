@@ -11,8 +11,8 @@
 namespace fanfare::eth {
 namespace {
 
-using testing::Client;
-using testing::Loop;
+using worlds::Client;
+using worlds::Loop;
 
 TEST(SubscriptionManager, ASubscriberOfSyncingIsToldThePresentState) {
   Loop loop;

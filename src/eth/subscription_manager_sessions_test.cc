@@ -12,8 +12,8 @@
 namespace fanfare::eth {
 namespace {
 
-using testing::Client;
-using testing::Loop;
+using worlds::Client;
+using worlds::Loop;
 
 struct Link final : ResumeLink {
   explicit Link(ResumeRecord& its_record) : ResumeLink(its_record, its_record.take()) {}
@@ -40,7 +40,7 @@ Header head(std::uint64_t number) {
 
 struct SessionsWorld {
   SessionsWorld() { loop.publish(Baseline{.header = std::make_shared<const Header>(head(4))}); }
-  std::string subscribe(std::string_view params = testing::kNewHeads) {
+  std::string subscribe(std::string_view params = worlds::kNewHeads) {
     return loop.manager.subscribe(key, client, params, IdScope::shared, link.get()).value();
   }
   void activate(const std::string& id) { missing = loop.manager.activate(key, id); }

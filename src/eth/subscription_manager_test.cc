@@ -12,10 +12,10 @@
 namespace fanfare::eth {
 namespace {
 
-using testing::Client;
-using testing::kBlock;
-using testing::kNewHeads;
-using testing::Loop;
+using worlds::Client;
+using worlds::kBlock;
+using worlds::kNewHeads;
+using worlds::Loop;
 
 std::string as_params(const std::string& id) {
   return "[\"" + id + "\"]";

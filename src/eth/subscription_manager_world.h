@@ -11,7 +11,7 @@
 #include "eth/feeds/syncing.h"
 #include "eth/subscription_manager.h"
 
-namespace fanfare::eth::testing {
+namespace fanfare::eth::worlds {
 
 struct Client final : pubsub::Subscriber {
   bool deliver(const SharedBytes& frame) override {
@@ -90,4 +90,4 @@ struct Loop {
   std::vector<ConnectionKey> closed;
 };
 
-}  // namespace fanfare::eth::testing
+}  // namespace fanfare::eth::worlds

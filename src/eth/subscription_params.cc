@@ -11,7 +11,6 @@ namespace {
 using jsonrpc::Kind;
 
 constexpr int kMethodNotFound = -32601;
-constexpr int kInvalidParams = -32602;
 constexpr std::size_t kQuotedMax = 64;  // the longest client text quoted in an error message
 
 std::unexpected<RpcError> error(int code, std::string message) {
@@ -19,7 +18,7 @@ std::unexpected<RpcError> error(int code, std::string message) {
 }
 
 std::unexpected<RpcError> invalid(std::string message) {
-  return error(kInvalidParams, std::move(message));
+  return error(RpcError::kInvalidParams, std::move(message));
 }
 
 bool is_absent(std::optional<std::string_view> raw) {

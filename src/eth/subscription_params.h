@@ -20,6 +20,10 @@
 namespace fanfare::eth {
 
 struct RpcError {
+  static constexpr int kServerError = -32000;
+  static constexpr int kLimitExceeded = -32005;
+  static constexpr int kInvalidParams = -32602;
+
   int code = 0;
   std::string message;
 };

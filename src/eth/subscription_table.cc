@@ -6,10 +6,8 @@
 namespace fanfare::eth {
 namespace {
 
-constexpr int kLimitExceeded = -32005;
-
 std::unexpected<RpcError> over_limit(std::string message) {
-  return std::unexpected(RpcError{.code = kLimitExceeded, .message = std::move(message)});
+  return std::unexpected(RpcError{.code = RpcError::kLimitExceeded, .message = std::move(message)});
 }
 
 }  // namespace

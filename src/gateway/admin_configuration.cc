@@ -11,8 +11,6 @@
 namespace fanfare::gateway {
 namespace {
 
-using admin::Json;
-
 double in_seconds(Duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
@@ -27,7 +25,7 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
-void write_websocket(Json& json, const WebSocketSettings& settings) {
+void write_websocket(admin::Json& json, const WebSocketSettings& settings) {
   json.key("websocket").object([&] {
     json.member("enabled", settings.enabled);
     json.member("connections_per_network_max", settings.connections_per_network_max);
@@ -44,7 +42,7 @@ void write_websocket(Json& json, const WebSocketSettings& settings) {
   });
 }
 
-void write_limits(Json& json, const ServePlan& plan) {
+void write_limits(admin::Json& json, const ServePlan& plan) {
   json.key("limits").object([&] {
     json.member("connections_max", plan.accept.connections_max);
     json.member("connections_per_address_max", plan.accept.connections_per_address_max);
@@ -61,7 +59,7 @@ void write_limits(Json& json, const ServePlan& plan) {
   });
 }
 
-void write_upstream(Json& json, const UpstreamPlan& upstream) {
+void write_upstream(admin::Json& json, const UpstreamPlan& upstream) {
   json.object([&] {
     json.member("id", upstream.id).member("url", upstream::redacted(upstream.url));
     json.member("timeout_s", in_seconds(upstream.timeout)).member("headers", upstream.headers.size());
@@ -70,7 +68,7 @@ void write_upstream(Json& json, const UpstreamPlan& upstream) {
   });
 }
 
-void write_network(Json& json, const NetworkPlan& network) {
+void write_network(admin::Json& json, const NetworkPlan& network) {
   json.object([&] {
     json.member("project", network.project).member("chain_id", network.chain_id);
     json.member("poll_interval_min_s", in_seconds(network.poll.interval_min));
@@ -87,7 +85,7 @@ void write_network(Json& json, const NetworkPlan& network) {
   });
 }
 
-void write_settings(Json& json, const ServePlan& plan) {
+void write_settings(admin::Json& json, const ServePlan& plan) {
   json.object([&] {
     json.member("threads", plan.loops).member("upstream_threads_max", plan.upstream_threads_max);
     json.member("shutdown_timeout_s", in_seconds(plan.shutdown_timeout));
@@ -109,7 +107,7 @@ void write_settings(Json& json, const ServePlan& plan) {
 }  // namespace
 
 std::string configuration_text(const ServePlan& plan) {
-  Json json;
+  admin::Json json;
   json.object([&] {
     json.list("summary", lines_of(summary_of(plan, {})));
     json.key("settings");

@@ -66,7 +66,7 @@ std::string_view without_user(std::string_view authority) {
   return at == std::string_view::npos ? authority : authority.substr(at + 1);
 }
 
-bool is_letter(char c) {
+bool is_scheme_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
@@ -86,7 +86,7 @@ bool is_host_like(std::string_view text) {
   if (is_host_name(text)) return true;
   return text.size() > 2 && text.contains(':') && text.starts_with('[') && text.ends_with(']') &&
          std::ranges::all_of(text.substr(1, text.size() - 2), [](char c) {
-           return is_letter(c) || (c >= '0' && c <= '9') || c == ':' || c == '.';
+           return is_scheme_letter(c) || (c >= '0' && c <= '9') || c == ':' || c == '.';
          });
 }
 
@@ -140,7 +140,8 @@ std::string endpoint_for_message(std::string_view written) {
   constexpr std::size_t kSchemeBytesMax = 8;
   if (is_one_variable(written)) return std::string(written);
   const std::size_t scheme = written.find("://");
-  if (scheme == 0 || scheme > kSchemeBytesMax || !std::ranges::all_of(written.substr(0, scheme), is_letter)) {
+  if (scheme == 0 || scheme > kSchemeBytesMax ||
+      !std::ranges::all_of(written.substr(0, scheme), is_scheme_letter)) {
     return "";
   }
   std::string shown(written.substr(0, scheme + 3));

@@ -12,8 +12,8 @@
 namespace fanfare::relay {
 namespace {
 
-constexpr std::size_t kHeaderBytesMax = 512;  // of a published event
-constexpr int kWrongLastSequence = 10071;     // the broker's err_code
+constexpr std::size_t kEventHeaderBytesMax = 512;  // of a published event
+constexpr int kWrongLastSequence = 10071;          // the broker's err_code
 // No stream gets there.
 constexpr std::string_view kImpossibleSequence = "9223372036854775807";
 
@@ -44,7 +44,7 @@ void Publisher::connection_changed(bool is_connected) {
   connection_ = world_.link.connection_number();
   for (auto& [topic, hindered] : hindered_) hindered.next_probe = {};
   const std::size_t bytes_max = world_.link.payload_bytes_max();
-  payload_bytes_max_.store(bytes_max - std::min(bytes_max, kHeaderBytesMax), std::memory_order_relaxed);
+  payload_bytes_max_.store(bytes_max - std::min(bytes_max, kEventHeaderBytesMax), std::memory_order_relaxed);
 }
 
 bool Publisher::add(OutgoingEvent event) {

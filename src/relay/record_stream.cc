@@ -15,8 +15,8 @@ namespace {
 
 using StreamInfoHandle = Handle<jsStreamInfo, jsStreamInfo_Destroy>;
 
-constexpr std::int64_t kNanosecondsInMs = 1'000'000;
-constexpr std::int64_t kDuplicateWindowMs = 1000;  // not used: records have no ids
+constexpr std::int64_t kNanosecondsOfMs = 1'000'000;
+constexpr std::int64_t kRecordWindowMs = 1000;  // not used: records have no ids
 
 }  // namespace
 
@@ -81,8 +81,8 @@ std::expected<OpenedStream, std::string> open_record_stream(Link& link, KnownStr
   config.SubjectsLen = 1;
   config.MaxMsgsPerSubject = 1;
   config.MaxBytes = static_cast<std::int64_t>(records.bytes_max);
-  config.MaxAge = records.age_max.count() * kNanosecondsInMs;
-  config.Duplicates = std::min<std::int64_t>(records.age_max.count(), kDuplicateWindowMs) * kNanosecondsInMs;
+  config.MaxAge = records.age_max.count() * kNanosecondsOfMs;
+  config.Duplicates = std::min<std::int64_t>(records.age_max.count(), kRecordWindowMs) * kNanosecondsOfMs;
   config.Discard = js_DiscardNew;
   config.Storage = options.in_memory ? js_MemoryStorage : js_FileStorage;
   config.Replicas = options.replicas;

@@ -18,7 +18,7 @@ namespace {
 // The broker's err_code.
 constexpr int kNoMessage = 10037;
 constexpr int kNoStream = 10059;
-constexpr int kOtherRevision = 10071;
+constexpr int kOtherRevisionCode = 10071;
 constexpr std::size_t kRecordHeaderBytesMax = 512;
 constexpr std::string_view kAnswer = "a.";
 
@@ -275,7 +275,7 @@ std::expected<std::uint64_t, RecordBroker::Failure> Records::revision_in(const I
   const auto answer =
       message.status == 0 ? acknowledgement_of(as_text(message.payload.view())) : std::nullopt;
   if (answer && answer->sequence != 0) return answer->sequence;
-  if (answer && answer->error == kOtherRevision) return std::unexpected(Failure::conflict);
+  if (answer && answer->error == kOtherRevisionCode) return std::unexpected(Failure::conflict);
   // Without a stream for the subject there is nobody who answers.
   if (message.status == kNoResponders) lose_stream(system_clock().now());
   if (answer) log_.refusal(answer->description, system_clock().now(), records_.what);

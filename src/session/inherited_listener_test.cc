@@ -29,8 +29,8 @@ class InheritedListenerTest : public testing::TestWithParam<net::LoopKind> {
   static net::Descriptor dial(const net::Address& address) {
     net::Descriptor peer(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
     EXPECT_EQ(::connect(peer.get(), address.data(), address.size()), 0);
-    constexpr std::string_view kGet = "GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-    EXPECT_EQ(::send(peer.get(), kGet.data(), kGet.size(), 0), static_cast<ssize_t>(kGet.size()));
+    constexpr std::string_view kGetA = "GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    EXPECT_EQ(::send(peer.get(), kGetA.data(), kGetA.size(), 0), static_cast<ssize_t>(kGetA.size()));
     return peer;
   }
   static std::string answer(const net::Descriptor& peer) {

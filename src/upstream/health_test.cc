@@ -7,7 +7,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const Failure kRefused{.kind = FailureKind::connect};
+const Failure kNotConnected{.kind = FailureKind::connect};
 const Failure kBadRequest{.kind = FailureKind::http_status, .http_status = 400};
 
 struct HealthTest : ::testing::Test {
@@ -16,8 +16,8 @@ struct HealthTest : ::testing::Test {
   Instant now{1h};
 
   void fail_until_aside() {
-    for (int i = 0; i < 2; ++i) ASSERT_EQ(health.failed(kRefused, now), Health::Edge::none);
-    ASSERT_EQ(health.failed(kRefused, now), Health::Edge::failed);
+    for (int i = 0; i < 2; ++i) ASSERT_EQ(health.failed(kNotConnected, now), Health::Edge::none);
+    ASSERT_EQ(health.failed(kNotConnected, now), Health::Edge::failed);
   }
 };
 
@@ -30,8 +30,8 @@ TEST_F(HealthTest, ThreeFailuresInARowPutItAside) {
 
 TEST_F(HealthTest, AnAnswerBreaksTheRow) {
   for (int i = 0; i < 7; ++i) {
-    EXPECT_EQ(health.failed(kRefused, now), Health::Edge::none);
-    EXPECT_EQ(health.failed(kRefused, now), Health::Edge::none);
+    EXPECT_EQ(health.failed(kNotConnected, now), Health::Edge::none);
+    EXPECT_EQ(health.failed(kNotConnected, now), Health::Edge::none);
     for (int k = 0; k < 3; ++k) EXPECT_EQ(health.answered(now, now), Health::Edge::none);
   }
   EXPECT_TRUE(health.available());
@@ -42,7 +42,7 @@ TEST_F(HealthTest, HalfOfTheRecentCallsFailingIsEnough) {
   Health::Edge edge = Health::Edge::none;
   while (edge == Health::Edge::none && calls < 100) {
     health.answered(now, now);
-    edge = health.failed(kRefused, now);
+    edge = health.failed(kNotConnected, now);
     calls += 2;
   }
   EXPECT_EQ(edge, Health::Edge::failed);
@@ -76,7 +76,7 @@ TEST_F(HealthTest, FailedProbesWaitLongerEachTimeUpToTheLimit) {
   Duration longest{};
   for (int i = 0; i < 20; ++i) {
     now = health.retry_at();
-    health.probe_failed(kRefused, now);
+    health.probe_failed(kNotConnected, now);
     const Duration wait = health.retry_at() - now;
     EXPECT_LE(wait, 60s);
     longest = std::max(longest, wait);
@@ -98,13 +98,13 @@ TEST_F(HealthTest, OnlyAnAnswerToALaterCallBringsItBack) {
 TEST_F(HealthTest, FailuresOfCallsStillUnderWayDoNotLengthenTheWait) {
   fail_until_aside();
   const Instant retry_at = health.retry_at();
-  for (int i = 0; i < 10; ++i) EXPECT_EQ(health.failed(kRefused, now), Health::Edge::none);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(health.failed(kNotConnected, now), Health::Edge::none);
   EXPECT_EQ(health.retry_at(), retry_at);
 }
 
 TEST_F(HealthTest, FlappingGoesOnFromTheLastBackoffAndSteadinessForgetsIt) {
   fail_until_aside();
-  for (int i = 0; i < 5; ++i) health.probe_failed(kRefused, now);
+  for (int i = 0; i < 5; ++i) health.probe_failed(kNotConnected, now);
   EXPECT_EQ(health.answered(now, now), Health::Edge::recovered);
   fail_until_aside();
   EXPECT_GE(health.retry_at() - now, 30s);

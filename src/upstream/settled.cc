@@ -13,11 +13,11 @@ namespace {
 constexpr std::size_t kBlockHashSize = 66;
 
 // Methods whose answer depends on the chain only through one parameter that names a block.
-struct Rule {
+struct SettledRule {
   std::string_view method;
   std::size_t block_index;  // which parameter
 };
-constexpr std::array kRules = std::to_array<Rule>({
+constexpr std::array kRules = std::to_array<SettledRule>({
     {"eth_call", 1},
     {"eth_getBalance", 1},
     {"eth_getBlockByHash", 0},
@@ -89,7 +89,7 @@ std::optional<std::uint64_t> settled_from(std::string_view method, std::string_v
     return filter ? settled_logs(*filter) : std::nullopt;
   }
   if (method == "web3_sha3") return 0;
-  const auto* const rule = std::ranges::find(kRules, method, &Rule::method);
+  const auto* const rule = std::ranges::find(kRules, method, &SettledRule::method);
   if (rule == kRules.end()) return std::nullopt;
   // A third parameter of eth_call overrides state: the answer still depends only on the request.
   const auto block = jsonrpc::element(params_raw, rule->block_index);

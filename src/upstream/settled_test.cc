@@ -7,13 +7,13 @@
 namespace fanfare::upstream {
 namespace {
 
-const std::string kHash = "\"0x" + std::string(64, 'a') + "\"";
+const std::string kSettledHash = "\"0x" + std::string(64, 'a') + "\"";
 
 TEST(Settled, WhatIsNamedByABlocksHashStandsForEver) {
-  EXPECT_EQ(settled_from("eth_getBlockByHash", "[" + kHash + ",false]"), 0U);
-  EXPECT_EQ(settled_from("eth_getBlockReceipts", "[" + kHash + "]"), 0U);
-  EXPECT_EQ(settled_from("eth_getLogs", "[{\"blockHash\":" + kHash + "}]"), 0U);
-  EXPECT_EQ(settled_from("eth_getBalance", "[\"0x00\",{\"blockHash\":" + kHash + "}]"), 0U);
+  EXPECT_EQ(settled_from("eth_getBlockByHash", "[" + kSettledHash + ",false]"), 0U);
+  EXPECT_EQ(settled_from("eth_getBlockReceipts", "[" + kSettledHash + "]"), 0U);
+  EXPECT_EQ(settled_from("eth_getLogs", "[{\"blockHash\":" + kSettledHash + "}]"), 0U);
+  EXPECT_EQ(settled_from("eth_getBalance", "[\"0x00\",{\"blockHash\":" + kSettledHash + "}]"), 0U);
   EXPECT_EQ(settled_from("web3_sha3", "[\"0x00\"]"), 0U);
 }
 
@@ -29,14 +29,14 @@ TEST(Settled, EverythingElseMayChange) {
   EXPECT_FALSE(settled_from("eth_getBlockByNumber", R"(["latest",true])"));
   EXPECT_FALSE(settled_from("eth_getBlockByNumber", R"(["finalized",true])"));
   EXPECT_FALSE(settled_from("eth_getBalance", R"(["0x00"])"));
-  EXPECT_FALSE(
-      settled_from("eth_getBalance", "[\"0x00\",{\"blockHash\":" + kHash + ",\"requireCanonical\":true}]"));
+  EXPECT_FALSE(settled_from("eth_getBalance",
+                            "[\"0x00\",{\"blockHash\":" + kSettledHash + ",\"requireCanonical\":true}]"));
   EXPECT_FALSE(settled_from("eth_call", "[]"));
   EXPECT_FALSE(settled_from("eth_call", ""));
   EXPECT_FALSE(settled_from("eth_getLogs", R"([{"fromBlock":"0x1"}])"));
   EXPECT_FALSE(settled_from("eth_getLogs", R"([{"fromBlock":"0x1","toBlock":"latest"}])"));
   EXPECT_FALSE(settled_from("eth_getLogs", "[{}]"));
-  EXPECT_FALSE(settled_from("eth_getTransactionReceipt", "[" + kHash + "]"));
+  EXPECT_FALSE(settled_from("eth_getTransactionReceipt", "[" + kSettledHash + "]"));
   EXPECT_FALSE(settled_from("eth_blockNumber", "[]"));
   EXPECT_FALSE(settled_from("eth_getBlockByNumber", R"(["0xzz",true])"));
   EXPECT_FALSE(settled_from("eth_getBlockByNumber", R"(["0x",true])"));

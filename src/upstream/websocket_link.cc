@@ -50,7 +50,7 @@ session::ClientOptions client_options(const LinkOptions& options) {
   return client;
 }
 
-std::string in_seconds(Duration wait) {
+std::string wait_text(Duration wait) {
   return std::to_string(std::chrono::ceil<std::chrono::seconds>(wait).count()) + " s";
 }
 
@@ -203,8 +203,7 @@ class WebSocketLink::Core final : public session::ClientHandler, public std::ena
     if (loop_->now() - opened_at_ > flood_wait_) flood_wait_ = options_.flood_backoff_min;
     const Duration wait = flood_wait_;
     flood_wait_ = std::min(2 * flood_wait_, options_.flood_backoff_max);
-    lost(
-        {.why = "it floods: " + std::string(what) + "; next tried in " + in_seconds(wait), .flooding = true});
+    lost({.why = "it floods: " + std::string(what) + "; next tried in " + wait_text(wait), .flooding = true});
     reconnect_after(wait);
   }
 

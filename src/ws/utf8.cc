@@ -67,7 +67,7 @@ std::size_t last_boundary(Bytes text) {
   return text.size();
 }
 
-using Kernel = bool (*)(Bytes text);
+using Utf8Kernel = bool (*)(Bytes text);
 
 #if defined(__x86_64__)
 
@@ -176,7 +176,7 @@ bool is_valid_utf8_words(Bytes text) {
   return validator.feed(text) && validator.complete();
 }
 
-Kernel best_kernel() {
+Utf8Kernel best_utf8_kernel() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx2")) return is_valid_utf8_avx2;
@@ -185,8 +185,8 @@ Kernel best_kernel() {
 }
 
 // Null without a vector kernel, and before static initialisation.
-constinit Kernel wide_kernel = nullptr;
-[[maybe_unused]] const bool kernel_chosen = (wide_kernel = best_kernel(), true);
+constinit Utf8Kernel wide_kernel = nullptr;
+[[maybe_unused]] const bool utf8_kernel_chosen = (wide_kernel = best_utf8_kernel(), true);
 constexpr std::size_t kWideBytesMin = 8;
 
 }  // namespace

@@ -23,12 +23,12 @@ die() {
   exit 1
 }
 
-# A compiler process takes up to 1.5 GB, so memory limits how many run at once.
+# A compiler process takes up to 2 GB (one of them a little more), so memory limits how many run at once.
 jobs_max() {
   local cores memory_kb by_memory
   cores=$(nproc)
   memory_kb=$(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo)
-  by_memory=$((memory_kb / 1500000))
+  by_memory=$((memory_kb / 2000000))
   if ((by_memory < 1)); then by_memory=1; fi
   echo $((cores < by_memory ? cores : by_memory))
 }
@@ -62,12 +62,13 @@ quietly() {
 # Installs the missing packages of the given sets (build, test, bench) of tools/packages.
 need() { bash tools/dev/deps.sh "$@"; }
 
-# configure_and_build PRESET [TARGET...]: configures only once; ninja itself reconfigures when needed.
+# configure_and_build PRESET [TARGET...]: configures only once, with the options in `configure_options`; ninja itself reconfigures when needed.
+configure_options=()
 configure_and_build() {
   local preset=$1 targets=()
   shift
   if (($#)); then targets=(--target "$@"); fi
-  if [[ ! -f build/$preset/build.ninja ]]; then cmake --preset "$preset" || return 1; fi
+  if [[ ! -f build/$preset/build.ninja ]]; then cmake --preset "$preset" "${configure_options[@]}" || return 1; fi
   cmake --build "build/$preset" --parallel "$(jobs_max)" "${targets[@]}"
 }
 

@@ -120,7 +120,10 @@ fast_checks() {
   check "style" style python3 tools/style_check.py || true
   check "format" format bash tools/dev/fmt.sh --check || true
   if [[ -f tools/rfc.py ]]; then check "rfc: every clause has a test" rfc python3 tools/rfc.py || true; fi
-  suite "checks of the checks" tools-test count_unittest end_beside tools-test
+}
+# They use one core for a while, beside the first build.
+end_fast_checks() {
+  if [[ -n ${beside[tools-test]:-} ]]; then suite "checks of the checks" tools-test count_unittest end_beside tools-test; fi
 }
 
 unit_tests_asan() {
@@ -131,7 +134,10 @@ unit_tests_asan() {
   elif [[ -n $filter ]]; then
     export GTEST_FILTER="*$filter*"
   fi
-  check "build asan" build-asan configure_and_build asan "${targets[@]}" || return 0
+  local built=
+  if check "build asan" build-asan configure_and_build asan "${targets[@]}"; then built=yes; fi
+  end_fast_checks
+  if [[ -z $built ]]; then return 0; fi
   if [[ -z $quick && -z $filter ]]; then begin_tidy; fi
   suite "unit tests, asan and ubsan" test-asan count_ctest run_ctest asan "${selection[@]}"
 }
@@ -280,13 +286,18 @@ if [[ -n $filter ]]; then
   unit_tests_asan
 else
   fast_checks
-  if [[ -z $quick ]]; then begin_packages_of_node; fi
+  if [[ -z $quick ]]; then
+    begin_packages_of_node
+    # In folders that are new, as in continuous integration: everything is compiled. With g++ and -O3 it saves no time, and takes memory.
+    configure_options=(-DFANFARE_UNITY_FILES=64)
+  fi
   unit_tests_asan
   check "dead code" dead-code python3 tools/dead_code.py build/asan || true
   if [[ -z $quick ]]; then
     unit_tests_without_uring
     soak_short
     unit_tests_tsan
+    configure_options=()
     released=
     if check "build release" build-release configure_and_build release; then released=yes; fi
     begin_configurations

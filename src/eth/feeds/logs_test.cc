@@ -12,9 +12,9 @@
 namespace fanfare::eth {
 namespace {
 
-using testing::Client;
-using testing::kBlock;
-using testing::Loop;
+using worlds::Client;
+using worlds::kBlock;
+using worlds::Loop;
 
 BlockLogs one_log(const std::string& address_digit) {
   const std::string block = "0x" + std::string(64, 'c');

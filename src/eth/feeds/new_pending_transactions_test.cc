@@ -12,9 +12,9 @@
 namespace fanfare::eth {
 namespace {
 
-using testing::Client;
-using testing::kBlock;
-using testing::Loop;
+using worlds::Client;
+using worlds::kBlock;
+using worlds::Loop;
 
 std::string as_params(const std::string& id) {
   return "[\"" + id + "\"]";

@@ -13,8 +13,8 @@
 namespace fanfare::eth {
 namespace {
 
-using testing::answer_all;
-using testing::Answers;
+using worlds::answer_all;
+using worlds::Answers;
 
 std::vector<std::string> states(SyncingSource& source) {
   std::vector<std::string> found;

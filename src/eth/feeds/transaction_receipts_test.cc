@@ -12,8 +12,8 @@
 namespace fanfare::eth {
 namespace {
 
-using testing::Client;
-using testing::Loop;
+using worlds::Client;
+using worlds::Loop;
 
 ReceiptsKnown receipts_of(std::uint64_t number) {
   BlockReceipts receipts;

@@ -26,9 +26,9 @@ bool opens_event_stream(const http::Request& request) {
 
 // They end work, or keep a connection alive.
 bool is_always_taken(std::string_view method) {
-  static constexpr std::array<std::string_view, 3> kMethods{"eth_unsubscribe", "eth_uninstallFilter",
-                                                            "fanfare_authenticate"};
-  return std::ranges::find(kMethods, method) != kMethods.end();
+  static constexpr std::array<std::string_view, 3> kAlwaysTaken{"eth_unsubscribe", "eth_uninstallFilter",
+                                                                "fanfare_authenticate"};
+  return std::ranges::find(kAlwaysTaken, method) != kAlwaysTaken.end();
 }
 
 }  // namespace
