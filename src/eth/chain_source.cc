@@ -53,7 +53,7 @@ void ChainSource::poll_now(Instant now) {
 
 void ChainSource::set_heads_pushed(bool pushed, Instant now) {
   heads_pushed_ = pushed;
-  heads_.set_pushed(heads_pushed_ || hints_.are_trusted(), now);
+  heads_.set_pushed(pushed, now);
 }
 
 void ChainSource::set_hints_live(HeadHints::Source source, bool live, Instant now) {
@@ -71,11 +71,9 @@ void ChainSource::saw_hint(HeadHints::Source source, HeadHints::Source preferred
 
 void ChainSource::follow_hints(Instant now) {
   hints_.step(now);
-  const bool is_watch = heads_pushed_ || hints_.are_trusted();
-  heads_.set_pushed(is_watch, now);
   if (!hints_.is_due(now)) return;
   hints_.begin_poll(now);
-  heads_.poll_now(now, is_watch ? Duration::zero() : heads_.status().poll_interval / 2);
+  heads_.poll_now(now, heads_pushed_ ? Duration::zero() : heads_.status().poll_interval / 2);
 }
 
 void ChainSource::restart_polling(Instant now) {

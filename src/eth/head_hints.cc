@@ -18,7 +18,6 @@ void HeadHints::set_live(Source source, bool live) {
   if (std::exchange(state.live, live) == live || live) return;
   state.waiting.reset();
   state.asked.reset();
-  streak_ = 0;
 }
 
 void HeadHints::saw(Source source, Source preferred, std::uint64_t number, const Hash256& hash) {
@@ -30,12 +29,7 @@ void HeadHints::saw(Source source, Source preferred, std::uint64_t number, const
   State& state = sources_[source];
   if (!state.live) return;
   const Hint hint{.number = number, .hash = hash};
-  if (is_shown(hint)) {
-    if (unhinted_ == nullptr || unhinted_->hash != hash) return;
-    unhinted_.reset();  // a poll was faster, by chance
-    streak_ = std::min(streak_ + 1, streak_wanted_);
-    return;
-  }
+  if (is_shown(hint)) return;
   const auto is_same = [&](const std::optional<Hint>& known) { return known && known->hash == hash; };
   if (!is_same(state.waiting) && !is_same(state.asked)) state.waiting = hint;
 }
@@ -61,34 +55,25 @@ void HeadHints::step(Instant now) {
   const bool has_failed = heads_.status().failures_in_a_row > 0;
   const HeaderPtr before = std::exchange(tip_, heads_.tip());
   const bool has_progress = before != nullptr && before != tip_;
-  bool by_hint = false;
   for (auto& [source, state] : sources_) {
     if (has_failed) {
       state.waiting.reset();
       state.asked.reset();
     }
-    by_hint |= judge(source, state, has_progress, now);
+    judge(source, state, has_progress, now);
   }
-  if (has_progress) count_head(by_hint);
 }
 
-// Returns whether it was a hint of a block that is shown now.
-bool HeadHints::judge(Source source, State& state, bool has_progress, Instant now) {
-  bool is_confirmed = false;
-  if (state.waiting && is_shown(*state.waiting)) {
-    state.waiting.reset();
-    is_confirmed = true;
-  }
-  if (!state.asked) return is_confirmed;
+void HeadHints::judge(Source source, State& state, bool has_progress, Instant now) {
+  if (state.waiting && is_shown(*state.waiting)) state.waiting.reset();
+  if (!state.asked) return;
   if (is_shown(*state.asked)) {
     state.in_vain = 0;
     state.pause = state.pause > limits_.pause_min ? state.pause / 2 : Duration::zero();
-    is_confirmed = true;
   } else if (!has_progress) {
     in_vain(source, state, now);
   }
   state.asked.reset();
-  return is_confirmed;
 }
 
 void HeadHints::in_vain(Source source, State& state, Instant now) {
@@ -97,32 +82,10 @@ void HeadHints::in_vain(Source source, State& state, Instant now) {
   if (++state.in_vain >= limits_.in_vain_max) {
     state.in_vain = 0;
     state.waiting.reset();
-    useless_.push_back(source);
-    return lose_trust();
+    return useless_.push_back(source);
   }
   Hint hint = *state.asked;
-  if (++hint.tries >= limits_.tries_max) return lose_trust();
-  if (!state.waiting) state.waiting = hint;
-}
-
-void HeadHints::count_head(bool by_hint) {
-  if (by_hint) {
-    // Of two heads before, one came without a hint at all.
-    if (std::exchange(unhinted_, nullptr) != nullptr) streak_ = 0;
-    streak_ = std::min(streak_ + 1, streak_wanted_);
-    return;
-  }
-  if (are_trusted()) {
-    lose_trust();
-  } else if (unhinted_ != nullptr) {
-    streak_ = 0;
-  }
-  unhinted_ = tip_;
-}
-
-void HeadHints::lose_trust() {
-  if (are_trusted()) streak_wanted_ = std::min(2 * streak_wanted_, limits_.streak_max);
-  streak_ = 0;
+  if (++hint.tries < limits_.tries_max && !state.waiting) state.waiting = hint;
 }
 
 std::optional<HeadHints::Source> HeadHints::take_useless() {

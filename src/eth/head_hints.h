@@ -11,8 +11,8 @@
 //   the poll does not show it        in vain: the pause is doubled; the hint is polled for again, a few times
 //   polls in vain, many in a row     take_useless() returns the source
 //
-// After several heads in a row that hints found, are_trusted() says that polls may be rare. It ends with the first head that
-// comes without a hint, and then needs twice as many. No I/O. One thread.
+// Hints only add polls: a source may be late, fall silent or leave blocks out at any time, and polls in the chain's rhythm find
+// those. No I/O. One thread.
 
 #include <cstddef>
 #include <cstdint>
@@ -31,8 +31,6 @@ struct HeadHintLimits {
   Duration pause_max = std::chrono::minutes(1);
   std::uint32_t tries_max = 4;     // polls for one hint
   std::uint32_t in_vain_max = 16;  // polls in a row, of one source
-  std::uint32_t streak_min = 3;    // heads in a row that hints found, before hints are trusted
-  std::uint32_t streak_max = 96;
 };
 
 class HeadHints {
@@ -41,9 +39,9 @@ class HeadHints {
 
   // The poller must outlive it.
   explicit HeadHints(const HeadPoller& heads, const HeadHintLimits& limits = {})
-      : heads_(heads), limits_(limits), streak_wanted_(limits.streak_min) {}
+      : heads_(heads), limits_(limits) {}
 
-  // Whether a source may say something. One that ends has proved nothing: trust ends as well.
+  // Whether a source may say something.
   void set_live(Source source, bool live);
   // `preferred`: the source at which heads are polled. While it is live, the others are ignored: they may have a
   // block before it.
@@ -53,7 +51,6 @@ class HeadHints {
   void begin_poll(Instant now);
   std::optional<Instant> next_timer() const { return heads_.is_idle() ? due() : std::nullopt; }
 
-  bool are_trusted() const { return streak_ >= streak_wanted_; }
   std::optional<Source> take_useless();
   std::size_t known_sources() const { return sources_.size(); }
 
@@ -74,19 +71,14 @@ class HeadHints {
 
   std::optional<Instant> due() const;
   bool is_shown(const Hint& hint) const { return heads_.shows(hint.number, hint.hash); }
-  bool judge(Source source, State& state, bool has_progress, Instant now);
+  void judge(Source source, State& state, bool has_progress, Instant now);
   void in_vain(Source source, State& state, Instant now);
-  void count_head(bool by_hint);
-  void lose_trust();
 
   const HeadPoller& heads_;
   const HeadHintLimits limits_;
   std::map<Source, State> sources_;
   std::vector<Source> useless_;
-  HeaderPtr tip_;       // after the last round
-  HeaderPtr unhinted_;  // the tip, if no hint has named it yet
-  std::uint32_t streak_ = 0;
-  std::uint32_t streak_wanted_;
+  HeaderPtr tip_;  // after the last round
 };
 
 }  // namespace fanfare::eth

@@ -1,5 +1,5 @@
-// Hints about heads, from sources that are right, early, silent or lying: when the head is polled, how often, and when polls
-// become rare. Decision 0610.
+// Hints about heads, from sources that are right, early, silent or lying: when the head is polled, and how often.
+// Decision 0610.
 
 #include "eth/head_hints.h"
 
@@ -118,6 +118,37 @@ Followed follow_hints(Duration block_time, int blocks, const std::function<bool(
   return result;
 }
 
+// When the hint of a block comes, after the block can be had; empty: never.
+using HintAt = std::function<std::optional<Duration>(int)>;
+
+// The delays of all but the first 40 heads of a regular chain.
+std::vector<Duration> delays_of(Duration block_time, int blocks, const HintAt& hint_at) {
+  HintedSource chain;
+  std::vector<Duration> delays;
+  Instant next = chain.now + block_time;
+  for (int i = 0; i < 40 + blocks; ++i, next += block_time) {
+    const std::optional<Duration> at = hint_at(i);
+    chain.run_for(next - chain.now - (at && *at < Duration::zero() ? -*at : Duration::zero()));
+    chain.mine();
+    const SimulatedBlock block = chain.node.head();
+    if (at && *at < Duration::zero()) {
+      chain.node.revert(1);
+      chain.hint(block);
+      auto branch = chain.node.chain();
+      branch.push_back(block);
+      chain.run_for(next - chain.now);
+      chain.node.return_to(branch);
+    }
+    if (at && *at >= Duration::zero()) {
+      chain.run_for(*at);
+      chain.hint(block);
+    }
+    while (!chain.is_up_to_date()) chain.run_for(1ms);
+    if (i >= 40) delays.push_back(std::max(chain.found - next, Duration::zero()));
+  }
+  return delays;
+}
+
 TEST(HeadHintsTest, ABlockIsPolledForAtOnce) {
   HintedSource chain;
   chain.run_for(1min);
@@ -150,30 +181,27 @@ TEST(HeadHintsTest, ASourceThatIsNotLiveSaysNothing) {
   EXPECT_EQ(chain.polls(), before + 1) << "a live one would have been asked";
 }
 
-TEST(HeadHintsTest, WorkingHintsMakeHeadsPromptAndCallsFewer) {
+TEST(HeadHintsTest, WorkingHintsMakeHeadsPromptAtNoMoreThanACallABlock) {
   for (const Duration block_time : {Duration(100ms), Duration(250ms), Duration(1s), Duration(12s)}) {
     for (const Duration jitter : {Duration::zero(), block_time / 3}) {
       const Followed with = follow_hints(block_time, 100, [](int) { return true; }, jitter);
       const Followed without = follow_hints(block_time, 100, [](int) { return false; }, jitter);
-      EXPECT_LE(with.polls, without.polls) << block_time.count() << " " << jitter.count();
+      EXPECT_LE(with.polls, without.polls + 105) << block_time.count() << " " << jitter.count();
       if (block_time >= 250ms) {
         EXPECT_LE(std::ranges::max(with.delays), block_time < 1s ? 50ms : 25ms)
             << block_time.count() << " " << jitter.count();
-      }
-      if (block_time >= 1s) {
-        EXPECT_LE(with.polls, 102U);  // one a block
       }
     }
   }
 }
 
-TEST(HeadHintsTest, SomeHintsMakeNoMoreCallsThanNone) {
+TEST(HeadHintsTest, SomeHintsMakeNoMoreThanACallEach) {
   for (const Duration block_time : {Duration(100ms), Duration(250ms), Duration(1s), Duration(12s)}) {
     for (const int every : {2, 3, 7}) {
       const Followed with =
           follow_hints(block_time, 200, [every](int i) { return i % every == 0; }, block_time / 3);
       const Followed without = follow_hints(block_time, 200, [](int) { return false; }, block_time / 3);
-      EXPECT_LE(static_cast<double>(with.polls), 1.05 * static_cast<double>(without.polls))
+      EXPECT_LE(static_cast<double>(with.polls), 1.05 * static_cast<double>(without.polls) + 200.0 / every)
           << block_time.count() << " " << every;
     }
   }
@@ -236,7 +264,7 @@ TEST(HeadHintsTest, LiesBetweenGoodHintsCostFewPolls) {
   const std::uint64_t honest = follow(false);
   const std::uint64_t polled = follow_hints(12s, 40, [](int) { return false; }).polls;
   const std::uint64_t lying = follow(true);
-  EXPECT_LE(honest, 41U);
+  EXPECT_LE(honest, polled);
   EXPECT_LE(lying, polled + 3 * 40) << "without hints: " << polled;
 }
 
@@ -275,57 +303,32 @@ TEST(HeadHintsTest, ThePreferredSourceSilencesTheOthersWhileItIsLive) {
   EXPECT_TRUE(chain.is_up_to_date());
 }
 
-TEST(HeadHintsTest, HintsThatStopAreNoticedAndCostMoreHeadsThanBefore) {
-  HintedSource chain;
-  const auto heads_until_trusted = [&] {
-    int heads = 0;
-    for (; !chain.source.are_hints_trusted() && heads < 1000; ++heads) {
-      chain.run_for(12s);
-      chain.mine_and_hint();
-      chain.run_for(1ms);
-    }
-    return heads;
-  };
-  std::vector<int> needed;
-  for (int i = 0; i < 8; ++i) {
-    needed.push_back(heads_until_trusted());
-    chain.run_for(12s);
-    chain.mine();  // without a hint
-    chain.run_for(6s + 10ms);
-    EXPECT_TRUE(chain.is_up_to_date()) << i;
-    EXPECT_FALSE(chain.source.are_hints_trusted());
-    const std::uint64_t before = chain.polls();
-    chain.run_for(10s);
-    EXPECT_GE(chain.polls() - before, 3U) << "polled as without hints";
+// Whatever a source does or leaves out, heads come as soon as without it: late hints, those before the block can be had, silence
+// after good ones, and blocks that are left out.
+TEST(HeadHintsTest, NoSourceMakesHeadsLaterThanNone) {
+  for (const Duration block_time : {Duration(1s), Duration(4s), Duration(12s)}) {
+    const auto worst = [&](const HintAt& hint_at) {
+      const std::vector<Duration> delays = delays_of(block_time, 100, hint_at);
+      return std::ranges::max(delays);
+    };
+    // The distance of two polls while a block is due.
+    const Duration without = worst([](int) { return std::nullopt; }) + 25ms;
+    for (const Duration late : {Duration(300ms), block_time / 3, block_time / 2})
+      EXPECT_LE(worst([&](int) { return late; }), without) << block_time.count() << " " << late.count();
+    EXPECT_LE(worst([](int) { return -200ms; }), without) << block_time.count();
+    EXPECT_LE(worst([](int i) { return i < 70 ? std::optional(0ms) : std::nullopt; }), without);
+    EXPECT_LE(worst([](int i) { return i % 8 == 0 ? std::nullopt : std::optional(0ms); }), without);
   }
-  EXPECT_LE(needed.front(), 4);
-  EXPECT_TRUE(std::ranges::is_sorted(needed));
-  EXPECT_GE(needed.back(), 90);
-  EXPECT_LE(needed.back(), 100);
 }
 
-TEST(HeadHintsTest, ATrustedSourceThatIsLostIsReplacedByPollsAtOnce) {
+TEST(HeadHintsTest, ASourceThatIsLostIsReplacedByPolls) {
   HintedSource chain;
-  for (int i = 0; i < 10; ++i) chain.run_for(12s), chain.mine_and_hint();
-  ASSERT_TRUE(chain.source.are_hints_trusted());
-  chain.run_for(5s);
-  chain.mine();
+  for (int i = 0; i < 40; ++i) chain.run_for(12s), chain.mine_and_hint();
   chain.source.set_hints_live(0, false, chain.now);
-  chain.run_for(1ms);
-  EXPECT_TRUE(chain.is_up_to_date());
-  EXPECT_FALSE(chain.source.are_hints_trusted());
-}
-
-TEST(HeadHintsTest, ATrustedSourceThatLiesIsNotTrusted) {
-  HintedSource chain;
-  for (int i = 0; i < 10; ++i) chain.run_for(12s), chain.mine_and_hint();
-  ASSERT_TRUE(chain.source.are_hints_trusted());
-  chain.run_for(1s);
-  chain.lie();
-  chain.run_for(2s);
-  EXPECT_FALSE(chain.source.are_hints_trusted());
-  chain.node.mine(1);
-  chain.run_for(2s);
+  chain.run_for(12s);
+  chain.mine();
+  chain.hint(chain.node.head());
+  chain.run_for(100ms);
   EXPECT_TRUE(chain.is_up_to_date());
 }
 

@@ -217,7 +217,7 @@ void HeadPoller::finish_round(Instant now) {
   status_.failures_in_a_row = 0;
   status_.poll_interval = pace_.interval();
   // Counted from the start of the round, so that slow answers do not stretch the interval.
-  timer_ = behind_ ? now : std::max(now, pace_.next_poll(round_started_ + rest_));
+  timer_ = behind_ ? now : std::max(now, pace_.next_poll(round_started_, rest_));
 }
 
 void HeadPoller::give_up_round(std::string why, Instant now) {

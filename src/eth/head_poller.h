@@ -87,7 +87,7 @@ class HeadPoller {
   // False: the call is not, or no longer, one of this poller.
   bool on_reply(std::uint64_t call_id, const jsonrpc::CallResult& result, Instant now);
   // Something hints at a new head (an upstream notification): polls at once unless a round is in progress.
-  // The next poll that is due then waits for `rest` longer: polls become no more.
+  // On a chain without a rhythm the next poll that is due then waits for `rest` longer: polls become no more.
   void poll_now(Instant now, Duration rest = {});
   // Whether a node pushes hints about new heads, so that polls may be less frequent.
   void set_pushed(bool pushed, Instant now);

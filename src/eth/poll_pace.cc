@@ -45,9 +45,9 @@ Duration PollPace::gap_min() const {
   return may_have_rhythm ? options_.poll_interval_min / kStepMinPart : options_.poll_interval_min;
 }
 
-Instant PollPace::next_poll(Instant started) {
+Instant PollPace::next_poll(Instant started, Duration rest) {
   const auto by_rhythm = pushed_ ? std::nullopt : rhythm_.next(started, interval());
-  return by_rhythm.value_or(started + interval());
+  return by_rhythm.value_or(started + rest + interval());
 }
 
 void PollPace::finish_round(Instant started, Instant now, std::uint64_t announced) {

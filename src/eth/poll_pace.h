@@ -23,8 +23,8 @@ class PollPace {
   // From the start of one round to that of the next, on average.
   Duration interval() const;
   // When the next round starts, after one that started at `started` and ended well: around the time at which the next block
-  // is expected, if the chain is regular.
-  Instant next_poll(Instant started);
+  // is expected, if the chain is regular; otherwise `rest` later than at even intervals.
+  Instant next_poll(Instant started, Duration rest = {});
   // Two polls are never closer than this: on a regular chain the distance while a block is due.
   Duration gap_min() const;
   // The observed block time; empty until two blocks were seen.

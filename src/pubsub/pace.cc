@@ -115,9 +115,13 @@ bool PacedSubscriber::is_ahead() const {
 
 Missed PacedSubscriber::end_ahead() {
   FANFARE_CHECK(is_ahead());
-  const Missed missed{.after = pace_->sent, .until = pace_->log.last()};
+  EventLog& log = pace_->log;
+  const EventRef first = log.find_behind(0);
+  Missed missed{.after = pace_->sent, .until = log.last()};
+  if (first) missed.until = {.epoch = first->position.epoch, .offset = first->position.offset - 1};
   pace_->ahead = false;
-  if (pace_->whole) pace_.reset();
+  begin(first, missed.until, pace_->list, log);
+  if (pace_->whole && !pace_->next) pace_.reset();
   return missed;
 }
 

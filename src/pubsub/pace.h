@@ -60,7 +60,7 @@ class PacedSubscriber : public Subscriber {
   void join_log(const EventRef& next, Position position);
   // It has seen events that the log has yet to get.
   bool is_ahead() const;
-  // Those do not come: it goes on live behind the log's last event. Returns what the subscriber must be told.
+  // Those do not come: it goes on with everything that the log has. Returns what the subscriber must be told before.
   Missed end_ahead();
   // While apart, or ahead: the last that was sent.
   Position sent() const { return pace_->sent; }

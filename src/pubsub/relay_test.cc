@@ -228,6 +228,66 @@ TEST_F(RelayTest, NobodyIsJudgedWhileTheBrokerIsAway) {
   EXPECT_EQ(a.missed_ranges.size(), 1U);
 }
 
+// Some of what it had seen is still there, and the rest of the places may have other events by now.
+TEST_F(RelayTest, WhoeverIsAheadGetsEverythingThatIsThere) {
+  for (const char* text : {"1", "2"}) publish(world, here, text);
+  settle();
+  Follower a;
+  Follower paced;
+  a.join(world.at(0), here, {.since = Position{5, 4}});
+  paced.join(world.at(0), here,
+             {.since = Position{5, 4}, .policy = TopicPolicy{.when_full = WhenFull::drop_oldest}});
+  pass_seconds(RelayedTopics::kAheadWait);
+  for (Follower* const each : {&a, &paced}) {
+    EXPECT_TRUE(each->ready);
+    EXPECT_EQ(each->missed_ranges, (std::vector<Missed>{{.after = {5, 4}, .until = {5, 0}}}));
+    each->read(SIZE_MAX);
+    EXPECT_EQ(each->got, (Texts{"1", "2"}));
+  }
+  publish(world, here, "3");
+  settle();
+  EXPECT_EQ(a.got, (Texts{"1", "2", "3"}));
+  EXPECT_EQ(paced.got, a.got);
+}
+
+// It does not wait anew with each connection.
+TEST_F(RelayTest, WhoeverIsAheadAndConnectsAgainAndAgainIsTold) {
+  {
+    Follower first;
+    first.join(world.at(0), here, {.since = Position{5, 4}});
+    pass_seconds(RelayedTopics::kAheadWait - 3s);
+  }
+  pass_seconds(2s);
+  Follower again;
+  Follower less;
+  again.join(world.at(0), here, {.since = Position{5, 5}});
+  pass_seconds(1s);
+  EXPECT_EQ(again.missed_ranges.size(), 1U);
+  less.join(world.at(0), here, {.since = Position{5, 3}});
+  pass_seconds(RelayedTopics::kAheadWait - 1s);
+  EXPECT_TRUE(less.missed_ranges.empty());
+  pass_seconds(1s);
+  EXPECT_EQ(less.missed_ranges.size(), 1U);
+}
+
+TEST_F(RelayTest, WhatWasAheadIsForgottenWhenItComesAndAfterAWhile) {
+  {
+    Follower a;
+    a.join(world.at(0), here, {.since = Position{5, 2}});
+  }
+  pass_seconds(RelayedTopics::kAheadWait);
+  for (const char* text : {"1", "2"}) publish(second, there, text);
+  settle();
+  pass_seconds(1s);
+  EXPECT_EQ(world.port(0).timers(), 0U);
+  Follower b;
+  b.join(world.at(0), here, {.since = Position{5, 3}});
+  pass_seconds(RelayedTopics::kAheadWait - 1s);
+  EXPECT_TRUE(b.missed_ranges.empty());
+  pass_seconds(70s);
+  EXPECT_EQ(world.port(0).timers(), 0U);
+}
+
 // What it is told may end its session, and that of others.
 TEST_F(RelayTest, WhoeverIsAheadMayLeaveAnyTime) {
   auto a = std::make_unique<Follower>();

@@ -164,14 +164,48 @@ Joined RelayedTopics::place_ahead(HubSubscriber& subscriber, WaitingList& list, 
                                   Position since) {
   subscriber.begin(EventRef(), since, list, log);
   if (subscriber.is_ahead()) {
-    ahead_[&subscriber] = {.subscriber = &subscriber, .id = ++last_ahead_, .since = loop_.port().now()};
+    ahead_[&subscriber] = {.subscriber = &subscriber,
+                           .id = ++last_ahead_,
+                           .joined = loop_.port().now(),
+                           .since = claim(subscriber.shared_topic(), since)};
     plan_look_ahead();
   }
   return {.recovered = true, .missing = {}, .position = since};
 }
 
+Instant RelayedTopics::claim(const std::shared_ptr<Topic>& topic, Position at) {
+  const Instant now = loop_.port().now();
+  const auto [found, is_new] =
+      claims_.try_emplace(topic.get(), Claim{.topic = topic, .at = at, .since = now, .last_joined = now});
+  Claim& claim = found->second;
+  claim.last_joined = now;
+  if (claim.at.epoch != at.epoch || at.offset < claim.at.offset) {
+    claim.at = at;
+    claim.since = now;
+  }
+  return claim.since;
+}
+
+// Only then does it mean something that an event does not come.
+bool RelayedTopics::is_settled(const LoopTopic& here) const {
+  return !loop_.hub().is_relay_down() && here.is_current && here.log.last().epoch != 0;
+}
+
+void RelayedTopics::review_claims(Instant now) {
+  std::erase_if(claims_, [&](const auto& each) {
+    const Claim& claim = each.second;
+    const LoopTopic* const here = loop_.find(*claim.topic);
+    if (here == nullptr || here->has_ended || now - claim.last_joined > kClaimKept) return true;
+    const Position last = here->log.last();
+    return last.epoch != 0 && (last.epoch != claim.at.epoch || last.offset >= claim.at.offset);
+  });
+  for (auto& [key, claim] : claims_) {
+    if (!is_settled(*loop_.find(*claim.topic))) claim.since = now;
+  }
+}
+
 void RelayedTopics::plan_look_ahead() {
-  if (is_look_planned_ || ahead_.empty()) return;
+  if (is_look_planned_ || (ahead_.empty() && claims_.empty())) return;
   is_look_planned_ = true;
   loop_.port().call_after(kLookAhead, [self = loop_.self_] {
     if (*self != nullptr) (*self)->relayed().look_ahead();
@@ -182,12 +216,13 @@ void RelayedTopics::plan_look_ahead() {
 void RelayedTopics::look_ahead() {
   is_look_planned_ = false;
   const Instant now = loop_.port().now();
+  review_claims(now);
   std::erase_if(ahead_, [](const auto& each) { return !each.second.subscriber->is_ahead(); });
   std::vector<std::pair<std::uint64_t, const HubSubscriber*>> due;
   for (auto& [key, one] : ahead_) {
-    const LoopTopic& here = *one.subscriber->here_;
-    if (loop_.hub().is_relay_down() || !here.is_current || here.log.last().epoch == 0) one.since = now;
-    if (now - one.since >= kAheadWait) due.emplace_back(one.id, key);
+    if (!is_settled(*one.subscriber->here_)) one.since = now;
+    // Another instance may have been a moment faster, whatever others claimed before.
+    if (now - one.since >= kAheadWait && now - one.joined >= kLookAhead) due.emplace_back(one.id, key);
   }
   std::ranges::sort(due);
   for (const auto& [id, key] : due) {

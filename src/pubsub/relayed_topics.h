@@ -45,7 +45,7 @@ class RelayedTopics {
   Joined place_waiting(HubSubscriber& subscriber, WaitingList& list, std::optional<Position> since);
 
   // A join at the end of the log, or with events that did not come here yet. If they do not come while the broker is there and everything
-  // else does, the broker has lost them, and maybe gives their places to others: the subscriber is told, and goes on with those.
+  // else does, the broker has lost them, and maybe gives their places to others: the subscriber is told, and goes on with everything that is there.
   Joined place_ahead(HubSubscriber& subscriber, WaitingList& list, EventLog& log, Position since);
   void forget(const HubSubscriber& subscriber) { ahead_.erase(&subscriber); }
 
@@ -65,16 +65,31 @@ class RelayedTopics {
   struct Ahead {
     HubSubscriber* subscriber;
     std::uint64_t id;
-    Instant since;  // the broker is there since then, and the topic is current
+    Instant joined;
+    Instant since;  // as Claim::since, or earlier
   };
+  // The lowest position ahead of the log that somebody had. Whoever has one behind it does not wait anew for each connection.
+  struct Claim {
+    std::shared_ptr<Topic> topic;
+    Position at;
+    Instant
+        since;  // the broker is there since then, and the topic is current, and what was there has not come
+    Instant last_joined;
+  };
+  Instant claim(const std::shared_ptr<Topic>& topic, Position at);
+  bool is_settled(const LoopTopic& here) const;
+  void review_claims(Instant now);
   void plan_look_ahead();
   void look_ahead();
   void end_ahead(HubSubscriber& subscriber);
 
   static constexpr Duration kLookAhead = std::chrono::seconds(1);
+  // A claim is forgotten when nobody came with it for so long.
+  static constexpr Duration kClaimKept = std::chrono::minutes(1);
 
   LoopHub& loop_;
   std::unordered_map<const HubSubscriber*, Ahead> ahead_;
+  std::unordered_map<const Topic*, Claim> claims_;
   std::uint64_t last_ahead_ = 0;
   bool is_look_planned_ = false;
 };

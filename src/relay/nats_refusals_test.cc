@@ -118,6 +118,23 @@ TEST(NatsRefusals, ReadersOfATopicWhoseEventsGetNoAnswerAreTold) {
   EXPECT_EQ(a.sink.times_down(), 1);
 }
 
+// It gives its events up sooner than the broker is expected to answer.
+TEST(NatsRefusals, ReadersOfATopicWhoseEventsGetNoAnswerAreToldWhateverThePublishTimeout) {
+  NatsServer server(
+      "authorization { users: [{ user: fan, password: fare, permissions: { publish: { deny: \"fanfare.t.*\" "
+      "} } }] "
+      "}");
+  NatsOptions options = options_for({server.url()});
+  options.user = "fan";
+  options.password = "fare";
+  options.publish_timeout = std::chrono::milliseconds(500);
+  Instance a(options);
+  a.open("t");
+  EXPECT_TRUE(a.publish("t", "denied"));
+  ASSERT_TRUE(eventually([&] { return a.receipts.all().size() == 1; }));
+  ASSERT_TRUE(eventually([&] { return !a.sink.is_up(); }));
+}
+
 // Its event was given up by then, and nobody publishes another one.
 TEST(NatsRefusals, ATopicWhoseEventsAreAnsweredAgainGoesOnWithoutAnotherEvent) {
   const std::string user = "authorization { users: [{ user: fan, password: fare";

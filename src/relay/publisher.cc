@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kEventHeaderBytesMax = 512;  // of a published event
 constexpr int kWrongLastSequence = 10071;          // the broker's err_code
+constexpr std::string_view kNoAnswer = "the broker does not answer: may the user publish to its subject?";
 // No stream gets there.
 constexpr std::string_view kImpossibleSequence = "9223372036854775807";
 
@@ -39,6 +40,7 @@ void Publisher::leave_room(std::size_t bytes) {
 void Publisher::connection_changed(bool is_connected) {
   is_connected_ = is_connected;
   outgoing_.forget_sent();
+  std::erase_if(hindered_, [](const auto& each) { return !each.second.is_certain; });
   needs_retry_ = true;
   if (!is_connected) return;
   connection_ = world_.link.connection_number();
@@ -111,15 +113,42 @@ void Publisher::finish(OutgoingEvent& event, std::optional<Position> position) {
 void Publisher::note_hindered(const std::string& topic, Hindrance why, std::string_view reason) {
   const TopicFeed* const feed = world_.feed_of(topic);
   if (feed == nullptr || !feed->is_read()) return;
-  const auto [noted, is_new] = hindered_.try_emplace(topic, Hindered{.why = why});
-  noted->second.why = why;
-  if (is_new) log::warn("relay_topic_hindered", {{"topic", topic}, {"reason", reason}});
+  Hindered& noted = hindered_.try_emplace(topic, Hindered{.why = why, .is_certain = false}).first->second;
+  noted.why = why;
+  if (!std::exchange(noted.is_certain, true))
+    log::warn("relay_topic_hindered", {{"topic", topic}, {"reason", reason}});
+}
+
+bool Publisher::is_hindered() const {
+  return std::ranges::any_of(hindered_, [](const auto& each) { return each.second.is_certain; });
+}
+
+// Given up, maybe before the broker had time to answer: the next ones count from this one on, and it is asked meanwhile.
+void Publisher::suspect(const OutgoingEvent& event) {
+  const TopicFeed* const feed = world_.feed_of(event.topic);
+  if (feed == nullptr || !feed->is_read() || !event.unanswered_since) return;
+  hindered_.try_emplace(
+      event.topic,
+      Hindered{.why = Hindrance::silence, .is_certain = false, .since = *event.unanswered_since});
+}
+
+void Publisher::review_suspects(Instant now) {
+  std::erase_if(hindered_, [&](const auto& each) {
+    const auto& [topic, hindered] = each;
+    const TopicFeed* const feed = world_.feed_of(topic);
+    return !hindered.is_certain &&
+           (feed == nullptr || !feed->is_read() || feed->last_came() > hindered.since);
+  });
+  for (const auto& [topic, hindered] : hindered_) {
+    if (!hindered.is_certain && now - hindered.since > kAnswerWait)
+      note_hindered(topic, Hindrance::silence, kNoAnswer);
+  }
 }
 
 void Publisher::not_hindered(std::string_view topic) {
   const auto found = hindered_.find(topic);
   if (found == hindered_.end()) return;
-  log::info("relay_topic_goes_on", {{"topic", topic}});
+  if (found->second.is_certain) log::info("relay_topic_goes_on", {{"topic", topic}});
   hindered_.erase(found);
 }
 
@@ -190,16 +219,19 @@ bool Publisher::send(std::uint64_t number, OutgoingEvent& event) {
 }
 
 void Publisher::tick(Instant now) {
-  while (auto event = outgoing_.take_expired(now)) finish(*event, std::nullopt);
+  while (auto event = outgoing_.take_expired(now)) {
+    suspect(*event);
+    finish(*event, std::nullopt);
+  }
   if (!needs_retry_ && now - scanned_ < kLookEvery) return;
   scanned_ = now;
   outgoing_.for_each_unanswered(now, kAnswerWait, [this](const OutgoingEvent& event) {
     // If events of others come, subscribers miss nothing.
     const TopicFeed* const feed = world_.feed_of(event.topic);
     if (feed != nullptr && feed->last_came() <= *event.unanswered_since)
-      note_hindered(event.topic, Hindrance::silence,
-                    "the broker does not answer: may the user publish to its subject?");
+      note_hindered(event.topic, Hindrance::silence, kNoAnswer);
   });
+  review_suspects(now);
   // Events that were sent with an epoch that has ended may be stored or not.
   const auto is_over = [this](const OutgoingEvent& event) {
     const TopicFeed* const feed = world_.feed_of(event.topic);

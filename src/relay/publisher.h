@@ -50,7 +50,7 @@ class Publisher {
   // To a question whether events of the topic are answered.
   void probe_answered(const Incoming& message);
   // The broker refuses the events of a topic that is read here, or does not answer. Its subscribers must be told: no event will come.
-  bool is_hindered() const { return !hindered_.empty(); }
+  bool is_hindered() const;
   // The topic has another event, the broker answers again, or nobody reads it here any more.
   void not_hindered(std::string_view topic);
   // Something is not sent.
@@ -77,6 +77,8 @@ class Publisher {
   void finish(OutgoingEvent& event, std::optional<Position> position);
   enum class Hindrance : std::uint8_t { refused, silence };
   void note_hindered(const std::string& topic, Hindrance why, std::string_view reason);
+  void suspect(const OutgoingEvent& event);
+  void review_suspects(Instant now);
   // The event that was not answered is gone, and nobody may publish another one: asks with one that cannot be stored.
   void probe(Instant now);
 
@@ -91,6 +93,9 @@ class Publisher {
   std::uint64_t connection_ = 0;
   struct Hindered {
     Hindrance why;
+    bool is_certain =
+        true;         // false: an event was given up without an answer, after less time than the broker has
+    Instant since{};  // without an answer; while that is not certain
     Instant next_probe{};
   };
   std::map<std::string, Hindered, std::less<>> hindered_;  // by topic

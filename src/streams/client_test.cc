@@ -347,6 +347,19 @@ TEST_F(StreamClientTest, ASlowReaderGetsTheNewestAndANoticeOfWhatItMissed) {
   EXPECT_EQ(client.read(), numbered(5, 5));
 }
 
+TEST_F(StreamClientTest, WhoeverReadsEventsComesBackBehindWhatItWasToldToMiss) {
+  TestClient events(world, 0, Transport::events);
+  events.room = 2;
+  ASSERT_TRUE(events.client.subscribe({.type = Request::Type::subscribe, .stream = "s", .position = true}));
+  publish_numbers(1, 4);
+  events.take();
+  const std::string got = events.read();
+  EXPECT_NE(
+      got.find("id: " + epoch() + "-3\ndata: {\"type\":\"notice\",\"stream\":\"s\",\"state\":\"missed\""),
+      std::string::npos)
+      << got;
+}
+
 TEST(SlowReaders, OfAStreamThatClosesGetEverythingOrTheEnd) {
   World world;
   const auto stream = world.add("s", {.slow_readers = {.when_full = WhenFull::close}});

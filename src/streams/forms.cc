@@ -13,8 +13,7 @@ namespace {
 SharedBytes make(std::string_view stream, const Record& record, Form form, Transport transport) {
   const std::string message = message_of(stream, record, form);
   if (transport == Transport::websocket) return ws::encode_message(ws::Opcode::text, as_bytes(message));
-  const std::string id = std::to_string(record.position.epoch) + "-" + std::to_string(record.position.offset);
-  return SharedBytes(as_bytes(sse_event(id, message)));
+  return SharedBytes(as_bytes(sse_event(event_id(record.position), message)));
 }
 
 }  // namespace

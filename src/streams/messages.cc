@@ -242,6 +242,10 @@ std::string error_message(const ProtocolError& error, bool is_extended) {
   return out;
 }
 
+std::string event_id(Position position) {
+  return std::to_string(position.epoch) + "-" + std::to_string(position.offset);
+}
+
 std::string sse_event(std::string_view id, std::string_view data) {
   std::string out;
   out.reserve(id.size() + data.size() + 16);

@@ -85,6 +85,8 @@ struct ProtocolError {
 std::string error_message(const ProtocolError& error, bool is_extended);
 
 // An event of a Server-Sent Events stream: its id (empty: none) and one line of data.
+// Of the place behind which a client with this `Last-Event-ID` goes on.
+std::string event_id(Position position);
 std::string sse_event(std::string_view id, std::string_view data);
 
 }  // namespace fanfare::streams

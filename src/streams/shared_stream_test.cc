@@ -301,6 +301,27 @@ TEST_F(SharedStreamTest, WhoeverSubscribesWhileTheBrokerIsAwayIsAnsweredAndGetsT
   EXPECT_EQ(c.client.take(), "");
 }
 
+// Subscribers were told that they miss it, and silence would say that nothing has changed.
+TEST_F(SharedStreamTest, AValueFollowsTheEndOfAnEpochEvenIfItIsTheSame) {
+  StreamSpec spec = spec_of();
+  spec.on_change = true;
+  Side a(broker, spec);
+  a.say(R"({"type":"subscribe","stream":"s","position":true})");
+  a.poll("1");
+  a.client.take();
+  a.poll("1");
+  EXPECT_EQ(a.client.take(), "");
+  broker.epoch = 6;
+  broker.streams["stream:s"].clear();
+  a.relay.restart("stream:s");
+  a.settle();
+  EXPECT_NE(a.client.take().find("\"missed\""), std::string::npos);
+  a.poll("1");
+  EXPECT_EQ(data_of(a.client.take()), R"({"n":1} )");
+  a.poll("1");
+  EXPECT_EQ(a.client.take(), "");
+}
+
 TEST_F(SharedStreamTest, WhoeverTakesOverKnowsMoreEntriesThanTheHistoryHas) {
   const StreamSpec spec = new_entries_spec();
   Side a(broker, spec);

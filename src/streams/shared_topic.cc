@@ -24,6 +24,7 @@ Position SharedTopic::assigned() const {
 void SharedTopic::observe(const SharedBytes& bytes) {
   const Record record = read_record(bytes);
   const std::scoped_lock lock(mutex_);
+  known_epoch_ = record.position.epoch;
   known_.seconds = record.seconds;
   known_.owes_value = !record.is_value();
   switch (record.kind) {
@@ -52,7 +53,10 @@ std::optional<SharedTopic::Known> SharedTopic::begin_turn() {
   const std::scoped_lock lock(mutex_);
   if (!is_settled(now)) return std::nullopt;
   after_ = now;
-  return known_;
+  Known known = known_;
+  // Subscribers were told that they miss what comes before the epoch, and it has nothing yet.
+  known.owes_value = known.owes_value || (known_epoch_ != 0 && known_epoch_ != now.epoch);
+  return known;
 }
 
 bool SharedTopic::is_settled(Position now) const {

@@ -23,7 +23,7 @@ class SharedTopic : public std::enable_shared_from_this<SharedTopic> {
     SharedBytes last_value;    // a record; empty: there is none
     std::int64_t seconds = 0;  // of the last event
     std::uint64_t serial = 0;  // of the last value
-    bool owes_value = false;   // a notice follows it
+    bool owes_value = false;   // a notice follows it, or its epoch has ended
   };
 
   // `keeps_values`: take_values() is called.
@@ -66,6 +66,7 @@ class SharedTopic : public std::enable_shared_from_this<SharedTopic> {
   std::weak_ptr<pubsub::Topic> topic_;  // which holds this, in its encoder
   mutable std::mutex mutex_;            // guards what follows
   Known known_;
+  std::uint64_t known_epoch_ = 0;  // of the last event
   bool is_interrupted_ = false;
   std::string reason_;
   std::deque<SharedBytes> values_;

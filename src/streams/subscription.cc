@@ -199,7 +199,10 @@ void Subscription::on_ready() {
 
 void Subscription::tell_missed(const Missed& missed) {
   serial_ = 0;
-  client_.port_.send(missed_message(stream().name(), missed, client_.seconds()));
+  const std::string notice = missed_message(stream().name(), missed, client_.seconds());
+  if (client_.transport_ == Transport::websocket) return client_.port_.send(notice);
+  // A browser that comes back must not ask for what it was told to miss.
+  client_.port_.send_shared(SharedBytes(as_bytes(sse_event(event_id(missed.until), notice))));
 }
 
 void Subscription::on_notice(TopicNotice notice) {
