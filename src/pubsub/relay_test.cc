@@ -164,7 +164,7 @@ TEST_F(RelayTest, WhoeverIsAheadForLongIsToldThatTheBrokerHasLostIt) {
   for (const char* text : {"1", "2", "3", "4"}) publish(world, here, text);
   settle();
   EXPECT_EQ(a.got, (Texts{"1", "2", "3", "4"}));
-  // Nobody is looked for any more.
+  // No timer is left.
   pass_seconds(1s);
   EXPECT_EQ(world.port(1).timers(), 0U);
 }
@@ -196,7 +196,7 @@ TEST_F(RelayTest, WhoeverWasAheadAndIsAtTheEndNowMissesNothing) {
   EXPECT_EQ(a.got, Texts{"3"});
 }
 
-// Where the topic begins is told later than that.
+// The relay says where the topic begins only after the usual time is over.
 TEST_F(RelayTest, WhoeverComesBeforeTheTopicIsKnownIsAheadOfIt) {
   const std::shared_ptr<Topic> late = *world.hub.add("late", setup);
   Follower a;
@@ -250,7 +250,7 @@ TEST_F(RelayTest, WhoeverIsAheadGetsEverythingThatIsThere) {
   EXPECT_EQ(paced.got, a.got);
 }
 
-// It does not wait anew with each connection.
+// The time goes on from one connection to the next.
 TEST_F(RelayTest, WhoeverIsAheadAndConnectsAgainAndAgainIsTold) {
   {
     Follower first;

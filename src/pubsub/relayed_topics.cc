@@ -186,7 +186,7 @@ Instant RelayedTopics::claim(const std::shared_ptr<Topic>& topic, Position at) {
   return claim.since;
 }
 
-// Only then does it mean something that an event does not come.
+// Otherwise an event that does not come may only be late.
 bool RelayedTopics::is_settled(const LoopTopic& here) const {
   return !loop_.hub().is_relay_down() && here.is_current && here.log.last().epoch != 0;
 }
@@ -230,7 +230,7 @@ void RelayedTopics::look_ahead() {
     if (found == ahead_.end() || found->second.id != id) continue;
     HubSubscriber& subscriber = *found->second.subscriber;
     ahead_.erase(found);
-    end_ahead(subscriber);
+    if (subscriber.is_ahead()) end_ahead(subscriber);
   }
   plan_look_ahead();
 }

@@ -44,12 +44,12 @@ class RelayedTopics {
   // Within HubSubscriber::on_current(): begins like LoopHub::join(), with this position.
   Joined place_waiting(HubSubscriber& subscriber, WaitingList& list, std::optional<Position> since);
 
-  // A join at the end of the log, or with events that did not come here yet. If they do not come while the broker is there and everything
-  // else does, the broker has lost them, and maybe gives their places to others: the subscriber is told, and goes on with everything that is there.
+  // A join at the end of the log, or ahead of it: the subscriber has had events that did not come here yet. If they do not come within
+  // kAheadWait while the broker is there, it has lost them. The subscriber is told, and gets everything that the log has.
   Joined place_ahead(HubSubscriber& subscriber, WaitingList& list, EventLog& log, Position since);
   void forget(const HubSubscriber& subscriber) { ahead_.erase(&subscriber); }
 
-  // Another instance has events earlier than this one by less than that.
+  // An instance is never so far behind another one while the broker is there.
   static constexpr Duration kAheadWait = std::chrono::seconds(10);
   // After its last subscriber here has left, a topic is read for this long, so that one who returns finds its history in memory.
   static constexpr Duration kUnwatchedReadFor = std::chrono::seconds(30);
@@ -68,12 +68,12 @@ class RelayedTopics {
     Instant joined;
     Instant since;  // as Claim::since, or earlier
   };
-  // The lowest position ahead of the log that somebody had. Whoever has one behind it does not wait anew for each connection.
+  // The lowest position ahead of the log that a subscriber of the topic had. A client that connects again and again waits kAheadWait in
+  // all, not with each connection.
   struct Claim {
     std::shared_ptr<Topic> topic;
     Position at;
-    Instant
-        since;  // the broker is there since then, and the topic is current, and what was there has not come
+    Instant since;  // it could have come since then: the broker is there, and the topic is current
     Instant last_joined;
   };
   Instant claim(const std::shared_ptr<Topic>& topic, Position at);

@@ -93,18 +93,25 @@ TEST(NatsRefusals, AnEventThatCameTooLateIsNoRefusal) {
   EXPECT_EQ(a.sink.times_down(), 0);
 }
 
+const std::string kMayNotPublish = ", permissions: { publish: { deny: \"fanfare.t.*\" } }";
+
+std::string users(const std::string& rights_of_fan) {
+  return "authorization { users: [ { user: fan, password: fare" + rights_of_fan +
+         " }, { user: other, password: fare } ] }";
+}
+
+NatsOptions options_of(const std::string& user, const NatsServer& server) {
+  NatsOptions options = options_for({server.url()});
+  options.user = user;
+  options.password = "fare";
+  return options;
+}
+
 // To what the user may not publish there is no answer.
 TEST(NatsRefusals, ReadersOfATopicWhoseEventsGetNoAnswerAreTold) {
-  NatsServer server(
-      "authorization { users: [\n"
-      "  { user: fan, password: fare, permissions: { publish: { deny: \"fanfare.t.*\" } } }\n"
-      "  { user: other, password: fare }\n] }");
-  NatsOptions options = options_for({server.url()});
-  options.user = "fan";
-  options.password = "fare";
-  Instance a(options);
-  options.user = "other";
-  Instance b(options);
+  NatsServer server(users(kMayNotPublish));
+  Instance a(options_of("fan", server));
+  Instance b(options_of("other", server));
   b.open("t");
   a.open("t");
   EXPECT_TRUE(a.publish("t", "denied"));
@@ -120,13 +127,8 @@ TEST(NatsRefusals, ReadersOfATopicWhoseEventsGetNoAnswerAreTold) {
 
 // It gives its events up sooner than the broker is expected to answer.
 TEST(NatsRefusals, ReadersOfATopicWhoseEventsGetNoAnswerAreToldWhateverThePublishTimeout) {
-  NatsServer server(
-      "authorization { users: [{ user: fan, password: fare, permissions: { publish: { deny: \"fanfare.t.*\" "
-      "} } }] "
-      "}");
-  NatsOptions options = options_for({server.url()});
-  options.user = "fan";
-  options.password = "fare";
+  NatsServer server(users(kMayNotPublish));
+  NatsOptions options = options_of("fan", server);
   options.publish_timeout = std::chrono::milliseconds(500);
   Instance a(options);
   a.open("t");
@@ -137,11 +139,8 @@ TEST(NatsRefusals, ReadersOfATopicWhoseEventsGetNoAnswerAreToldWhateverThePublis
 
 // Its event was given up by then, and nobody publishes another one.
 TEST(NatsRefusals, ATopicWhoseEventsAreAnsweredAgainGoesOnWithoutAnotherEvent) {
-  const std::string user = "authorization { users: [{ user: fan, password: fare";
-  NatsServer server(user + ", permissions: { publish: { deny: \"fanfare.t.*\" } } }] }");
-  NatsOptions options = options_for({server.url()});
-  options.user = "fan";
-  options.password = "fare";
+  NatsServer server(users(kMayNotPublish));
+  NatsOptions options = options_of("fan", server);
   options.publish_timeout = std::chrono::seconds(4);
   Instance a(options);
   a.open("t");
@@ -149,7 +148,7 @@ TEST(NatsRefusals, ATopicWhoseEventsAreAnsweredAgainGoesOnWithoutAnotherEvent) {
   ASSERT_TRUE(eventually([&] { return a.receipts.all().size() == 1; }));
   EXPECT_FALSE(a.sink.is_up());
   server.kill();
-  server.set_more(user + " }] }");
+  server.set_more(users(""));
   server.start();
   ASSERT_TRUE(eventually([&] { return a.sink.is_up(); }));
   // What was asked with is not stored.

@@ -123,7 +123,7 @@ bool Publisher::is_hindered() const {
   return std::ranges::any_of(hindered_, [](const auto& each) { return each.second.is_certain; });
 }
 
-// Given up, maybe before the broker had time to answer: the next ones count from this one on, and it is asked meanwhile.
+// The event was given up, maybe before the broker had time to answer. kAnswerWait counts from this event on, and the broker is asked.
 void Publisher::suspect(const OutgoingEvent& event) {
   const TopicFeed* const feed = world_.feed_of(event.topic);
   if (feed == nullptr || !feed->is_read() || !event.unanswered_since) return;

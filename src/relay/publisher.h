@@ -93,9 +93,9 @@ class Publisher {
   std::uint64_t connection_ = 0;
   struct Hindered {
     Hindrance why;
-    bool is_certain =
-        true;         // false: an event was given up without an answer, after less time than the broker has
-    Instant since{};  // without an answer; while that is not certain
+    // False: an event was given up before kAnswerWait was over, and no answer has come since `since`.
+    bool is_certain = true;
+    Instant since{};
     Instant next_probe{};
   };
   std::map<std::string, Hindered, std::less<>> hindered_;  // by topic

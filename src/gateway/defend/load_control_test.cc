@@ -58,7 +58,7 @@ TEST(LoadControl, ALongQueueThatShrinksIsABurst) {
   EXPECT_FALSE(control.is_overloaded());
 }
 
-// When a machine goes on after a standstill, one long turn does everything that waited. The next turn has only what came meanwhile, so it is
+// After a machine has stood still, one long turn does all the work that waited. The next turn does only what came during that one, so it is
 // shorter.
 TEST(LoadControl, ATaskThatWaitsForOneLongTurnIsBehindABurst) {
   LoadControl control(kPlan);
