@@ -10,7 +10,8 @@
 namespace fanfare::relay {
 namespace {
 
-constexpr int kNoMajority = 10008;  // the broker's err_code
+constexpr int kNoMajority = 10008;                // the broker's err_code
+constexpr std::string_view kEpochs = "=epochs.";  // no NatsOptions::name ends so
 
 bool is_plain(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
@@ -62,6 +63,24 @@ std::string stream_of(std::string_view name, std::string_view token) {
 
 std::string subject_of(std::string_view name, std::string_view token, std::uint64_t epoch) {
   return joined({name, ".", token, ".", std::to_string(epoch)});
+}
+
+std::string epoch_notices_of(std::string_view name) {
+  return joined({name, kEpochs, ">"});
+}
+
+std::string epoch_notice_of(std::string_view name, std::string_view token, std::uint64_t epoch) {
+  return joined({name, kEpochs, token, ".", std::to_string(epoch)});
+}
+
+std::optional<EpochNotice> read_epoch_notice(std::string_view name, std::string_view subject) {
+  if (!subject.starts_with(name)) return std::nullopt;
+  subject.remove_prefix(name.size());
+  if (!subject.starts_with(kEpochs)) return std::nullopt;
+  subject.remove_prefix(kEpochs.size());
+  const auto epoch = epoch_of(subject);
+  if (!epoch) return std::nullopt;
+  return EpochNotice{.token = subject.substr(0, subject.rfind('.')), .epoch = *epoch};
 }
 
 std::optional<std::uint64_t> epoch_of(std::string_view subject) {

@@ -4,6 +4,7 @@
 //   stream    NAME_TOPIC            the topic's bytes, those that a stream's name cannot have as =HH
 //   subject   NAME.TOPIC.EPOCH      where events are published: the broker refuses those of another epoch. The stream also has NAME.TOPIC.0, on
 //                                   which nothing is published (jet_stream.cc)
+//   notice    NAME=epochs.TOPIC.EPOCH   an instance has ended an epoch, and this one has begun. In no stream
 //   delivery  $JS.ACK.STREAM.CONSUMER.ATTEMPT.STREAM_SEQUENCE.CONSUMER_SEQUENCE.TIME.PENDING
 
 #include <cstdint>
@@ -23,8 +24,18 @@ bool is_name(std::string_view name);
 std::optional<std::string> token_of(std::string_view topic);
 std::string stream_of(std::string_view name, std::string_view token);
 std::string subject_of(std::string_view name, std::string_view token, std::uint64_t epoch);
-// Empty: it is no subject of ours.
+// Of such a subject or notice. Empty: it is no subject of ours.
 std::optional<std::uint64_t> epoch_of(std::string_view subject);
+
+struct EpochNotice {
+  std::string_view token;
+  std::uint64_t epoch = 0;
+};
+// What to subscribe to for the notices of all topics.
+std::string epoch_notices_of(std::string_view name);
+std::string epoch_notice_of(std::string_view name, std::string_view token, std::uint64_t epoch);
+// Points into `subject`. Empty: it is none of this name.
+std::optional<EpochNotice> read_epoch_notice(std::string_view name, std::string_view subject);
 
 // Where a message stands, from its reply subject; the views point into it.
 struct Delivery {

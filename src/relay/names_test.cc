@@ -33,6 +33,20 @@ TEST(RelayNames, TheEpochIsTheEndOfTheSubject) {
   EXPECT_FALSE(epoch_of("12"));
 }
 
+TEST(RelayNames, ANoticeOfAnEpochSaysWhichTopicsAndIsNoOtherRelays) {
+  EXPECT_EQ(epoch_notices_of("fanfare"), "fanfare=epochs.>");
+  const std::string subject = epoch_notice_of("fanfare", "stream=3Apeers", 12);
+  EXPECT_EQ(subject, "fanfare=epochs.stream=3Apeers.12");
+  const auto notice = read_epoch_notice("fanfare", subject);
+  ASSERT_TRUE(notice);
+  EXPECT_EQ(notice->token, "stream=3Apeers");
+  EXPECT_EQ(notice->epoch, 12U);
+  for (const char* other : {"", "fanfare", "fanfare=epochs.", "fanfare=epochs.t", "fanfare=epochs.t.x",
+                            "fan=epochs.t.12", "fanfare.t.12", "fanfare_live.t.12"}) {
+    EXPECT_FALSE(read_epoch_notice("fanfare", other)) << other;
+  }
+}
+
 TEST(RelayNames, ADeliverysSequencesAndTimeAreReadFromBothFormsOfTheReply) {
   const auto old_form = delivery_of("$JS.ACK.S.C.1.42.7.1700000000000000000.0");
   ASSERT_TRUE(old_form);

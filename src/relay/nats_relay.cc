@@ -20,6 +20,14 @@ constexpr std::string_view kStreamInfoSubject = "$JS.API.STREAM.INFO.";
 constexpr int kNotEnabledForAccount = 10039;
 constexpr int kNotEnabled = 10076;
 
+// Behind the last one comes the first one. Empty: there is none.
+template <typename Map>
+std::string key_after(const Map& map, std::string_view key) {
+  if (map.empty()) return {};
+  const auto next = map.upper_bound(key);
+  return next == map.end() ? map.begin()->first : next->first;
+}
+
 }  // namespace
 
 NatsRelay::NatsRelay(NatsOptions options)
@@ -74,6 +82,7 @@ void NatsRelay::stop() {
   if (thread_.joinable()) thread_.join();
   by_stream_.clear();
   feeds_.clear();  // their subscriptions end before the connection
+  epoch_notices_.stop();
   past_reads_.clear();
   link_.close();
   publisher_.clear();
@@ -225,6 +234,7 @@ void NatsRelay::handle(Connection task) {
 void NatsRelay::note_connected() {
   connects_.connected();
   log_.connected();
+  epoch_notices_.listen();  // before any topic asks for its epoch
   link_.publish(std::string(kInfoSubject), joined({link_.inbox(), kInfo}), {}, {});
 }
 
@@ -280,7 +290,7 @@ void NatsRelay::handle(const Incoming& message) {
 
 void NatsRelay::handle_delivery(const Incoming& message) {
   const auto delivery = delivery_of(message.reply);
-  if (!delivery) return on_plain ? on_plain(message) : void();
+  if (!delivery) return handle_plain(message);
   const auto found = by_stream_.find(delivery->stream);
   if (found == by_stream_.end() || found->second->consumer() != delivery->consumer) return;
   counters_.received.fetch_add(1, std::memory_order_relaxed);
@@ -292,11 +302,19 @@ void NatsRelay::handle_delivery(const Incoming& message) {
   if (!could_publish && feed.may_publish() && publisher_.needs_retry()) tick();
 }
 
+void NatsRelay::handle_plain(const Incoming& message) {
+  const auto notice = epoch_notices_.read(message.subject);
+  if (!notice) return on_plain ? on_plain(message) : void();
+  const auto found = by_stream_.find(stream_of(options_.name, notice->token));
+  if (found != by_stream_.end()) found->second->hear_of(notice->epoch);
+}
+
 void NatsRelay::tick() {
   const Instant now = system_clock().now();
   tick_link(now);
   tick_topics(now);
-  if (is_connected_) majority_.tick(now, [this](std::string_view stream) { return stream_after(stream); });
+  if (is_connected_)
+    majority_.tick(now, [this](std::string_view stream) { return key_after(by_stream_, stream); });
   note_health();
   publisher_.tick(now);
   past_reads_.tick(now);
@@ -314,12 +332,6 @@ void NatsRelay::tick_topics(Instant now) {
   for (const auto& [topic, feed] : feeds_) {
     if (!feed->tick(now)) return;
   }
-}
-
-std::string NatsRelay::stream_after(std::string_view stream) const {
-  if (by_stream_.empty()) return {};
-  const auto next = by_stream_.upper_bound(stream);
-  return next == by_stream_.end() ? by_stream_.begin()->first : next->first;
 }
 
 // Up: the broker stores and delivers every topic, and what was missed has been delivered. One that refuses events of a topic is only

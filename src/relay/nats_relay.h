@@ -29,6 +29,7 @@
 #include "relay/connect_plan.h"
 #include "relay/counters.h"
 #include "relay/direct_get.h"
+#include "relay/epoch_notices.h"
 #include "relay/link.h"
 #include "relay/majority_watch.h"
 #include "relay/outgoing.h"
@@ -120,13 +121,13 @@ class NatsRelay : public pubsub::Relay {
   void handle(OutgoingEvent event);
   void handle(const Incoming& message);
   void handle_delivery(const Incoming& message);
+  void handle_plain(const Incoming& message);
   void note_connected();
   void handle_info(const Incoming& message);
   void handle_stream_state(const Incoming& message);
   void tick();
   void tick_link(Instant now);
   void tick_topics(Instant now);
-  std::string stream_after(std::string_view stream) const;
   void note_health();
   TopicFeed* feed_of(std::string_view topic);
   void stop_reading(TopicFeed& feed, const std::string& topic);
@@ -154,6 +155,7 @@ class NatsRelay : public pubsub::Relay {
   std::map<std::string, std::unique_ptr<TopicFeed>, std::less<>> feeds_;  // by the topic's name
   std::map<std::string, TopicFeed*, std::less<>> by_stream_;              // by the stream's name
   std::map<std::string, Mark> delivered_;                                 // of topics that were read before
+  EpochNotices epoch_notices_{link_, options_.name};
   Publisher publisher_;
   DirectGet direct_get_{link_, jet_stream_, options_};
   PastReads past_reads_{direct_get_.broker()};

@@ -327,6 +327,44 @@ TEST(NatsRollback, AnEpochThatEndsBeforeAnythingOfItWasReadEndsForItsReaders) {
   EXPECT_EQ(a.sink.topic("t").lost, (std::vector<Position>{before, {before.epoch + 1, 0}}));
 }
 
+// Nobody would ask the broker by itself for a quarter of an hour.
+NatsOptions with_slow_heartbeats(NatsOptions options) {
+  options.heartbeat = 60s;
+  return options;
+}
+
+TEST(NatsRollback, WhoeverEndsAnEpochTellsTheOthersAtOnce) {
+  NatsServer server;
+  Instance a(with_slow_heartbeats(options_for({server.url()})));
+  a.open("t");
+  a.publish("t", "1");
+  ASSERT_TRUE(eventually([&] { return a.sink.has("t", 1); }));
+  const Position before = a.sink.topic("t").at;
+  Instance b(with_slow_heartbeats(options_for({server.url()})));
+  const Position lost{.epoch = before.epoch, .offset = before.offset + 4};
+  b.sink.set_at("t", lost);
+  b.open("t", {.after = lost, .recent_max = SIZE_MAX});
+  const Position begin = b.sink.topic("t").at;
+  EXPECT_NE(begin.epoch, before.epoch);
+  EXPECT_TRUE(eventually([&] { return a.sink.topic("t").lost.size() == 2; }));
+  EXPECT_EQ(a.sink.topic("t").at, begin);
+}
+
+TEST(NatsRollback, AWrongNoticeOfAnotherEpochChangesNothing) {
+  NatsServer server;
+  Instance a(with_slow_heartbeats(options_for({server.url()})));
+  a.open("t");
+  const std::uint64_t epoch = a.sink.topic("t").at.epoch;
+  for (const auto& [token, told] : std::vector<std::pair<std::string, std::uint64_t>>{
+           {"t", epoch + 7}, {"t", epoch}, {"t", 0}, {"other", epoch + 1}}) {
+    EXPECT_TRUE(a.relay->link().publish(epoch_notice_of("fanfare", token, told), {}, {}, {}));
+  }
+  EXPECT_TRUE(a.publish("t", "1"));
+  EXPECT_TRUE(eventually([&] { return a.sink.has("t", 1); }));
+  EXPECT_EQ(a.sink.topic("t").lost.size(), 1U);  // where it began
+  EXPECT_EQ(a.sink.times_down(), 0);
+}
+
 // Its subscribers may stand at places that are gone.
 TEST(NatsRollback, AnotherEpochIsNoticedThoughNothingIsPublished) {
   NatsServer server;

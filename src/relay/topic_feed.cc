@@ -58,6 +58,7 @@ void TopicFeed::stop_reading() {
 
 void TopicFeed::restart() {
   state_ = State::lost;
+  look_.take_heard();
   forget_consumer();
   next_attempt_ = Instant{};
   attempt_wait_ = kAttemptWaitMin;
@@ -72,7 +73,10 @@ std::expected<void, std::string> TopicFeed::attempt(Instant now) {
     const std::uint64_t other = epoch_after(ended);
     state = end_epoch(ended, other);
     if (!state) return std::unexpected(std::move(state.error()));
-    if (state->epoch == other) recent_max = messages_since(ended, *state);
+    if (state->epoch == other) {
+      recent_max = messages_since(ended, *state);
+      world_.link.publish(epoch_notice_of(address_.name, address_.token, other), {}, {}, {});
+    }
   }
   if (!is_read_ && epoch_ != state->epoch) watch_.forget();
   epoch_ = state->epoch;
@@ -122,7 +126,7 @@ void TopicFeed::note_current() {
 void TopicFeed::on_message(const Incoming& message, const Delivery& delivery, Instant now) {
   if (state_ != State::reading) return;
   heard_ = now;
-  is_quiet_ = false;
+  look_.message_came();
   const auto epoch = epoch_of(message.subject).value_or(0);
   const Position position{.epoch = epoch, .offset = delivery.stream_sequence};
   const Reader::Take take = reader_.take(delivery, epoch);
@@ -168,28 +172,30 @@ bool TopicFeed::watch_delivery(Instant now) {
 }
 
 void TopicFeed::plan_look(Instant now) {
-  const auto longest = static_cast<std::uint64_t>((kHeartbeatsBetweenLooks * world_.heartbeat).count());
-  // Not all topics at once.
-  const Duration wait = watch_.is_still()
-                            ? DeliveryWatch::kWait
-                            : Duration(longest / 2 + world_.random.next_u64() % (longest / 2 + 1));
-  next_look_ = saturating_add(now, wait);
+  if (watch_.is_still()) return look_.plan(saturating_add(now, DeliveryWatch::kWait));
+  look_.plan_within(kHeartbeatsBetweenLooks * world_.heartbeat, now, world_.random);
+}
+
+// A wrong notice costs a question.
+void TopicFeed::hear_of(std::uint64_t epoch) {
+  if (state_ == State::reading && epoch != reader_.epoch()) look_.hear_of_epoch();
 }
 
 bool TopicFeed::look(Instant now) {
-  if (now < next_look_) return true;
+  if (!look_.is_due(now)) return true;
   const bool done = is_read_ ? look_for_more(now) : look_for_published();
-  is_quiet_ = true;
+  look_.made();
   plan_look(now);
   return done;
 }
 
 bool TopicFeed::look_for_more(Instant now) {
-  if (!is_quiet_ || watch_.expected() != 0) return true;
+  const bool may_have_more = look_.is_quiet() && watch_.expected() == 0;
+  if (!look_.take_heard() && !may_have_more) return true;
   const auto state = world_.jet_stream.find(address_);
   if (!state) return false;
   if (!*state) return true;
-  // Another instance has begun it, and nothing was published since.
+  // Another instance has begun it.
   if ((*state)->epoch != reader_.epoch()) {
     restart();
   } else if ((*state)->last >= reader_.next()) {

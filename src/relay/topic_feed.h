@@ -19,6 +19,7 @@
 #include "relay/delivery_watch.h"
 #include "relay/jet_stream.h"
 #include "relay/reader.h"
+#include "relay/topic_look.h"
 
 namespace fanfare::relay {
 
@@ -65,6 +66,8 @@ class TopicFeed {
   void restart();
   void on_message(const Incoming& message, const Delivery& delivery, Instant now);
   void on_sign_of_life(const Incoming& message, Instant now);
+  // Another instance says that the topic has this epoch by now: the broker is asked with the next tick.
+  void hear_of(std::uint64_t epoch);
   // The broker has stored this event: if it is wanted here, it must come. Otherwise the broker is asked for it some time later.
   void acknowledged(const Position& position, Instant now);
   // Attempts, retries and watches what is due. False: an attempt has failed now.
@@ -136,9 +139,8 @@ class TopicFeed {
   Instant heard_{};
   Instant began_{};  // the consumer
   Instant last_came_{};
-  Instant next_look_{};
+  TopicLook look_;
   std::uint64_t seen_ = 0;  // that was published, by the last look
-  bool is_quiet_ = false;   // no message has come since the last look
   Instant next_attempt_{};
   Duration attempt_wait_ = kAttemptWaitMin;
 };

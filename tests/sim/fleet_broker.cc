@@ -224,6 +224,7 @@ void Broker::publish(const ConnectionPtr& from, const std::string& subject, cons
         std::stoull(header(headers, "Nats-Expected-Last-Subject-Sequence")));
     return;
   }
+  if (relay::read_epoch_notice(kRelayName, subject)) return pass_on(subject);
   const auto found =
       std::ranges::find_if(streams_, [&](const auto& each) { return each.second.subject == subject; });
   const bool is_away = found != streams_.end() && found->second.away_until > world().time.now();
@@ -247,6 +248,13 @@ void Broker::publish(const ConnectionPtr& from, const std::string& subject, cons
         R"({"error":{"code":400,"err_code":10071,"description":"wrong last sequence"},"seq":0})");
   }
   acknowledge(stream, from, reply, store(stream, payload, id));
+}
+
+void Broker::pass_on(const std::string& notice) {
+  const std::string notices = relay::epoch_notices_of(kRelayName);
+  for (const ConnectionPtr& each : connections_) {
+    if (each->subjects.contains(notices)) answer(each, notices, {.to = {}, .subject = notice});
+  }
 }
 
 std::string Broker::store(Stream& stream, const SharedBytes& payload, const std::string& id) {

@@ -151,6 +151,7 @@ class Broker {
   void answer(const ConnectionPtr& to, const std::string& reply, relay::Incoming message);
   void acknowledge(Stream& stream, const ConnectionPtr& to, const std::string& reply,
                    const std::string& json);
+  void pass_on(const std::string& notice);
   void get_directly(const ConnectionPtr& from, const std::string& stream, const std::string& reply,
                     const std::string& request);
   std::string store(Stream& stream, const SharedBytes& payload, const std::string& id);

@@ -131,11 +131,15 @@ bool Link::is_connected() const {
 }
 
 Subscribed Link::subscribe(const std::string& end) {
+  return subscribe_to(inbox_ + end);
+}
+
+Subscribed Link::subscribe_to(const std::string& subject) {
   struct Entry {
     std::weak_ptr<Parts*> link;
     std::string subject;
   };
-  auto* const made = new Entry{.link = parts_->self, .subject = inbox_ + end};
+  auto* const made = new Entry{.link = parts_->self, .subject = subject};
   parts_->subscribed.insert(made->subject);
   if (parts_->connection != nullptr) parts_->tell_subscribed(made->subject);
   return {made, [](void* entry) {
