@@ -35,7 +35,7 @@ int to_milliseconds(Duration wait) {
   return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(wait).count());
 }
 
-// The C library's recv() and send() are cancellation points. In multithreaded programs each call pays for
+// The C library's recv(), send() and epoll_wait() are cancellation points. In multithreaded programs each call pays for
 // that twice. A loop's thread is never cancelled.
 ssize_t receive_from(int fd, std::uint8_t* into, std::size_t size) {
   return ::syscall(SYS_recvfrom, fd, into, size, 0, nullptr, nullptr);
@@ -43,6 +43,11 @@ ssize_t receive_from(int fd, std::uint8_t* into, std::size_t size) {
 
 ssize_t send_to(int fd, Bytes part) {
   return ::syscall(SYS_sendto, fd, part.data(), part.size(), MSG_NOSIGNAL, nullptr, 0);
+}
+
+int wait_for(int epoll, std::span<epoll_event> events, int milliseconds) {
+  return static_cast<int>(
+      ::syscall(SYS_epoll_pwait, epoll, events.data(), events.size(), milliseconds, nullptr, 0));
 }
 
 }  // namespace
@@ -83,8 +88,7 @@ void EpollLoop::prefetch_handler(std::uint64_t tag) {
 
 bool EpollLoop::poll(Duration wait) {
   std::array<epoll_event, kEventsPerTurnMax> events;
-  const int count =
-      ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), to_milliseconds(wait));
+  const int count = wait_for(epoll_.get(), events, to_milliseconds(wait));
   update_now();
   for (int i = 0; i < count; ++i) {
     const std::uint64_t tag = events[static_cast<std::size_t>(i)].data.u64;
