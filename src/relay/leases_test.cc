@@ -3,12 +3,10 @@
 #include "relay/leases.h"
 
 #include <gtest/gtest.h>
-#include <nats/nats.h>
 
 #include <atomic>
 
-#include "relay/broker_for_tests.h"
-#include "relay/nats_parts.h"
+#include "relay/operator_for_tests.h"
 #include "relay/relay_world_for_tests.h"
 
 namespace fanfare::relay {
@@ -146,11 +144,11 @@ TEST(Leases, ABrokerThatStoresNoLeaseIsToldUntilItDoes) {
   NatsServer server({}, "max_file: 4MB, max_mem: 1MB");
   Worker a(server.url(), "a");
   ASSERT_TRUE(eventually([&] { return a.works.load(); }));
-  jsCtx* const context = a.instance.relay->link().parts().session()->context;
-  fill(context, "filler", 4 << 20);
+  const Operator person(server);
+  person.fill("filler", 4 << 20);
   ASSERT_TRUE(eventually([&] { return !a.refusal().empty() && !a.works; }));
   ASSERT_TRUE(eventually([&] { return !a.instance.sink.is_up(); }));
-  ASSERT_EQ(js_DeleteStream(context, "filler", nullptr, nullptr), NATS_OK);
+  person.delete_stream("filler");
   ASSERT_TRUE(eventually([&] { return a.refusal().empty() && a.works && a.instance.sink.is_up(); }));
 }
 
@@ -158,8 +156,7 @@ TEST(Leases, ABucketThatWasDeletedIsMadeAgain) {
   NatsServer server;
   Worker a(server.url(), "a");
   ASSERT_TRUE(eventually([&] { return a.works.load(); }));
-  ASSERT_EQ(js_DeleteKeyValue(a.instance.relay->link().parts().session()->context, "fanfare_leases"),
-            NATS_OK);
+  Operator(server).delete_stream("KV_fanfare_leases");
   EXPECT_TRUE(eventually([&] { return a.times > 1 && a.leases.is_held(a.work); }));
 }
 

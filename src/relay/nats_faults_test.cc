@@ -1,14 +1,12 @@
 // The relay while its broker is killed, stopped, restarted, or loses what it had.
 
 #include <gtest/gtest.h>
-#include <nats/nats.h>
 
 #include <string>
 #include <vector>
 
 #include "net/certificate_for_tests.h"
-#include "relay/broker_for_tests.h"
-#include "relay/nats_parts.h"
+#include "relay/operator_for_tests.h"
 #include "relay/relay_world_for_tests.h"
 
 #if defined(__has_feature)
@@ -203,15 +201,15 @@ TEST(NatsFaults, WhatABrokerWithoutRoomRefusesIsNamedAndWorksWhenThereIsRoom) {
   {
     Instance a(options_for({server.url()}));
     a.open("t");
-    jsCtx* const context = a.relay->link().parts().session()->context;
-    fill(context, "filler", 40 << 20);
+    const Operator person(server);
+    person.fill("filler", 40 << 20);
     EXPECT_TRUE(eventually([&] {
       a.publish("t", "x");
       const auto all = a.receipts.all();
       return !all.empty() && !all.back();
     }));
     for (int i = 0; i < 10; ++i) a.publish("t", "x");
-    EXPECT_EQ(js_DeleteStream(context, "filler", nullptr, nullptr), NATS_OK);
+    person.delete_stream("filler");
     EXPECT_TRUE(eventually([&] {
       a.publish("t", "y");
       const auto all = a.receipts.all();
@@ -230,11 +228,11 @@ TEST(NatsFaults, ATopicForWhichTheBrokerHasNoRoomIsDownUntilItHas) {
   options.limits.bytes_max = 15 << 20;
   Instance a(options);
   a.open("t");
-  jsCtx* const context = a.relay->link().parts().session()->context;
-  fill(context, "other", 0, 15 << 20);
+  const Operator person(server);
+  person.fill("other", 0, 15 << 20);
   a.relay->open("more", {});
   ASSERT_TRUE(eventually([&] { return !a.sink.is_up(); }));
-  ASSERT_EQ(js_DeleteStream(context, "other", nullptr, nullptr), NATS_OK);
+  person.delete_stream("other");
   EXPECT_TRUE(eventually([&] { return a.sink.is_up() && a.sink.topic("more").is_current; }));
 }
 

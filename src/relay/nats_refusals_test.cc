@@ -7,37 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "relay/operator_for_tests.h"
 #include "relay/relay_world_for_tests.h"
 
 namespace fanfare::relay {
 namespace {
-
-// As an operator would, with the tool of the broker.
-class Operator {
- public:
-  explicit Operator(const std::string& url) {
-    EXPECT_EQ(natsConnection_ConnectTo(&connection_, url.c_str()), NATS_OK);
-    EXPECT_EQ(natsConnection_JetStream(&context_, connection_, nullptr), NATS_OK);
-  }
-  Operator(const Operator&) = delete;
-  Operator& operator=(const Operator&) = delete;
-  ~Operator() {
-    jsCtx_Destroy(context_);
-    natsConnection_Destroy(connection_);
-  }
-  void change(const char* stream, const std::function<void(jsStreamConfig&)>& change) {
-    jsStreamInfo* info = nullptr;
-    jsErrCode code{};
-    ASSERT_EQ(js_GetStreamInfo(&info, context_, stream, nullptr, &code), NATS_OK);
-    change(*info->Config);
-    EXPECT_EQ(js_UpdateStream(nullptr, context_, info->Config, nullptr, &code), NATS_OK) << code;
-    jsStreamInfo_Destroy(info);
-  }
-
- private:
-  natsConnection* connection_ = nullptr;
-  jsCtx* context_ = nullptr;
-};
 
 TEST(NatsRefusals, ReadersOfATopicThatTakesNoMoreAreToldUntilItDoes) {
   NatsServer server;
@@ -47,7 +21,7 @@ TEST(NatsRefusals, ReadersOfATopicThatTakesNoMoreAreToldUntilItDoes) {
   b.open("t");
   a.publish("t", "before");
   ASSERT_TRUE(eventually([&] { return a.sink.has("t", 1) && b.sink.has("t", 1); }));
-  Operator person(server.url());
+  const Operator person(server);
   person.change("fanfare_t", [](jsStreamConfig& config) { config.MaxMsgSize = 10; });
   EXPECT_TRUE(a.publish("t", "more than ten bytes"));
   ASSERT_TRUE(eventually([&] { return !a.sink.is_up(); }));
@@ -70,7 +44,7 @@ TEST(NatsRefusals, WhoeverDoesNotReadTheTopicIsNotDown) {
   a.open("t");
   a.publish("t", "1");
   ASSERT_TRUE(eventually([&] { return a.sink.has("t", 1); }));
-  Operator person(server.url());
+  const Operator person(server);
   person.change("fanfare_t", [](jsStreamConfig& config) { config.MaxMsgSize = 1; });
   a.publish("t", "long");
   ASSERT_TRUE(eventually([&] { return !a.sink.is_up(); }));

@@ -1,37 +1,19 @@
 // The relay with a broker that has lost events, or a whole stream.
 
 #include <gtest/gtest.h>
-#include <nats/nats.h>
 
 #include <filesystem>
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "relay/jet_stream.h"
+#include "relay/operator_for_tests.h"
 #include "relay/relay_world_for_tests.h"
 
 namespace fanfare::relay {
 namespace {
 
 using Texts = std::vector<std::string>;
-
-// As an operator would.
-void operate(const std::string& url, const std::function<natsStatus(jsCtx*)>& act) {
-  natsConnection* connection = nullptr;
-  jsCtx* context = nullptr;
-  ASSERT_EQ(natsConnection_ConnectTo(&connection, url.c_str()), NATS_OK);
-  ASSERT_EQ(natsConnection_JetStream(&context, connection, nullptr), NATS_OK);
-  EXPECT_EQ(act(context), NATS_OK);
-  jsCtx_Destroy(context);
-  natsConnection_Destroy(connection);
-}
-void delete_stream(const std::string& url, const char* stream) {
-  operate(url, [&](jsCtx* context) { return js_DeleteStream(context, stream, nullptr, nullptr); });
-}
-void delete_message(const std::string& url, const char* stream, std::uint64_t sequence) {
-  operate(url, [&](jsCtx* context) { return js_DeleteMsg(context, stream, sequence, nullptr, nullptr); });
-}
 
 TEST(NatsRollback, AStreamThatIsDeletedBeginsAnotherEpoch) {
   NatsServer server;
@@ -42,7 +24,7 @@ TEST(NatsRollback, AStreamThatIsDeletedBeginsAnotherEpoch) {
   a.publish("t", "old");
   ASSERT_TRUE(eventually([&] { return a.sink.has("t", 1) && b.sink.has("t", 1); }));
   const Position before = a.sink.topic("t").at;
-  delete_stream(server.url(), "fanfare_t");
+  Operator(server).delete_stream("fanfare_t");
   // The next event finds no stream. It is stored once there is one again.
   ASSERT_TRUE(eventually([&] { return a.publish("t", "new"); }));
   ASSERT_TRUE(eventually([&] { return a.sink.has("t", 2) && b.sink.has("t", 2); }));
@@ -60,7 +42,7 @@ TEST(NatsRollback, AStreamThatIsDeletedIsCreatedAgainAfterAPause) {
   const StreamAddress address{.name = "fanfare", .token = "t"};
   ASSERT_TRUE(eventually([&] { return a.sink.is_up(); }));
   ASSERT_TRUE(jet_stream.open(address, 1));
-  delete_stream(server.url(), "fanfare_t");
+  Operator(server).delete_stream("fanfare_t");
   const auto opened = jet_stream.open(address, 2);
   ASSERT_FALSE(opened);
   EXPECT_TRUE(opened.error().ends_with(KnownStreams::kIsGone)) << opened.error();
@@ -88,7 +70,7 @@ TEST(NatsRollback, AStreamThatStandsStillIsNamedAndItsSubscribersAreTold) {
     EXPECT_EQ(a.relay->counters().stalls, 1U);
     EXPECT_FALSE(a.sink.has("t", 1));
     // As the log advises.
-    delete_stream(server.url(), "fanfare_t");
+    Operator(server).delete_stream("fanfare_t");
     EXPECT_TRUE(eventually([&] { return a.sink.is_up(); }));
     EXPECT_TRUE(a.publish("t", "delivered"));
     EXPECT_TRUE(eventually([&] { return a.sink.has("t", 1); }));
@@ -115,7 +97,7 @@ TEST(NatsRollback, AStreamThatStandsStillIsNoticedByWhoeverOnlyPublishes) {
   ASSERT_TRUE(a.receipts.all().back());
   EXPECT_TRUE(eventually([&] { return !a.sink.is_up(); }));
   EXPECT_EQ(a.relay->counters().stalls, 1U);
-  delete_stream(server.url(), "fanfare_t");
+  Operator(server).delete_stream("fanfare_t");
   EXPECT_TRUE(eventually([&] { return a.sink.is_up(); }));
   ASSERT_TRUE(a.publish("t", "new"));
   ASSERT_TRUE(eventually([&] { return has_receipts(2); }));
@@ -138,7 +120,7 @@ TEST(NatsRollback, AStreamThatStandsStillIsNoticedByWhoeverOnlyReads) {
   }
   EXPECT_TRUE(eventually([&] { return !reader.sink.is_up(); }));
   EXPECT_EQ(reader.relay->counters().stalls, 1U);
-  delete_stream(server.url(), "fanfare_t");
+  Operator(server).delete_stream("fanfare_t");
   EXPECT_TRUE(eventually([&] { return reader.sink.is_up(); }));
 }
 
@@ -149,8 +131,8 @@ TEST(NatsRollback, AnEventThatSomebodyHasDeletedIsLostAndNoStandstill) {
   for (const char* text : {"1", "2", "3"}) a.publish("t", text);
   ASSERT_TRUE(eventually([&] { return a.sink.has("t", 3); }));
   const std::uint64_t epoch = a.sink.topic("t").at.epoch;
-  delete_message(server.url(), "fanfare_t", 2);
-  delete_message(server.url(), "fanfare_t", 3);
+  Operator(server).delete_message("fanfare_t", 2);
+  Operator(server).delete_message("fanfare_t", 3);
   Instance late(options_for({server.url()}));
   late.open("t");
   EXPECT_EQ(late.sink.topic("t").texts, Texts{"1"});
@@ -169,7 +151,7 @@ TEST(NatsRollback, WhoeverHasReadAnEventThatSomebodyHasDeletedGoesOnBehindIt) {
   a.publish("t", "2");
   ASSERT_TRUE(eventually([&] { return a.sink.has("t", 2); }));
   const Position before = a.sink.topic("t").at;
-  delete_message(server.url(), "fanfare_t", 2);
+  Operator(server).delete_message("fanfare_t", 2);
   // Longer than signs of life may be missing: it makes another consumer.
   server.pause();
   ASSERT_TRUE(eventually([&] { return !a.sink.is_up(); }));
@@ -270,7 +252,7 @@ TEST(NatsRollback, ATopicThatIsReadAgainIsComparedWithWhatWasReadBefore) {
   const Position before = a.sink.topic("t").at;
   a.relay->close("t", 0);
   ASSERT_TRUE(eventually([&] { return a.relay->counters().topics == 0; }));
-  delete_stream(server.url(), "fanfare_t");
+  Operator(server).delete_stream("fanfare_t");
   {
     // As if it had lost the last event, and another instance had published.
     JetStream jet_stream(a.relay->link(), a.options);

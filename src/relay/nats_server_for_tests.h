@@ -58,9 +58,21 @@ class TestFolder {
   std::filesystem::path path_;
 };
 
+// The part of docs/relay.md that says what the relay's user needs.
+inline std::string documented_rights() {
+  std::stringstream text;
+  text << std::ifstream(FANFARE_SOURCE_DIR "/docs/relay.md").rdbuf();
+  const std::string all = text.str();
+  const std::size_t from = all.find("authorization {\n");
+  const std::size_t to = all.find("\n```", from);
+  EXPECT_TRUE(from != std::string::npos && to != std::string::npos) << "docs/relay.md has no rights";
+  return all.substr(from, to - from);
+}
+
 class NatsServer {
  public:
-  // More lines of the configuration file, and the limits of JetStream; empty: without it.
+  // More lines of the configuration file, and the limits of JetStream; empty: without it. If the lines say nothing of users, whoever
+  // connects has the rights that the documentation names.
   explicit NatsServer(std::string more = {}, std::string limits = "max_file: 1GB, max_mem: 256MB")
       : more_(std::move(more)), limits_(std::move(limits)) {
     start();
@@ -111,6 +123,8 @@ class NatsServer {
   void go_on() const { ::kill(pid_, SIGCONT); }
 
   std::string url() const { return "nats://127.0.0.1:" + std::to_string(port_); }
+  // Of a user who may do everything, where the lines say nothing of users.
+  std::string operator_url() const { return "nats://operator:operator@127.0.0.1:" + std::to_string(port_); }
   int port() const { return port_; }
   // Of the stored streams.
   std::filesystem::path data() const { return folder_.path() / "data"; }
@@ -123,6 +137,12 @@ class NatsServer {
     lines << "listen: " << listen_ << "\n"
           << "ports_file_dir: \"" << folder_.path().string() << "\"\n"
           << more_ << "\n";
+    if (more_.find("authorization") == std::string::npos) {
+      std::string rights = documented_rights();
+      const std::string users = "users: [";
+      rights.insert(rights.find(users) + users.size(), "{ user: operator, password: operator }, ");
+      lines << rights << "\nno_auth_user: fanfare\n";
+    }
     if (!limits_.empty())
       lines << "jetstream { store_dir: \"" << data().string() << "\", " << limits_ << " }\n";
     return config;

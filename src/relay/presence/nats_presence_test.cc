@@ -15,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-#include "relay/nats_parts.h"
+#include "relay/operator_for_tests.h"
 #include "relay/presence/relay_with_presence.h"
 #include "relay/relay_world_for_tests.h"
 
@@ -156,12 +156,6 @@ TEST(NatsPresence, NobodyIsGoneBecauseTheBrokerHungOrWasStartedAgain) {
   EXPECT_FALSE(a.was_told("-"));
 }
 
-void delete_presence(const Site& site) {
-  ASSERT_EQ(js_DeleteStream(site.instance.relay->link().parts().session()->context, "fanfare=presence",
-                            nullptr, nullptr),
-            NATS_OK);
-}
-
 TEST(NatsPresence, AStreamThatWasDeletedIsMadeAgainAndNothingIsToldTwice) {
   NatsServer server;
   Site a(server);
@@ -169,7 +163,7 @@ TEST(NatsPresence, AStreamThatWasDeletedIsMadeAgainAndNothingIsToldTwice) {
   a.join({"ann"});
   b.join({"bob"});
   ASSERT_TRUE(agree({&a, &b}, {"ann", "bob"}));
-  delete_presence(a);
+  Operator(server).delete_stream("fanfare=presence");
   a.join({"new"});
   b.leave({"bob"});
   EXPECT_TRUE(agree({&a, &b}, {"ann", "new"}));
@@ -187,7 +181,7 @@ TEST(NatsPresence, AStreamThatStandsStillIsNamedAndWhatItLostIsToldWhenItWasDele
     a.join({"ann"});
     EXPECT_TRUE(eventually([&] { return a.instance.relay->counters().stalls == 1; }));
     EXPECT_TRUE(a.lists({}));
-    delete_presence(a);
+    Operator(server).delete_stream("fanfare=presence");
     EXPECT_TRUE(agree({&a}, {"ann"}));
     EXPECT_EQ(a.instance.relay->counters().stalls, 1U);
   }
@@ -196,16 +190,12 @@ TEST(NatsPresence, AStreamThatStandsStillIsNamedAndWhatItLostIsToldWhenItWasDele
 }
 
 // So many records of other topics, as another instance would write them.
-void write_records_of_others(const std::string& url, int records) {
-  natsConnection* connection = nullptr;
-  jsCtx* context = nullptr;
-  ASSERT_EQ(natsConnection_ConnectTo(&connection, url.c_str()), NATS_OK);
-  ASSERT_EQ(natsConnection_JetStream(&context, connection, nullptr), NATS_OK);
+void write_records_of_others(const NatsServer& server, int records) {
+  const Operator person(server);
   for (int i = 0; i < records; ++i)
-    EXPECT_EQ(js_Publish(nullptr, context, "fanfare=presence.log.other.told", "x", 1, nullptr, nullptr),
-              NATS_OK);
-  jsCtx_Destroy(context);
-  natsConnection_Destroy(connection);
+    EXPECT_EQ(
+        js_Publish(nullptr, person.context(), "fanfare=presence.log.other.told", "x", 1, nullptr, nullptr),
+        NATS_OK);
 }
 
 // The places of the lost records have others by the time at which an instance that knows them is back.
@@ -230,7 +220,7 @@ TEST(NatsPresence, ABrokerThatGaveLostPlacesToOthersIsNoticedAndToldAgain) {
       fs::remove_all(elsewhere.data());
       fs::rename(copy, elsewhere.data());
       elsewhere.start();
-      write_records_of_others(elsewhere.url(), 20);
+      write_records_of_others(elsewhere, 20);
       elsewhere.kill();
       fs::remove_all(server.data());
       fs::copy(elsewhere.data(), server.data(), fs::copy_options::recursive);
