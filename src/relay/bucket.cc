@@ -37,9 +37,8 @@ std::expected<void, std::string> Bucket::open() {
   jsCtx* const context = session->context;
   kvStore* store = nullptr;
   natsStatus status = js_KeyValue(&store, context, name_.c_str());
-  if (status == NATS_NOT_FOUND && !known_.may_create(name_, system_clock().now()))
-    return std::unexpected(std::string());
-  if (status != NATS_OK) {
+  if (status == NATS_NOT_FOUND) {
+    if (!known_.may_create(name_, system_clock().now())) return std::unexpected(std::string());
     kvConfig config;
     kvConfig_Init(&config);
     config.Bucket = name_.c_str();
@@ -64,7 +63,10 @@ std::expected<std::optional<Bucket::Entry>, std::string> Bucket::get(const std::
   const natsStatus status = kvStore_Get(&raw_entry, parts_->store.get(), key.c_str());
   const EntryHandle entry(raw_entry);
   if (status == NATS_NOT_FOUND) return std::nullopt;
-  if (status != NATS_OK) return std::unexpected(words_for(status));
+  if (status != NATS_OK) {
+    is_doubtful_ = true;
+    return std::unexpected(words_for(status));
+  }
   return Entry{.value = std::string(static_cast<const char*>(kvEntry_Value(raw_entry)),
                                     static_cast<std::size_t>(kvEntry_ValueLen(raw_entry))),
                .revision = kvEntry_Revision(raw_entry)};

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <filesystem>
 
 #include "relay/operator_for_tests.h"
 #include "relay/relay_world_for_tests.h"
@@ -16,7 +17,7 @@ using std::chrono::milliseconds;
 
 // An instance that would do one work.
 struct Worker {
-  Worker(const std::string& url, const std::string& name)
+  Worker(const std::string& url, const std::string& name, Duration length = milliseconds(300))
       : options(options_for({url})),
         instance(options),
         leases(instance.relay->link(), options, name, [this](const std::string& reason) {
@@ -24,7 +25,7 @@ struct Worker {
           refused = reason;
           instance.relay->set_refusal(reason);
         }) {
-    work = leases.add("work", milliseconds(300), [this](bool is_held) {
+    work = leases.add("work", length, [this](bool is_held) {
       works = is_held;
       if (is_held) ++times;
     });
@@ -158,6 +159,27 @@ TEST(Leases, ABucketThatWasDeletedIsMadeAgain) {
   ASSERT_TRUE(eventually([&] { return a.works.load(); }));
   Operator(server).delete_stream("KV_fanfare_leases");
   EXPECT_TRUE(eventually([&] { return a.times > 1 && a.leases.is_held(a.work); }));
+}
+
+// Its data is gone, as with inMemory; and whoever worked gives its lease up before it can renew it. Both know the bucket.
+TEST(Leases, ABrokerThatComesBackWithoutTheBucketGetsAnotherOne) {
+  NatsServer server;
+  Worker a(server.url(), "a", std::chrono::seconds(4));
+  Worker b(server.url(), "b", std::chrono::seconds(4));
+  const auto hand_over = [](Worker& from, Worker& to) {
+    to.leases.want(to.work, true);
+    from.leases.want(from.work, false);
+    return eventually([&] { return to.works && !from.works; });
+  };
+  ASSERT_TRUE(hand_over(a, b));
+  ASSERT_TRUE(hand_over(b, a));
+  b.leases.want(b.work, true);
+  server.kill();
+  std::filesystem::remove_all(server.data());
+  a.leases.want(a.work, false);
+  server.start();
+  EXPECT_TRUE(eventually([&] { return b.works && !a.works; }));
+  EXPECT_TRUE(hand_over(b, a));
 }
 
 TEST(Leases, WithoutTheBrokerNobodyWorksAndAfterwardsOneDoes) {
