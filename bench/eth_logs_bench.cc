@@ -87,9 +87,9 @@ void match_block(benchmark::State& state) {
   Header header{.number = 5, .hash = {}, .parent_hash = {}, .json = {}};
   std::uint64_t delivered = 0;
   for ([[maybe_unused]] auto _ : state) {
-    const std::uint64_t before = manager.counters().delivered;
+    const std::uint64_t delivered_before = manager.counters().delivered;
     manager.publish(BlockAdded{.header = std::make_shared<const Header>(header), .logs = logs});
-    delivered = manager.counters().delivered - before;
+    delivered = manager.counters().delivered - delivered_before;
     ++header.number;
   }
   state.counters["matches"] = static_cast<double>(delivered);

@@ -255,8 +255,8 @@ void SharedRoom::handle(const Entry& entry, Tick& all) {
   if (!decoded) {
     if (decoded.error() == canvas::SharedProblem::unknown_format)
       return give_up("an instance of a newer version shares it: update this one");
-    log::warn("canvas_entry_ignored", {{"room", host_.room().spec().name}, {"offset", at_.offset}});
-    return;
+    static LogLimiter limiter(log::Level::warn, "canvas_entry_ignored");
+    return limiter.write({{"room", host_.room().spec().name}, {"offset", at_.offset}});
   }
   if (const auto* const base = std::get_if<SharedBase>(&*decoded)) return handle_base(*base);
   handle_batch(std::get<SharedBatch>(*decoded), bytes.size(), all);

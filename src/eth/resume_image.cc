@@ -8,7 +8,7 @@
 namespace fanfare::eth {
 namespace {
 
-constexpr std::uint64_t kImageVersion = 1;
+constexpr std::uint64_t kImageVersion = 2;
 constexpr std::size_t kCountMax = 0xffff;
 constexpr std::uint64_t kIncomplete = 1;
 constexpr std::uint64_t kStale = 2;
@@ -59,6 +59,7 @@ std::optional<std::string> encode(const SharedSession& session, bool with_may_ha
   std::string bytes;
   put(bytes, kImageVersion, 1);
   put(bytes, session.instance, 8);
+  put(bytes, session.turn, 4);
   put(bytes, session.is_closed ? 1 : 0, 1);
   put(bytes, cursors.count(), 2);
   bytes += cursors.bytes();
@@ -139,6 +140,7 @@ std::optional<SharedSession> decode_session(std::string_view bytes) {
   if (reader.number(1) != kImageVersion) return std::nullopt;
   SharedSession session;
   session.instance = reader.number(8);
+  session.turn = static_cast<std::uint32_t>(reader.number(4));
   const std::uint64_t closed = reader.number(1);
   if (closed > 1) return std::nullopt;
   session.is_closed = closed == 1;

@@ -44,6 +44,9 @@ struct ResumeImage {
 
 struct SharedSession {
   std::uint64_t instance = 0;
+  // How often an instance had taken it from another one. Of two copies, the one with more is the later one, whatever the broker says of
+  // their order: it may have lost its end.
+  std::uint32_t turn = 0;
   bool is_closed = false;
   ResumeImage image;
 

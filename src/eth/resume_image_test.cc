@@ -27,6 +27,7 @@ std::string bytes_of(std::initializer_list<int> numbers) {
 
 SharedSession example() {
   return {.instance = 0x0102030405060708,
+          .turn = 9,
           .is_closed = true,
           .image = {{{.topic = {.high = 1, .low = 2},
                       .id = {.high = 3, .low = 4},
@@ -38,6 +39,7 @@ SharedSession example() {
 
 TEST(ResumeImage, HasTheBytesOfItsPicture) {
   const SharedSession session{.instance = 0x0102030405060708,
+                              .turn = 0x090a0b0c,
                               .is_closed = true,
                               .image = {{{.topic = {.high = 1, .low = 2},
                                           .id = {.high = 3, .low = 4},
@@ -46,8 +48,8 @@ TEST(ResumeImage, HasTheBytesOfItsPicture) {
                                           .is_incomplete = true}}}};
   const std::string text = cursor(5);
   const std::string wanted =
-      bytes_of({1, 1, 2, 3, 4, 5, 6, 7, 8, 1, 0, 1, 0}) + static_cast<char>(text.size()) + text +
-      bytes_of({0, 1}) + bytes_of({0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2}) +
+      bytes_of({2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 1, 0, 1, 0}) + static_cast<char>(text.size()) +
+      text + bytes_of({0, 1}) + bytes_of({0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2}) +
       bytes_of({0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 4}) + bytes_of({1, 0, 0, 0, 1, 0, 0});
   EXPECT_EQ(encode_session(session, SIZE_MAX), wanted);
   EXPECT_EQ(decode_session(wanted), session);
@@ -83,8 +85,8 @@ TEST(ResumeImage, DamageIsRefused) {
     int value;
   };
   const std::size_t flags = good.size() - 5;  // of the last subscription
-  for (const auto [at, value] : {Damage{0, 2}, Damage{0, 0}, Damage{9, 2}, Damage{13, 255}, Damage{flags, 4},
-                                 Damage{flags + 2, 3}, Damage{flags + 4, 1}}) {
+  for (const auto [at, value] : {Damage{0, 3}, Damage{0, 1}, Damage{0, 0}, Damage{13, 2}, Damage{17, 255},
+                                 Damage{flags, 4}, Damage{flags + 2, 3}, Damage{flags + 4, 1}}) {
     std::string damaged = good;
     damaged[at] = static_cast<char>(value);
     EXPECT_FALSE(decode_session(damaged)) << at;

@@ -143,6 +143,13 @@ bool CanvasRelay::on_message(std::string_view topic, Position position, SharedBy
   return room->snapshots_opening == 0 || room->reader->on_snapshot_part(std::move(payload));
 }
 
+// A place without a change of the room: an entry that nobody can read.
+bool CanvasRelay::on_foreign(std::string_view topic, Position position) {
+  const auto room = room_of(topic);
+  if (room == nullptr || topic != room->log) return true;
+  return on_message(topic, position, {});
+}
+
 // What is gone of the snapshots is not wanted.
 void CanvasRelay::on_lost(std::string_view topic, Position until) {
   const auto room = room_of(topic);

@@ -42,6 +42,7 @@ class CanvasRelay final : private pubsub::RelaySink {
   struct Room;
 
   bool on_message(std::string_view topic, Position position, SharedBytes payload) override;
+  bool on_foreign(std::string_view topic, Position position) override;
   void on_lost(std::string_view topic, Position until) override;
   void on_current(std::string_view topic, std::uint64_t opening) override;
   void on_down() override { set_up(false); }

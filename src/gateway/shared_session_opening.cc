@@ -1,5 +1,7 @@
 #include "gateway/shared_session_opening.h"
 
+#include <algorithm>
+
 #include "base/log_limiter.h"
 
 namespace fanfare::gateway {
@@ -21,7 +23,11 @@ void SharedSessions::Opening::look(const std::shared_ptr<Opening>& opening) {
 void SharedSessions::Opening::got(const std::expected<std::optional<Stored>, Failure>& got) {
   if (!got) return go_on_alone();
   if (*got) return found(**got);
-  if (store_->has(key())) return reopen(0);
+  if (store_->has(key())) {
+    turn_ = shared_.turn_here(key()).value_or(0);
+    return reopen(0);
+  }
+  turn_ = 0;
   adopt(0, {}, false);
 }
 
@@ -33,13 +39,20 @@ void SharedSessions::Opening::found(const Stored& stored) {
     return finish(std::unexpected(Refused{.why = Refusal::unreadable}));
   }
   const bool is_ours = session->instance == shared_.instance_;
-  if (is_ours && store_->has(key())) return reopen(stored.revision);
+  const auto turn_here = shared_.turn_here(key());
+  // The broker has lost the copy of what is here, and has one of before.
+  const bool is_newer_here = turn_here && *turn_here > session->turn;
+  if (is_newer_here || (is_ours && store_->has(key()))) {
+    turn_ = turn_here.value_or(session->turn);
+    return reopen(stored.revision);
+  }
+  turn_ = session->turn + 1;
   // What is here is older.
   if (!is_ours) {
     shared_.lose(key());
     store_->release(key());
   }
-  if (exact_ && exact_->first == session->instance) return adopt(stored.revision, exact_->second, false);
+  if (exact_ && exact_->instance == session->instance) return take_over(stored.revision);
   if (is_ours || session->is_closed) {
     count(session->is_closed ? shared_.counters_.restored : shared_.counters_.stale);
     return adopt(stored.revision, session->image, !session->is_closed);
@@ -64,11 +77,16 @@ void SharedSessions::Opening::answered(std::uint64_t instance, std::uint64_t rev
   auto session = answer ? eth::decode_session(*answer) : std::nullopt;
   if (session && session->instance == instance) {
     count(shared_.counters_.taken);
-    exact_.emplace(instance, std::move(session->image));
-    return adopt(revision, exact_->second, false);
+    exact_ = std::move(session);
+    return take_over(revision);
   }
   count(shared_.counters_.stale);
   adopt(revision, copy, true);
+}
+
+void SharedSessions::Opening::take_over(std::uint64_t revision) {
+  turn_ = std::max(turn_, exact_->turn + 1);
+  adopt(revision, exact_->image, false);
 }
 
 void SharedSessions::Opening::reopen(std::uint64_t revision) {
@@ -91,7 +109,7 @@ void SharedSessions::Opening::adopt(std::uint64_t revision, const eth::ResumeIma
 // Also of a session that is here: its copy may say that it is closed.
 void SharedSessions::Opening::claim(std::uint64_t revision) {
   auto copy = store_->copy(key());
-  auto value = copy ? shared_.encode(false, std::move(copy->image)) : std::nullopt;
+  auto value = copy ? shared_.encode(false, turn_, std::move(copy->image)) : std::nullopt;
   if (!value) return claimed(std::unexpected(Failure::away));
   shared_.broker_.put(text_of(key()), *std::move(value), revision,
                       [self = shared_from_this()](const std::expected<std::uint64_t, Failure>& result) {
@@ -101,7 +119,7 @@ void SharedSessions::Opening::claim(std::uint64_t revision) {
 
 void SharedSessions::Opening::claimed(std::expected<std::uint64_t, Failure> result) {
   if (result) {
-    shared_.keep(key(), store_, *result);
+    shared_.keep(key(), store_, *result, turn_);
     return finish(std::move(*lease_));
   }
   if (result.error() == Failure::conflict) return look(shared_from_this());

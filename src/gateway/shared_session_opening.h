@@ -42,6 +42,8 @@ class SharedSessions::Opening : public std::enable_shared_from_this<Opening> {
   void ask(std::uint64_t instance, std::uint64_t revision, eth::ResumeImage copy);
   void answered(std::uint64_t instance, std::uint64_t revision, const eth::ResumeImage& copy,
                 const std::optional<std::string>& answer);
+  // Continues what was handed over.
+  void take_over(std::uint64_t revision);
   // Continues what is here.
   void reopen(std::uint64_t revision);
   void adopt(std::uint64_t revision, const eth::ResumeImage& image, bool is_stale);
@@ -56,10 +58,11 @@ class SharedSessions::Opening : public std::enable_shared_from_this<Opening> {
   Caller caller_;
   Opened done_;
   int tries_ = 0;
-  bool is_local_ = false;  // it was here before
+  bool is_local_ = false;   // it was here before
+  std::uint32_t turn_ = 0;  // SharedSession::turn, of what is written
   std::optional<eth::ResumeLease> lease_;
   // What an instance has handed over, which has it no more.
-  std::optional<std::pair<std::uint64_t, eth::ResumeImage>> exact_;
+  std::optional<eth::SharedSession> exact_;
 };
 
 }  // namespace fanfare::gateway

@@ -77,10 +77,17 @@ void SharedSessions::ended(const eth::ResumeKey& key) {
   }
 }
 
-std::optional<std::string> SharedSessions::encode(bool is_closed, eth::ResumeImage image) {
+std::optional<std::uint32_t> SharedSessions::turn_here(const eth::ResumeKey& key) const {
+  const auto found = entries_.find(key);
+  if (found == entries_.end() || !found->second.store->has(key)) return std::nullopt;
+  return found->second.turn;
+}
+
+std::optional<std::string> SharedSessions::encode(bool is_closed, std::uint32_t turn,
+                                                  eth::ResumeImage image) {
   const std::size_t bytes_max = std::min(limits_.bytes_max, broker_.bytes_max());
-  auto bytes = eth::encode_session({.instance = instance_, .is_closed = is_closed, .image = std::move(image)},
-                                   bytes_max);
+  auto bytes = eth::encode_session(
+      {.instance = instance_, .turn = turn, .is_closed = is_closed, .image = std::move(image)}, bytes_max);
   if (!bytes) {
     counters_.too_long.fetch_add(1, std::memory_order_relaxed);
     if (bytes_max < limits_.bytes_max) broker_.want_larger();
@@ -98,12 +105,13 @@ std::string SharedSessions::on_asked(std::string_view question) {
   const auto copy = found->second.store->copy(*key);
   if (!copy) return std::string(kNotHere);
   // Its client would lose what it has missed.
-  if (!encode(false, copy->image)) return std::string(kTooLong);
+  const std::uint32_t turn = found->second.turn;
+  if (!encode(false, turn, copy->image)) return std::string(kTooLong);
   auto image = found->second.store->release(*key);
   forget(*key);
   if (!image) return std::string(kNotHere);
   counters_.handed.fetch_add(1, std::memory_order_relaxed);
-  return encode(false, *std::move(image)).value_or(std::string(kNotHere));
+  return encode(false, turn, *std::move(image)).value_or(std::string(kNotHere));
 }
 
 // --- writes ----------------------------------------------------------------------------------------
@@ -184,7 +192,7 @@ void SharedSessions::write(const eth::ResumeKey& key, Entry& entry) {
   const auto copy = entry.store->copy(key);
   if (!copy && entry.revision == 0) return forget(key);
   // One that is not remembered any more is written too: another instance must not continue it.
-  const auto value = encode(!copy || !copy->is_open, copy ? copy->image : eth::ResumeImage{});
+  const auto value = encode(!copy || !copy->is_open, entry.turn, copy ? copy->image : eth::ResumeImage{});
   if (!value) return;
   entry.under_way = ++last_write_;
   ++under_way_;
@@ -209,13 +217,15 @@ void SharedSessions::written(const eth::ResumeKey& key, std::uint64_t number,
   if (entry == nullptr) return;
   if (!result) return again(key, *entry);
   counters_.written.fetch_add(1, std::memory_order_relaxed);
-  keep(key, entry->store, *result);
+  keep(key, entry->store, *result, entry->turn);
 }
 
-void SharedSessions::keep(const eth::ResumeKey& key, const Store& store, std::uint64_t revision) {
+void SharedSessions::keep(const eth::ResumeKey& key, const Store& store, std::uint64_t revision,
+                          std::uint32_t turn) {
   Entry& entry = entries_.try_emplace(key, Entry{.store = store}).first->second;
   entry.store = store;
   entry.revision = revision;
+  entry.turn = turn;
   entry.is_doubted = false;
   entry.under_way = 0;
   entry.written = clock_.now();
@@ -248,8 +258,9 @@ void SharedSessions::repaired(const eth::ResumeKey& key, std::uint64_t number,
   if (!entry->is_doubted && has_lost(entry->revision, *got)) note_loss();
   const auto stored = *got ? eth::decode_session((*got)->value) : std::nullopt;
   const bool is_another = got->has_value() && (!stored || stored->instance != instance_);
-  if (is_another) return lose(key);
-  // Ours, of which we have not heard, or none: the broker has forgotten it.
+  const bool is_of_before = stored && stored->turn < entry->turn;
+  if (is_another && !is_of_before) return lose(key);
+  // Ours, of which we have not heard, or none or an older one: the broker has forgotten it.
   entry->revision = *got ? (*got)->revision : 0;
   entry->is_changed = true;
   schedule(key, *entry, clock_.now());

@@ -9,7 +9,8 @@
 //              the broker away   a session that is here continues; otherwise the client tries again
 //   then       the copy is written with our name, on condition that nobody else has written since
 //   changes    are written about once a second for each session; a new subscription, or the end of its connection, at once
-//   a write fails because another instance has written: it has the session, and our connection ends
+//   a write fails because another instance has written: it has the session, and our connection ends. Unless its copy is of before we took
+//                     the session from it: the broker has lost ours, and we write it again
 //   a copy is not there any more, or is an older one: the broker has lost some, and all are written again. The oldest and the newest one
 //                     are looked at from time to time, because a purge, or a broker that lost its end, changes nothing else that we see
 //
@@ -106,6 +107,7 @@ class SharedSessions final : public relay::RecordUser {
   struct Entry {
     Store store;
     std::uint64_t revision = 0;  // of the copy that we wrote last; 0: none
+    std::uint32_t turn = 0;      // SharedSession::turn
     bool is_changed = false;
     bool is_urgent = false;
     bool is_doubted = false;              // the broker may have lost the copy
@@ -144,8 +146,10 @@ class SharedSessions final : public relay::RecordUser {
   void note_reopened(const eth::ResumeKey& key);
   void forget(const eth::ResumeKey& key);
   // The copy is written, and the session is here.
-  void keep(const eth::ResumeKey& key, const Store& store, std::uint64_t revision);
-  std::optional<std::string> encode(bool is_closed, eth::ResumeImage image);
+  void keep(const eth::ResumeKey& key, const Store& store, std::uint64_t revision, std::uint32_t turn);
+  std::optional<std::string> encode(bool is_closed, std::uint32_t turn, eth::ResumeImage image);
+  // Of the session that is here. Empty: none is, or its connection has not been opened yet.
+  std::optional<std::uint32_t> turn_here(const eth::ResumeKey& key) const;
   void begin(std::shared_ptr<Opening> opening);
   void ended(const eth::ResumeKey& key);
   void note_idle();

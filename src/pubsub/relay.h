@@ -29,6 +29,11 @@ class RelaySink {
   // Everything that has not come up to and including `until` is gone for good. With another epoch: the broker
   // has lost its stream and begins again behind `until`. The first one says where a topic begins.
   virtual void on_lost(std::string_view topic, Position until) = 0;
+  // Somebody else has written to the broker's stream: the place has no event, and never had one. False: as on_message().
+  virtual bool on_foreign(std::string_view topic, Position position) {
+    on_lost(topic, position);
+    return true;
+  }
   // Of a relay that reads on demand: everything that the broker had when the topic was opened has been passed on.
   // `opening`: RelayStart::opening.
   virtual void on_current(std::string_view topic, std::uint64_t opening) = 0;

@@ -27,6 +27,9 @@ std::string subject_of(std::string_view name, std::string_view token, std::uint6
 // Of such a subject or notice. Empty: it is no subject of ours.
 std::optional<std::uint64_t> epoch_of(std::string_view subject);
 
+// Of the stream's other subject, and of anything else that is no event.
+inline constexpr std::uint64_t kNoEpoch = 0;
+
 struct EpochNotice {
   std::string_view token;
   std::uint64_t epoch = 0;

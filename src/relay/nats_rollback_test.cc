@@ -1,8 +1,10 @@
 // The relay with a broker that has lost events, or a whole stream.
 
 #include <gtest/gtest.h>
+#include <nats/nats.h>
 
 #include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -307,6 +309,53 @@ TEST(NatsRollback, AnEpochThatEndsBeforeAnythingOfItWasReadEndsForItsReaders) {
   EXPECT_TRUE(b.publish("t", "first"));
   ASSERT_TRUE(eventually([&] { return a.sink.has("t", 1); }));
   EXPECT_EQ(a.sink.topic("t").lost, (std::vector<Position>{before, {before.epoch + 1, 0}}));
+}
+
+// By a mistake of somebody who may publish everything.
+TEST(NatsRollback, AMessageOfSomebodyElseIsAPlaceThatIsLostAndTheTopicGoesOn) {
+  NatsServer server;
+  const Operator person(server);
+  Instance a(options_for({server.url()}));
+  a.open("t");
+  a.publish("t", "1");
+  ASSERT_TRUE(eventually([&] { return a.sink.has("t", 1); }));
+  const Position before = a.sink.topic("t").at;
+  EXPECT_EQ(js_Publish(nullptr, person.context(), "fanfare.t.0", "x", 1, nullptr, nullptr), NATS_OK);
+  ASSERT_TRUE(eventually([&] { return a.sink.topic("t").lost.size() == 2; }));
+  const Position behind{before.epoch, before.offset + 1};
+  EXPECT_EQ(a.sink.topic("t").at, behind);
+  EXPECT_TRUE(a.publish("t", "2", behind));
+  ASSERT_TRUE(eventually([&] { return a.sink.has("t", 2); }));
+  EXPECT_EQ(a.sink.times_down(), 0);
+  Instance late(options_for({server.url()}));
+  late.open("t");
+  EXPECT_EQ(late.sink.topic("t").texts, (Texts{"1", "2"}));
+}
+
+// Whoever has seen the epoch end ends it again: its positions would be given to other events.
+TEST(NatsRollback, ABrokerThatComesBackTwiceWithTheSameOldStreamBeginsAnotherEpochEachTime) {
+  NatsServer server;
+  Instance a(options_for({server.url()}));
+  a.open("t");
+  a.publish("t", "1");
+  ASSERT_TRUE(eventually([&] { return a.sink.has("t", 1); }));
+  server.kill();
+  const auto copy = server.folder() / "copy";
+  std::filesystem::copy(server.data(), copy, std::filesystem::copy_options::recursive);
+  server.start();
+  ASSERT_TRUE(eventually([&] { return a.sink.is_up(); }));
+  a.publish("t", "2");
+  ASSERT_TRUE(eventually([&] { return a.sink.has("t", 2); }));
+  std::set<std::uint64_t> epochs{a.sink.topic("t").at.epoch};
+  for (std::size_t time = 1; time <= 3; ++time) {
+    server.kill();
+    std::filesystem::remove_all(server.data());
+    std::filesystem::copy(copy, server.data(), std::filesystem::copy_options::recursive);
+    server.start();
+    ASSERT_TRUE(eventually([&] { return a.publish("t", "again"); }));
+    ASSERT_TRUE(eventually([&] { return a.sink.has("t", 2 + time); }));
+    EXPECT_TRUE(epochs.insert(a.sink.topic("t").at.epoch).second) << time;
+  }
 }
 
 // Nobody would ask the broker by itself for a quarter of an hour.

@@ -5,6 +5,18 @@
 
 namespace fanfare::relay {
 
+void Reader::reset() {
+  Reader fresh;
+  fresh.ended_ = std::move(ended_);
+  *this = std::move(fresh);
+}
+
+void Reader::note_ended(std::uint64_t epoch) {
+  if (epoch == kNoEpoch || has_ended(epoch)) return;
+  if (ended_.size() == kEndedMax) ended_.erase(ended_.begin());
+  ended_.push_back(epoch);
+}
+
 void Reader::start_behind(const Mark& mark) {
   epoch_ = mark.position.epoch;
   next_ = mark.position.offset + 1;
@@ -21,6 +33,7 @@ std::optional<Position> Reader::begin(const StreamState& state, std::uint64_t re
   const std::uint64_t first = kept > recent_max ? state.last + 1 - recent_max : state.first;
   const bool is_other = state.epoch != epoch_;
   if (is_other) {
+    note_ended(epoch_);
     epoch_ = state.epoch;
     has_delivered_ = false;
   }
@@ -58,6 +71,11 @@ Reader::Take Reader::take(const Delivery& delivery, std::uint64_t epoch) {
     if (is_replaced_) return Take::restart;
     time_ = delivery.time;
     return Take::skip;
+  }
+  if (epoch == kNoEpoch) {
+    if (sequence < next_) return Take::skip;
+    step_behind(delivery);
+    return Take::skip_foreign;
   }
   if (epoch != epoch_) {
     // What was stored after the stream was in this epoch is of a later one.

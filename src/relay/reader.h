@@ -8,8 +8,11 @@
 // that place: the broker has lost the end of its stream, and has given the places to others
 // (docs/decisions/0591-a-reader-knows-its-last-message.md).
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "fanfare/topic.h"
 #include "relay/names.h"
@@ -38,14 +41,18 @@ struct Mark {
 
 class Reader {
  public:
+  // As a new one, which knows the ended epochs.
+  void reset();
   // Everything up to there has been delivered. Before begin().
   void start_behind(const Mark& mark);
   // A consumer begins. Returns what the subscribers must be told as lost: everything up to there. The first one of an
   // epoch says where it begins. `recent_max`: no more than so many events of the stream are wanted.
   std::optional<Position> begin(const StreamState& state, std::uint64_t recent_max = UINT64_MAX);
-  // The broker has lost events that were delivered here: it would assign their offsets again, or has done so.
+  // The broker has lost events that were delivered here: it would assign their offsets again, or has done so. Also if it is back in an
+  // epoch that was ended.
   bool is_rolled_back(const StreamState& state) const {
-    return state.epoch == epoch_ && (is_replaced_ || state.last + 1 < next_);
+    if (state.epoch != epoch_) return has_ended(state.epoch);
+    return is_replaced_ || state.last + 1 < next_;
   }
 
   enum class Take : std::uint8_t {
@@ -53,6 +60,7 @@ class Reader {
     deliver_after_gap,  // everything between the last one and this one is gone
     skip,               // delivered before
     skip_epoch,         // of an earlier epoch of the stream; `lost` moves
+    skip_foreign,       // of no epoch: somebody else has published it. It has a place all the same
     restart,  // messages were lost on the way, the stream has begun another epoch, or is_rolled_back()
   };
   Take take(const Delivery& delivery, std::uint64_t epoch);
@@ -73,10 +81,16 @@ class Reader {
   // Of everything before next().
   Mark mark() const { return {.position = {.epoch = epoch_, .offset = next_ - 1}, .time = time_}; }
 
+  // One more, and the oldest is forgotten.
+  static constexpr std::size_t kEndedMax = 64;
+
  private:
   void step_behind(const Delivery& delivery);
+  void note_ended(std::uint64_t epoch);
+  bool has_ended(std::uint64_t epoch) const { return std::ranges::find(ended_, epoch) != ended_.end(); }
 
-  std::uint64_t epoch_ = 0;  // zero: unknown
+  std::vector<std::uint64_t> ended_;  // epochs that others followed here
+  std::uint64_t epoch_ = 0;           // zero: unknown
   std::uint64_t next_ = 1;
   std::uint64_t time_ = 0;  // of the message before next_; zero: unknown
   std::uint64_t consumer_sequence_ = 0;

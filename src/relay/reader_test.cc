@@ -67,6 +67,53 @@ TEST(RelayReader, AnotherEpochBeginsAnew) {
   EXPECT_EQ(reader.take(at(2, 2), 6), Take::deliver);
 }
 
+TEST(RelayReader, AnEpochThatHasEndedBeforeIsRolledBack) {
+  Reader reader;
+  for (const std::uint64_t epoch : {5, 6, 7}) {
+    EXPECT_FALSE(reader.is_rolled_back({.epoch = epoch, .first = 1, .last = 9})) << epoch;
+    reader.begin({.epoch = epoch, .first = 1, .last = 9});
+  }
+  EXPECT_TRUE(reader.is_rolled_back({.epoch = 5, .first = 1, .last = 9}));
+  EXPECT_TRUE(reader.is_rolled_back({.epoch = 6, .first = 1, .last = 20}));
+  EXPECT_FALSE(reader.is_rolled_back({.epoch = 7, .first = 1, .last = 9}));
+  EXPECT_FALSE(reader.is_rolled_back({.epoch = 8, .first = 1, .last = 9}));
+  reader.reset();
+  EXPECT_EQ(reader.epoch(), 0U);
+  EXPECT_TRUE(reader.is_rolled_back({.epoch = 5, .first = 1, .last = 9}));
+}
+
+TEST(RelayReader, SoManyEndedEpochsAreKnown) {
+  Reader reader;
+  for (std::uint64_t epoch = 1; epoch <= Reader::kEndedMax + 1; ++epoch)
+    reader.begin({.epoch = epoch, .first = 1, .last = 0});
+  EXPECT_TRUE(reader.is_rolled_back({.epoch = 1, .first = 1, .last = 0}));
+  reader.begin({.epoch = 1000, .first = 1, .last = 0});
+  EXPECT_FALSE(reader.is_rolled_back({.epoch = 1, .first = 1, .last = 0}));
+  EXPECT_TRUE(reader.is_rolled_back({.epoch = 2, .first = 1, .last = 0}));
+}
+
+TEST(RelayReader, WhatHasNoEpochHasAPlaceAndIsNoEvent) {
+  Reader reader;
+  reader.begin({.epoch = 5, .first = 1, .last = 0});
+  EXPECT_EQ(reader.take(at(1, 1), kNoEpoch), Take::skip_foreign);
+  EXPECT_EQ(reader.take(at(2, 2), 5), Take::deliver);
+  EXPECT_EQ(reader.take(at(3, 3), kNoEpoch), Take::skip_foreign);
+  EXPECT_EQ(reader.next(), 4U);
+  // The next consumer begins with it.
+  reader.begin({.epoch = 5, .first = 1, .last = 3});
+  EXPECT_EQ(reader.from(), 3U);
+  EXPECT_EQ(reader.take(at(3, 1), kNoEpoch), Take::skip);
+  EXPECT_EQ(reader.take(at(4, 2), 5), Take::deliver);
+}
+
+TEST(RelayReader, WhatHasNoEpochIsPassedOverBeforeTheEpochBegins) {
+  Reader reader;
+  reader.begin({.epoch = 5, .first = 1, .last = 3});
+  EXPECT_EQ(reader.take(at(1, 1), kNoEpoch), Take::skip_foreign);
+  EXPECT_EQ(reader.take(at(2, 2), 4), Take::skip_epoch);
+  EXPECT_EQ(reader.take(at(3, 3), 5), Take::deliver);
+}
+
 // It begins before anything of the epoch that the reader knows was stored.
 TEST(RelayReader, WhatIsStoredAfterTheConsumerBeganIsOfALaterEpoch) {
   Reader reader;
@@ -120,7 +167,7 @@ TEST(RelayReader, AnotherMessageInThePlaceOfTheLastOneShowsThatTheBrokerLostIt) 
   // Until somebody has ended the epoch.
   EXPECT_FALSE(reader.is_rolled_back({.epoch = 6, .first = 1, .last = 9}));
   EXPECT_EQ(reader.begin({.epoch = 6, .first = 1, .last = 9}, 0), (Position{6, 9}));
-  EXPECT_FALSE(reader.is_rolled_back(after));
+  EXPECT_FALSE(reader.is_rolled_back({.epoch = 6, .first = 1, .last = 9}));
 }
 
 TEST(RelayReader, TheSameMessageShowsThatTheBrokerHasEverything) {

@@ -1,6 +1,7 @@
 #include "relay/relay_log.h"
 
 #include "base/log.h"
+#include "base/log_limiter.h"
 #include "base/text.h"
 
 namespace fanfare::relay {
@@ -58,6 +59,16 @@ void RelayLog::stands_still(std::string_view topic, std::string_view stream, std
                                      : "the broker has acknowledged this event and lost it"},
               {"advice", joined({"delete the stream ", stream,
                                  ", which the instances create again, or restart the broker"})}});
+}
+
+void RelayLog::foreign(std::string_view topic, std::string_view subject, std::uint64_t sequence) {
+  static LogLimiter limiter(log::Level::warn, "relay_foreign_message");
+  limiter.write(
+      {{"topic", topic},
+       {"subject", subject},
+       {"sequence", sequence},
+       {"advice",
+        "nobody but the instances may publish there: check the permissions of the broker's users"}});
 }
 
 }  // namespace fanfare::relay

@@ -30,6 +30,8 @@ class RelayLog {
   // `has_message`: the broker can be asked for the event, and does not deliver it.
   static void stands_still(std::string_view topic, std::string_view stream, std::uint64_t sequence,
                            bool has_message);
+  // Somebody else has published on a subject of the topic that has no epoch.
+  static void foreign(std::string_view topic, std::string_view subject, std::uint64_t sequence);
   void event_too_big(const std::string& topic, std::size_t bytes, std::size_t bytes_max, Instant now);
 
   static constexpr Duration kSaidEvery = std::chrono::minutes(10);

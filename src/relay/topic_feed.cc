@@ -17,9 +17,10 @@ std::uint64_t new_epoch(Random& random) {
   return epoch;
 }
 
-// The same for every instance that notices: none must end the epoch that another has just begun.
-std::uint64_t epoch_after(const StreamState& state) {
-  SeededRandom random(state.epoch ^ (state.last << 1U));
+// The same for every instance that notices: none must end the epoch that another has just begun. `last_epoch` is that of the reader: where
+// an epoch is there again that has ended before, the next one must be another one than then.
+std::uint64_t epoch_after(const StreamState& state, std::uint64_t last_epoch) {
+  SeededRandom random(last_epoch ^ (state.last << 1U));
   return new_epoch(random);
 }
 
@@ -34,7 +35,7 @@ void TopicFeed::start_reading(const pubsub::RelayStart& from, const std::optiona
   is_told_current_ = false;
   recent_max_ = from.recent_max;
   opening_ = from.opening;
-  reader_ = Reader();
+  reader_.reset();
   watch_.forget();
   delivered_.reset();
   if (from.after.epoch != 0) {
@@ -51,7 +52,7 @@ void TopicFeed::stop_reading() {
   is_read_ = false;
   held_.clear();
   lost_.reset();
-  reader_ = Reader();
+  reader_.reset();
   watch_.forget();
   if (state_ != State::lost) state_ = State::known;
 }
@@ -70,7 +71,7 @@ std::expected<void, std::string> TopicFeed::attempt(Instant now) {
   std::uint64_t recent_max = is_opening_ ? recent_max_ : UINT64_MAX;
   if (reader_.is_rolled_back(*state)) {
     const StreamState ended = *state;
-    const std::uint64_t other = epoch_after(ended);
+    const std::uint64_t other = epoch_after(ended, reader_.epoch());
     state = end_epoch(ended, other);
     if (!state) return std::unexpected(std::move(state.error()));
     if (state->epoch == other) {
@@ -127,13 +128,12 @@ void TopicFeed::on_message(const Incoming& message, const Delivery& delivery, In
   if (state_ != State::reading) return;
   heard_ = now;
   look_.message_came();
-  const auto epoch = epoch_of(message.subject).value_or(0);
-  const Position position{.epoch = epoch, .offset = delivery.stream_sequence};
+  const auto epoch = epoch_of(message.subject).value_or(kNoEpoch);
   const Reader::Take take = reader_.take(delivery, epoch);
   watch_.came(reader_.next() - 1, now);
   switch (take) {
     case Reader::Take::deliver_after_gap:
-      lost_ = Position{.epoch = epoch, .offset = position.offset - 1};
+      lost_ = Position{.epoch = epoch, .offset = delivery.stream_sequence - 1};
       [[fallthrough]];
     case Reader::Take::deliver:
       last_came_ = now;
@@ -141,6 +141,10 @@ void TopicFeed::on_message(const Incoming& message, const Delivery& delivery, In
       return offer({.mark = reader_.mark(), .payload = message.payload});
     case Reader::Take::skip:
       return note_current();
+    case Reader::Take::skip_foreign:
+      RelayLog::foreign(topic_, message.subject, delivery.stream_sequence);
+      offer_lost();
+      return offer({.mark = reader_.mark(), .payload = {}, .is_foreign = true});
     case Reader::Take::skip_epoch:
       lost_ = Position{.epoch = reader_.epoch(), .offset = reader_.next() - 1};
       return note_current();
@@ -273,7 +277,9 @@ void TopicFeed::offer_lost() {
 void TopicFeed::offer(Held held) {
   held_.push_back(std::move(held));
   if (held_.size() == 1) offer_held();
-  if (held_.size() > kHeldMax && state_ == State::reading) pause();
+  if (held_.size() <= kHeldMax || state_ != State::reading) return;
+  forget_consumer();
+  state_ = State::paused;
 }
 
 void TopicFeed::offer_held() {
@@ -281,6 +287,8 @@ void TopicFeed::offer_held() {
     const Held& first = held_.front();
     if (first.is_lost) {
       world_.sink.on_lost(topic_, first.mark.position);
+    } else if (first.is_foreign) {
+      if (!world_.sink.on_foreign(topic_, first.mark.position)) return;
     } else if (!world_.sink.on_message(topic_, first.mark.position, first.payload)) {
       return;
     }
@@ -288,11 +296,6 @@ void TopicFeed::offer_held() {
     held_.pop_front();
   }
   note_current();
-}
-
-void TopicFeed::pause() {
-  forget_consumer();
-  state_ = State::paused;
 }
 
 // The broker ends a consumer whose subject nobody subscribes to.

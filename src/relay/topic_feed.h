@@ -88,6 +88,7 @@ class TopicFeed {
     Mark mark;
     SharedBytes payload;
     bool is_lost = false;  // everything up to there
+    bool is_foreign = false;
   };
 
   std::expected<void, std::string> attempt(Instant now);
@@ -112,7 +113,6 @@ class TopicFeed {
   void offer_lost();
   void offer(Held held);
   void offer_held();
-  void pause();
   void forget_consumer();
 
   World& world_;
