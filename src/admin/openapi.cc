@@ -65,8 +65,8 @@ constexpr Property kProperties[] = {
     {"Upstream", "lag", Kind::integer, "", "blocks behind the best one"},
     {"Upstream", "latency_s", Kind::number, "", "smoothed"},
     {"Upstream", "head_hints", Kind::text, "",
-     "live: it announces its blocks over WebSocket beside HTTP; none: with the reason; empty: it is not "
-     "asked"},
+     "live: it announces its blocks over WebSocket before polls find them; silent: it is subscribed to, and "
+     "does not; none: with the reason; empty: it is not asked"},
     {"Upstream", "calls", Kind::integer, "", ""},
     {"Upstream", "errors", Kind::integer, "", "calls without an answer"},
     {"Upstream", "errors_by_kind", Kind::object, "", ""},

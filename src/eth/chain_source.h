@@ -62,6 +62,7 @@ class ChainSource {
   void set_hints_live(HeadHints::Source source, bool live, Instant now);
   void saw_hint(HeadHints::Source source, HeadHints::Source preferred, const Header& header, Instant now);
   std::optional<HeadHints::Source> take_useless_hints() { return hints_.take_useless(); }
+  std::optional<HeadHints::Use> take_hints_use() { return hints_.take_use(); }
   void set_pending_pushed(bool pushed, Instant now) { pending_.set_pushed(pushed, now); }
   void saw_pending(std::string_view hash, Instant now) { pending_.saw_pushed(hash, now); }
   // Waits until everything that is new to a type's subscribers will be reported, as long as the interest asks

@@ -18,18 +18,25 @@ void HeadHints::set_live(Source source, bool live) {
   if (std::exchange(state.live, live) == live || live) return;
   state.waiting.reset();
   state.asked.reset();
+  state.announced.clear();
+  state.missed = 0;
+  state.of_use = false;
 }
 
 void HeadHints::saw(Source source, Source preferred, std::uint64_t number, const Hash256& hash) {
-  if (source != preferred) {
-    const auto found = sources_.find(preferred);
-    if (found != sources_.end() && found->second.live) return;
-  }
   if (heads_.tip() == nullptr) return;
   State& state = sources_[source];
   if (!state.live) return;
   const Hint hint{.number = number, .hash = hash};
   if (is_shown(hint)) return;
+  if (std::ranges::find(state.announced, hash, &BlockId::hash) == state.announced.end()) {
+    if (state.announced.size() >= limits_.announced_max) state.announced.pop_front();
+    state.announced.push_back({.number = number, .hash = hash});
+  }
+  if (source != preferred) {
+    const auto found = sources_.find(preferred);
+    if (found != sources_.end() && found->second.live) return;
+  }
   const auto is_same = [&](const std::optional<Hint>& known) { return known && known->hash == hash; };
   if (!is_same(state.waiting) && !is_same(state.asked)) state.waiting = hint;
 }
@@ -60,8 +67,18 @@ void HeadHints::step(Instant now) {
       state.waiting.reset();
       state.asked.reset();
     }
+    if (has_progress && state.live) note_round(state);
     judge(source, state, has_progress, now);
   }
+}
+
+// Polls have found new blocks.
+void HeadHints::note_round(State& state) const {
+  const bool was_announced = std::ranges::any_of(
+      state.announced, [this](const BlockId& block) { return heads_.shows(block.number, block.hash); });
+  std::erase_if(state.announced, [this](const BlockId& block) { return block.number <= tip_->number; });
+  state.missed = was_announced ? 0 : std::min(state.missed + 1, limits_.missed_max);
+  state.of_use = was_announced || (state.of_use && state.missed < limits_.missed_max);
 }
 
 void HeadHints::judge(Source source, State& state, bool has_progress, Instant now) {
@@ -93,6 +110,14 @@ std::optional<HeadHints::Source> HeadHints::take_useless() {
   const Source source = useless_.back();
   useless_.pop_back();
   return source;
+}
+
+std::optional<HeadHints::Use> HeadHints::take_use() {
+  for (auto& [source, state] : sources_) {
+    if (std::exchange(state.of_use_told, state.of_use) != state.of_use)
+      return Use{.source = source, .of_use = state.of_use};
+  }
+  return std::nullopt;
 }
 
 }  // namespace fanfare::eth

@@ -9,82 +9,13 @@
 #include <functional>
 #include <vector>
 
-#include "eth/chain_source.h"
 #include "eth/head_poller_world.h"
-#include "eth/simulated_node.h"
+#include "eth/hinted_source_for_tests.h"
 
 namespace fanfare::eth {
 namespace {
 
 using namespace std::chrono_literals;
-
-// A source with a node, in simulated time. Answers come at once.
-struct HintedSource {
-  SeededRandom random{1};
-  SimulatedNode node{random};
-  ChainSource source{ChainSourceOptions{}, random};
-  Instant now{1h};
-  bool reachable = true;
-  Instant found{};  // when the tip was last found to be another one
-
-  HintedSource() {
-    source.set_hints_live(0, true, now);
-    source.start(now);
-    settle();
-  }
-  void settle() {
-    for (bool again = true; again;) {
-      const HeaderPtr before = source.tip();
-      source.take_events();
-      source.take_listening();
-      source.take_history();
-      const auto calls = source.take_calls();
-      again = !calls.empty();
-      for (const jsonrpc::UpstreamCall& call : calls) {
-        const std::string json = node.answer(call);
-        const jsonrpc::CallResult answer =
-            reachable ? jsonrpc::CallResult(json) : std::unexpected(jsonrpc::CallFailure{.message = "down"});
-        source.on_reply(call.id, answer, now);
-      }
-      if (source.tip() != before) found = now;
-    }
-  }
-  void run_for(Duration duration) {
-    const Instant end = now + duration;
-    while (source.next_timer() && *source.next_timer() <= end) {
-      now = std::max(now, *source.next_timer());
-      source.on_timer(now);
-      settle();
-    }
-    now = end;
-  }
-  void hint(const SimulatedBlock& block, HeadHints::Source from = 0, HeadHints::Source preferred = 0) {
-    Header header;
-    header.number = block.number;
-    header.hash = block.hash;
-    source.saw_hint(from, preferred, header, now);
-    settle();
-  }
-  void lie(HeadHints::Source from = 0) {
-    SimulatedBlock block;
-    block.number = node.head().number + 1;
-    random.fill(MutableBytes(block.hash.bytes));
-    hint(block, from);
-  }
-  // With its true timestamp.
-  void mine() {
-    node.mine(1);
-    node.at(node.head().number).timestamp_s =
-        static_cast<std::uint64_t>(now.time_since_epoch() / std::chrono::seconds(1));
-  }
-  void mine_and_hint() {
-    mine();
-    hint(node.head());
-  }
-  std::uint64_t polls() const { return source.head_status().polls; }
-  std::uint64_t tip() const { return source.tip()->number; }
-  bool is_up_to_date() const { return tip() == node.head().number; }
-};
 
 // A regular chain, each block with its hint if `hinted(i)`. Returns the polls of the last `blocks` ones.
 struct Followed {

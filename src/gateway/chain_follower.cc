@@ -154,6 +154,9 @@ void ChainFollower::pump() {
   while (const auto useless = source_.take_useless_hints()) {
     if (callbacks_.hints_useless) callbacks_.hints_useless(*useless);
   }
+  while (const auto use = source_.take_hints_use()) {
+    if (callbacks_.hints_use_changed) callbacks_.hints_use_changed(use->source, use->of_use);
+  }
   if (callbacks_.turn) callbacks_.turn();
   watch_head();
   arm_timer();

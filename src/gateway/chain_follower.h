@@ -52,6 +52,8 @@ class ChainFollower {
     std::function<void(std::uint64_t number)> shorter = {};
     // The node's hints were polled for in vain, again and again. May be empty.
     std::function<void(std::size_t member)> hints_useless = {};
+    // Whether the node announces blocks before polls find them (eth/head_hints.h) has changed. May be empty.
+    std::function<void(std::size_t member, bool of_use)> hints_use_changed = {};
   };
   struct Nodes {
     upstream::Backend& backend;

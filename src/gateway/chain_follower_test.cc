@@ -47,7 +47,12 @@ struct ChainFollowerTest : ::testing::Test {
         ChainFollower::Callbacks{.events = [this](std::vector<eth::SourceEvent> events) { take(events); },
                                  .turn = {},
                                  .shorter = [this](std::uint64_t number) { shorter.push_back(number); },
-                                 .hints_useless = [this](std::size_t member) { useless.push_back(member); }});
+                                 .hints_useless = [this](std::size_t member) { useless.push_back(member); },
+                                 .hints_use_changed =
+                                     [this](std::size_t member, bool of_use) {
+                                       uses.push_back(std::to_string(member) +
+                                                      (of_use ? " is of use" : " is not"));
+                                     }});
     follower->start();
     mine(20);  // the block time is known after that
   }
@@ -92,6 +97,7 @@ struct ChainFollowerTest : ::testing::Test {
   int removed = 0;
   std::vector<std::uint64_t> shorter;  // accepted heads below the last one
   std::vector<std::size_t> useless;    // members whose hints were
+  std::vector<std::string> uses;       // changes of it
 };
 
 TEST_F(ChainFollowerTest, AFrozenPreferredNodeHoldsBackOneHeadAtMost) {
@@ -138,6 +144,25 @@ TEST_F(ChainFollowerTest, HintsThatNoNodeConfirmsAreReported) {
     time.run_for(1s);
   }
   EXPECT_EQ(useless, std::vector<std::size_t>{1});
+}
+
+TEST_F(ChainFollowerTest, WhetherHintsAreOfUseIsTold) {
+  follower->side_hints_changed(1, true);
+  mine(10);
+  EXPECT_EQ(uses, std::vector<std::string>{});
+  world.mine();
+  follower->side_hint(1, world.head().block.json());
+  for (FaultyNode* node : nodes) node->see(world.head());
+  time.run_for(kBlockTime);
+  EXPECT_EQ(uses, std::vector<std::string>{"1 is of use"});
+  mine(10);
+  EXPECT_EQ(uses, (std::vector<std::string>{"1 is of use", "1 is not"}));
+  world.mine();
+  follower->side_hint(1, world.head().block.json());
+  for (FaultyNode* node : nodes) node->see(world.head());
+  time.run_for(kBlockTime);
+  follower->side_hints_changed(1, false);
+  EXPECT_EQ(uses, (std::vector<std::string>{"1 is of use", "1 is not", "1 is of use", "1 is not"}));
 }
 
 TEST_F(ChainFollowerTest, GarbageAsAHintIsIgnored) {

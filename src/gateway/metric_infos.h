@@ -287,7 +287,7 @@ inline constexpr std::array<MetricInfo, static_cast<std::size_t>(MetricId::count
     {"fanfare_upstream_floods_total", "counter", "project, chain_id, upstream",
      "Times the upstream was suspended for sending unsolicited messages."},
     {"fanfare_upstream_head_hints", "gauge", "project, chain_id, upstream",
-     "1 while the HTTP upstream announces its blocks over WebSocket, so that they are polled for at once."},
+     "1 while the HTTP upstream announces its blocks over WebSocket before polls find them."},
     {"fanfare_stream_connections", "gauge", "transport", "Open connections to streams."},
     {"fanfare_stream_connections_refused_total", "counter", "",
      "Connections to streams that were refused with 503."},

@@ -216,7 +216,7 @@ class UpstreamMetrics {
   Counter stalls;
   Counter disagreements;
   Counter floods;
-  Gauge head_hints;                  // 1 while it announces heads beside HTTP
+  Gauge head_hints;                  // 1 while it announces heads before polls find them
   std::atomic<bool> is_gone{false};  // removed from the configuration: not shown until it comes back
 };
 

@@ -63,7 +63,8 @@ Network::Network(const NetworkPlan& plan, upstream::Worker& worker, NetworkMetri
            .pending = [this](std::string_view hash) { follower_->saw_pending(hash); },
            .hint = [this](std::size_t member,
                           std::string_view header) { follower_->side_hint(member, header); },
-           .hints_changed = [this](std::size_t member, bool live) { hints_changed(member, live); },
+           .hints_changed = [this](std::size_t member,
+                                   bool live) { follower_->side_hints_changed(member, live); },
            .heads_lost = [this] { follower_->hints_lost(); },
            .pending_pushed = [this](bool pushed) { follower_->set_pending_pushed(pushed); },
            .flooding_changed = [this] { update_readiness(); },
@@ -94,7 +95,9 @@ void Network::prepare() {
           .events = [this](std::vector<eth::SourceEvent> events) { publish(std::move(events)); },
           .turn = [this] { update_readiness(); },
           .shorter = [this](std::uint64_t number) { reads_->chain_went_back(number); },
-          .hints_useless = [this](std::size_t member) { push_sources_.give_up_hints(member); }});
+          .hints_useless = [this](std::size_t member) { push_sources_.give_up_hints(member); },
+          .hints_use_changed = [this](std::size_t member,
+                                      bool of_use) { hints_use_changed(member, of_use); }});
   reads_->on_shorter([this] { follower_->look_now(); });
   filters_ = std::make_unique<FilterCalls>(
       worker_, plan_.reads.filters, random_,
@@ -134,11 +137,11 @@ std::vector<std::unique_ptr<upstream::Backend>> Network::make_members(const Upst
   return members;
 }
 
-void Network::hints_changed(std::size_t member, bool live) {
-  follower_->side_hints_changed(member, live);
+void Network::hints_use_changed(std::size_t member, bool of_use) {
+  push_sources_.set_hints_of_use(member, of_use);
   const std::size_t index = member - pool_->first_member();
   const auto names = pool_->status();
-  if (observer_ != nullptr && index < names.size()) observer_->hints_changed(names[index].name, live);
+  if (observer_ != nullptr && index < names.size()) observer_->hints_changed(names[index].name, of_use);
 }
 
 std::string Network::hints_of(std::size_t index) const {

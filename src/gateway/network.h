@@ -61,8 +61,8 @@ class Network {
   upstream::Backend& backend() { return *backend_; }
   // Null: its backend is no pool of nodes.
   upstream::Pool* pool() { return pool_; }
-  // What member `index` of the pool announces beside HTTP: "live", or why nothing. Empty: it is not asked. On the
-  // worker's thread.
+  // Whether member `index` of the pool announces its blocks beside HTTP: HintConnection::description(). Empty: it is not
+  // asked. On the worker's thread.
   std::string hints_of(std::size_t index) const;
   SharedReads& reads() { return *reads_; }
   // Log lines that its nodes and clients can cause. Any thread.
@@ -121,7 +121,7 @@ class Network {
   std::vector<std::unique_ptr<upstream::Backend>> make_members(const UpstreamBackend& upstreams,
                                                                upstream::Observer* observer,
                                                                std::size_t first_member);
-  void hints_changed(std::size_t member, bool live);
+  void hints_use_changed(std::size_t member, bool of_use);
   upstream::PoolOptions options_of(const NetworkPlan& plan);
   void learn_chain_id(std::uint64_t chain_id);
   void chains_changed();

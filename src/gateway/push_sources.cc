@@ -81,6 +81,11 @@ void PushSources::give_up_hints(std::size_t member) {
   if (found != hints_.end()) found->second->give_up("HTTP does not confirm the blocks that it announces");
 }
 
+void PushSources::set_hints_of_use(std::size_t member, bool of_use) {
+  const auto found = hints_.find(member);
+  if (found != hints_.end()) found->second->set_of_use(of_use);
+}
+
 std::string PushSources::hints_of(std::size_t member) const {
   const auto found = hints_.find(member);
   return found == hints_.end() ? std::string() : found->second->description();

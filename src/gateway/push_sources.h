@@ -46,7 +46,9 @@ class PushSources {
   void add_hints(upstream::HintOptions options, std::size_t member);
   // Hints of this member have proved useless.
   void give_up_hints(std::size_t member);
-  // "live", or why not. Empty: hints of this member are not wanted.
+  // Whether this member announces blocks before polls find them.
+  void set_hints_of_use(std::size_t member, bool of_use);
+  // HintConnection::description(). Empty: hints of this member are not wanted.
   std::string hints_of(std::size_t member) const;
   // Subscribes at all that were added.
   void listen();

@@ -44,6 +44,7 @@ class Client::Core final : public ClientEndpoint, public std::enable_shared_from
   void on_message(Session& session, const Message& message) override;
   void on_receiving(ClientSession& session, std::size_t bytes) override;
   void on_drained(Session& session) override;
+  void on_ping(Session& session) override;
   void on_pong(Session& session, Bytes payload) override;
   void on_close(Session& session, const CloseInfo& info) override;
   bool on_connected(ClientDial& dial) override;
@@ -285,6 +286,10 @@ void Client::Core::on_receiving(ClientSession& session, std::size_t bytes) {
 
 void Client::Core::on_drained(Session& session) {
   if (is_current(session)) handler_->on_drained(*client_);
+}
+
+void Client::Core::on_ping(Session& session) {
+  if (is_current(session)) handler_->on_ping(*client_);
 }
 
 void Client::Core::on_pong(Session& session, Bytes payload) {

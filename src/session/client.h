@@ -53,6 +53,8 @@ class ClientHandler {
   virtual void on_receiving(Client&, std::size_t /*bytes*/) {}
   // The outbox is empty again after send() returned congested.
   virtual void on_drained(Client&) {}
+  // The server's ping, already answered.
+  virtual void on_ping(Client&) {}
   // The reply to ping(), or, with an empty payload, to a heartbeat ping.
   virtual void on_pong(Client&, Bytes) {}
   // An open connection ended. `reconnect_in`: the delay before the next attempt; empty: no further attempt,

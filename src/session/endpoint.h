@@ -60,6 +60,8 @@ class Endpoint {
   virtual void on_message(Session&, const Message&) = 0;
   // The outbox is empty again after send() returned congested.
   virtual void on_drained(Session&) {}
+  // A ping came, and its pong is queued. For counting only.
+  virtual void on_ping(Session&) {}
   virtual void on_pong(Session&, Bytes) {}
   // Whether answers to the session's requests are under way: a stop waits a while for them before it closes the session.
   virtual bool is_answering(const Session&) const { return false; }

@@ -181,11 +181,11 @@ void Session::handle(const ws::Event& event) {
   switch (event.kind) {
     case ws::Event::Kind::message:
       return hand_out(event);
-    case ws::Event::Kind::ping:
-      return;  // answered
+    case ws::Event::Kind::ping:  // answered
     case ws::Event::Kind::pong:
-      if (phase_ == Phase::open) endpoint_->on_pong(*this, event.payload);
-      return;
+      if (phase_ != Phase::open) return;
+      if (event.kind == ws::Event::Kind::ping) return endpoint_->on_ping(*this);
+      return endpoint_->on_pong(*this, event.payload);
     case ws::Event::Kind::close:
       return handle_close(event);
     case ws::Event::Kind::failed:

@@ -183,7 +183,7 @@ class Observer {
   virtual void disagreed(std::string_view /*endpoint*/) {}
   // A node behind WebSocket sent unrequested messages, and is not used for a while.
   virtual void flooded(std::string_view /*endpoint*/) {}
-  // A node behind HTTP announces its heads beside it (hint_connection.h), or does not any more.
+  // A node behind HTTP announces blocks beside it before polls find them (hint_connection.h), or does not any more.
   virtual void hints_changed(std::string_view /*endpoint*/, bool /*live*/) {}
   // A call was retried on another member.
   virtual void failed_over(std::string_view /*from*/, std::string_view /*to*/) {}

@@ -52,7 +52,10 @@ void HintConnection::attempt() {
                                                            .connect_timeout = options_.answer_timeout,
                                                            .calls_max = kCallsMax,
                                                            .response_bytes_max = options_.message_bytes_max,
+                                                           .outbox_bytes_max = options_.outbox_bytes_max,
+                                                           .deflate = false,
                                                            .received = options_.received,
+                                                           .inbox = options_.inbox,
                                                            .ca_file = options_.ca_file,
                                                            .only_once = true,
                                                            .loop_kind = options_.loop_kind});
@@ -81,9 +84,15 @@ void HintConnection::subscribed() {
   executor_.cancel(timer_);
   state_ = State::live;
   live_at_ = executor_.now();
+  is_of_use_ = was_of_use_ = false;
   is_absence_logged_ = false;
   found_.write({{"endpoint", name()}, {"announces_blocks_at", redacted(websocket_url_)}});
   callbacks_.changed(true);
+}
+
+void HintConnection::set_of_use(bool of_use) {
+  is_of_use_ = of_use;
+  was_of_use_ = was_of_use_ || of_use;
 }
 
 void HintConnection::give_up(std::string_view why) {
@@ -136,7 +145,9 @@ void HintConnection::log_end(bool was_live) {
 std::string HintConnection::description() const {
   switch (state_) {
     case State::live:
-      return "live";
+      if (is_of_use_) return "live";
+      return was_of_use_ ? "silent: polls find the blocks before it announces them"
+                         : "silent: it has not announced a new block yet";
     case State::trying:
       return why_.empty() ? "trying" : "none: " + why_;
     case State::ended:

@@ -39,8 +39,13 @@ struct HintOptions {
   // After attempts that nobody accepted, or that failed after a long connection: the node is being restarted.
   Duration wait_absent_max = std::chrono::minutes(1);
   Duration stable_after = std::chrono::minutes(1);
-  Duration wait_stable = std::chrono::seconds(1);          // after a connection that lasted so long
-  std::size_t message_bytes_max = std::size_t{256} << 10;  // a longer message closes the connection
+  Duration wait_stable = std::chrono::seconds(1);  // after a connection that lasted so long
+  // A longer message closes the connection. A head has some 2 KiB; some nodes add the hashes of a block's transactions.
+  std::size_t message_bytes_max = std::size_t{256} << 10;
+  // WebSocketOptions::outbox_bytes_max: one request is sent, and a few pongs.
+  std::size_t outbox_bytes_max = std::size_t{256} << 10;
+  // WebSocketOptions::inbox: only the newest head is of use.
+  InboxLimits inbox = {.messages_max = 64, .bytes_max = std::size_t{512} << 10};
   // Pays for received data until it is processed; null: not counted.
   std::shared_ptr<ByteShare> received = {};
   std::string ca_file;  // empty: the system's
@@ -63,9 +68,14 @@ class HintConnection {
   // What it announces is of no use: closes the connection for a long time.
   void give_up(std::string_view why);
 
+  // Whether it announces blocks before polls find them (eth/head_hints.h). Not at first, with each new subscription.
+  void set_of_use(bool of_use);
+
   std::string_view name() const { return options_.name; }
+  // The node has accepted the subscription.
   bool is_live() const { return state_ == State::live; }
-  // "live", or why not. For people, without secrets.
+  // "live": it is of use. "silent: " and the reason: the node has accepted the subscription, but it is of no use. "none: " and
+  // the reason: there is no subscription. "trying": the first attempt. For people, without secrets.
   std::string description() const;
 
  private:
@@ -88,6 +98,8 @@ class HintConnection {
   Duration wait_{};
   bool is_proven_ = false;  // the last connection lasted
   Instant live_at_{};
+  bool is_of_use_ = false;
+  bool was_of_use_ = false;  // since the subscription
   std::string why_;
   bool is_absence_logged_ = false;
   SystemRandom random_;

@@ -4,13 +4,16 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
 
 #include "upstream/node_server_for_tests.h"
+#include "upstream/raw_node_for_tests.h"
 #include "upstream/test_server.h"
 #include "upstream/worker.h"
 
@@ -19,9 +22,14 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::Diary;
+using testing::kControlBytes;
+using testing::kPing;
+using testing::kPongBytes;
 using testing::NodeServer;
 using testing::Peer;
+using testing::RawNode;
 using testing::Request;
+using testing::short_frame;
 using testing::TestServer;
 
 std::string head_told(std::string_view result) {
@@ -31,6 +39,7 @@ std::string head_told(std::string_view result) {
 
 struct HintConnectionTest : ::testing::TestWithParam<net::LoopKind> {
   Diary diary;  // outlives all objects that write to it
+  std::function<void()> on_head = [] {};
   Worker worker;
   std::unique_ptr<HintConnection> hints;
 
@@ -41,9 +50,12 @@ struct HintConnectionTest : ::testing::TestWithParam<net::LoopKind> {
     worker.run([&] {
       hints = std::make_unique<HintConnection>(
           worker, std::move(options),
-          HintConnection::Callbacks{
-              .changed = [this](bool live) { diary.write(live ? "live" : "lost"); },
-              .head = [this](std::string_view header) { diary.write(std::string(header)); }});
+          HintConnection::Callbacks{.changed = [this](bool live) { diary.write(live ? "live" : "lost"); },
+                                    .head =
+                                        [this](std::string_view header) {
+                                          diary.write(std::string(header));
+                                          on_head();
+                                        }});
     });
   }
   std::string description() {
@@ -86,7 +98,96 @@ TEST_P(HintConnectionTest, HeadsOfAWebSocketAtTheSamePort) {
   open("http" + node.url().substr(2));
   EXPECT_TRUE(diary.wait_for("live"));
   EXPECT_TRUE(diary.wait_for(R"({"number":"0x7"})"));
+}
+
+// Only what the judge of its hints says makes it "live", with each subscription anew.
+TEST_P(HintConnectionTest, ItIsCalledLiveWhileItIsOfUse) {
+  NodeServer node(
+      [](session::Session& session, std::string_view text) { NodeServer::answer(session, text, "\"0x1\""); },
+      GetParam());
+  const auto set_of_use = [this](bool of_use) { worker.run([&] { hints->set_of_use(of_use); }); };
+  open("http" + node.url().substr(2), {.wait_min = 1ms, .wait_max = 2ms});
+  ASSERT_TRUE(diary.wait_for("live"));
+  EXPECT_EQ(description(), "silent: it has not announced a new block yet");
+  set_of_use(true);
   EXPECT_EQ(description(), "live");
+  set_of_use(false);
+  EXPECT_EQ(description(), "silent: polls find the blocks before it announces them");
+  set_of_use(true);
+  EXPECT_EQ(description(), "live");
+  const std::uint16_t port = node.port();
+  node.stop();
+  ASSERT_TRUE(wait_for("none: "));
+  node.start(port);
+  ASSERT_TRUE(diary.wait_for("live", 2));
+  EXPECT_EQ(description(), "silent: it has not announced a new block yet");
+}
+
+// The pongs of one turn, and nothing else, wait.
+TEST_P(HintConnectionTest, AtTheLimitOfWhatWaitsForTheNodeItsConnectionEnds) {
+  const std::string ping = short_frame(kPing, std::string(kControlBytes, 'p'));
+  constexpr std::size_t kWaiting = 2 * kPongBytes;
+  constexpr std::size_t kMessageBytes = 100;  // pongs may follow one answer of this size
+  for (const bool is_past : {false, true}) {
+    RawNode node([&](Peer& peer, const Request&) {
+      peer.read(1);  // the subscription has been sent
+      peer.send(ping + ping);
+      if (!is_past) peer.read(kWaiting);
+    });
+    open("http://" + node.address(), {.wait_min = 1h,
+                                      .wait_absent_max = 1h,
+                                      .message_bytes_max = kMessageBytes,
+                                      .outbox_bytes_max = kWaiting - kMessageBytes + (is_past ? 0 : 1)});
+    EXPECT_TRUE(wait_for(is_past ? "none: the node does not read: 162 bytes wait for it"
+                                 : "none: the connection was lost"));
+    EXPECT_EQ(node.connections(), 1);
+    hints.reset();
+  }
+}
+
+// Only the newest head is of use, so few wait for a worker that is busy.
+TEST_P(HintConnectionTest, WhatWaitsForItsWorkerIsLittle) {
+  constexpr std::size_t kHeadBytes = std::size_t{64} << 10;
+  constexpr std::size_t kWaitingBytes = std::size_t{512} << 10;
+  ByteBudget budget(std::size_t{1} << 30);
+  const std::string head = head_told("\"" + std::string(kHeadBytes, 'x') + "\"");
+  std::size_t most = 0;
+  on_head = [&, first = true]() mutable {
+    if (!std::exchange(first, false)) return;
+    // Until nothing more can come, as far as time shows it.
+    const Instant end = worker.now() + 60s;
+    Instant since = worker.now();
+    while (worker.now() < end && (budget.used() < kWaitingBytes || worker.now() - since < 300ms)) {
+      if (std::exchange(most, std::max(most, budget.used())) < budget.used()) since = worker.now();
+      std::this_thread::yield();
+    }
+    diary.write("seen");
+  };
+  NodeServer node(
+      [&](session::Session& session, std::string_view text) {
+        NodeServer::answer(session, text, "\"0x1\"");
+        for (int i = 0; i < 40; ++i) session.send_text(head);
+      },
+      GetParam());
+  open("http" + node.url().substr(2), {.received = std::make_shared<ByteShare>(budget, budget.bytes_max())});
+  ASSERT_TRUE(diary.wait_for("seen"));
+  // The waiting messages, the one that filled it up and the incomplete one.
+  EXPECT_LE(most, kWaitingBytes + 3 * kHeadBytes);
+  hints.reset();
+}
+
+TEST_P(HintConnectionTest, APingFloodEndsTheConnectionAndItIsTriedAgainAsEver) {
+  const std::string ping = short_frame(kPing, std::string(kControlBytes, 'p'));
+  RawNode node([&](Peer& peer, const Request&) {
+    while (peer.send(ping)) {
+    }
+  });
+  const Instant begun = worker.now();
+  open("http://" + node.address(), {.wait_min = 50ms, .wait_max = 1h});
+  ASSERT_TRUE(wait_for("none: it floods: pings faster than any node sends them"));
+  while (node.connections() < 3) std::this_thread::yield();
+  EXPECT_GE(worker.now() - begun, 150ms);  // after 50 and 100 ms
+  hints.reset();
 }
 
 TEST_P(HintConnectionTest, TheSamePathHeadersAndUserAreUsed) {
@@ -103,6 +204,7 @@ TEST_P(HintConnectionTest, TheSamePathHeadersAndUserAreUsed) {
   const std::scoped_lock lock(mutex);
   EXPECT_TRUE(head.starts_with("GET /v2/KEY?a=b HTTP/1.1\r\n")) << head;
   EXPECT_TRUE(head.contains("X-Token: secret-token\r\n")) << head;
+  EXPECT_FALSE(head.contains("Sec-WebSocket-Extensions")) << head;
   EXPECT_TRUE(head.contains("Authorization: Basic dXNlcjp3b3Jk\r\n")) << head;
 }
 

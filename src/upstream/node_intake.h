@@ -33,7 +33,8 @@ enum class Asked : std::uint8_t {
 // its limit.
 struct IntakeLimits {
   // Unrequested messages: text that is not JSON-RPC, answers without a request, notifications without a
-  // subscription. Each raises the level by one, and by one more for each 4 KiB of it.
+  // subscription. Each raises the level by one, and by one more for each 4 KiB of it. So do pings and pongs: a node
+  // sends a few a minute, and each ping costs a pong.
   std::uint32_t useless_max = 1000;
   std::uint32_t useless_per_second = 10;
   // Heads that are passed on one by one. Above this rate only the newest is passed on, now and then:
@@ -69,6 +70,8 @@ class NodeIntake {
   void asked(std::uint64_t wire_id, Asked what);
   // Judges a complete message of `bytes` bytes. Null: it is not JSON-RPC.
   Verdict judge(const jsonrpc::Answer* message, std::size_t bytes, Instant now);
+  // Judges a ping or a pong: drop or flood.
+  Verdict judge_control(std::string_view problem, Instant now) { return useless(problem, 0, now); }
   // Whether an incomplete message may already have so many bytes.
   bool may_arrive(std::size_t bytes) const {
     return bytes <= limits_.unasked_bytes_max || !questions_.empty();

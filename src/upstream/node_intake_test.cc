@@ -53,6 +53,16 @@ TEST_F(NodeIntakeTest, WhatNobodyAskedForIsDroppedAtTheLimitAndAFloodOnePast) {
   EXPECT_EQ(intake.problem(), "text that is not JSON-RPC");
 }
 
+TEST_F(NodeIntakeTest, PingsAndPongsCountAsMessagesThatNobodyAskedFor) {
+  EXPECT_EQ(intake.judge_control("pings", now), IntakeVerdict::drop);
+  EXPECT_EQ(judge("junk"), IntakeVerdict::drop);
+  EXPECT_EQ(intake.judge_control("pongs", now), IntakeVerdict::drop);
+  EXPECT_EQ(intake.judge_control("pings", now), IntakeVerdict::flood);
+  EXPECT_EQ(intake.problem(), "pings");
+  now += 1s;
+  EXPECT_EQ(intake.judge_control("pings", now), IntakeVerdict::drop);
+}
+
 TEST_F(NodeIntakeTest, ALevelFallsWithTime) {
   for (int i = 0; i < 100; ++i) {
     EXPECT_EQ(judge("junk"), IntakeVerdict::drop) << i;

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <functional>
@@ -43,6 +44,16 @@ class Peer {
                 "\r\n" + std::string(more_headers) + "\r\n" + std::string(body));
   }
   void close() const { ::shutdown(fd_, SHUT_RDWR); }
+  // Reads exactly so many bytes. False if the client has closed its end before.
+  bool read(std::size_t bytes) const {
+    char chunk[4096];
+    while (bytes > 0) {
+      const ssize_t got = ::recv(fd_, chunk, std::min(bytes, sizeof(chunk)), 0);
+      if (got <= 0) return false;
+      bytes -= static_cast<std::size_t>(got);
+    }
+    return true;
+  }
   // Waits until the client closes its end; true then.
   bool wait_for_close() const {
     char byte = 0;

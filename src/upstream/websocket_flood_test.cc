@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "upstream/node_server_for_tests.h"
+#include "upstream/raw_node_for_tests.h"
 #include "upstream/test_calls.h"
 #include "upstream/websocket_link.h"
 #include "upstream/websocket_node.h"
@@ -24,8 +25,16 @@ using testing::ask;
 using testing::Diary;
 using testing::expect_failure;
 using testing::Flood;
+using testing::kControlBytes;
+using testing::kPing;
+using testing::kPong;
+using testing::kPongBytes;
 using testing::kRead;
 using testing::NodeServer;
+using testing::Peer;
+using testing::RawNode;
+using testing::Request;
+using testing::short_frame;
 
 constexpr std::string_view kAsk = R"({"jsonrpc":"2.0","id":1,"method":"eth_blockNumber"})";
 
@@ -49,8 +58,9 @@ struct WebSocketFloodTest : ::testing::TestWithParam<net::LoopKind> {
   Worker worker;
   std::unique_ptr<WebSocketNode> endpoint;
 
-  void open(const NodeServer& node, WebSocketOptions options = {}) {
-    options.url = node.url();
+  void open(const NodeServer& node, WebSocketOptions options = {}) { open(node.url(), std::move(options)); }
+  void open(std::string url, WebSocketOptions options = {}) {
+    options.url = std::move(url);
     options.loop_kind = GetParam();
     // In one task: a flood may be noticed before the next.
     worker.run([&] {
@@ -104,6 +114,44 @@ TEST_P(WebSocketFloodTest, WhatNobodyAskedForPutsTheNodeAsideAndItIsTriedAgain) 
     endpoint.reset();
     diary.clear();
   }
+}
+
+// It reads the pongs or not: it is put aside before they need room.
+TEST_P(WebSocketFloodTest, PingsOrPongsWithoutEndPutTheNodeAside) {
+  struct Kind {
+    std::uint8_t frame;
+    std::string_view problem;
+  };
+  for (const Kind& kind : {Kind{kPing, "it floods: pings faster than any node sends them"},
+                           Kind{kPong, "it floods: pongs that nobody asked for"}}) {
+    const std::string frame = short_frame(kind.frame, std::string(kControlBytes, 'p'));
+    RawNode node([&](Peer& peer, const Request&) {
+      while (peer.send(frame)) {
+      }
+    });
+    open("ws://" + node.address(), {.flood_backoff_min = 1ms, .flood_backoff_max = 2ms});
+    ASSERT_TRUE(diary.wait_for("flooding", 3)) << kind.problem;
+    worker.run([&] { EXPECT_TRUE(reason.starts_with(kind.problem)) << reason; });
+    EXPECT_GE(observer.floods, 3);
+    endpoint.reset();
+    diary.clear();
+  }
+}
+
+TEST_P(WebSocketFloodTest, AsManyPingsAsItMaySendAreAllAnswered) {
+  std::string pings;
+  for (std::uint32_t i = 0; i < IntakeLimits{}.useless_max; ++i)
+    pings += short_frame(kPing, std::string(kControlBytes, 'p'));
+  std::promise<bool> answered;
+  RawNode node([&](Peer& peer, const Request&) {
+    peer.send(pings);
+    answered.set_value(peer.read(IntakeLimits{}.useless_max * kPongBytes));
+    peer.wait_for_close();
+  });
+  open("ws://" + node.address(), {.only_once = true});
+  EXPECT_TRUE(answered.get_future().get());
+  EXPECT_FALSE(diary.has("flooding"));
+  endpoint.reset();
 }
 
 TEST_P(WebSocketFloodTest, CallsOfANodeThatIsPutAsideFailAtOnce) {

@@ -12,20 +12,38 @@
 #include "jsonrpc/surrogates.h"
 #include "session/client.h"
 #include "session/client_loop.h"
+#include "ws/rules.h"
 
 namespace fanfare::upstream {
 namespace {
 
-// The limit for unsent data: a node that stops reading has lost its connection before that.
-constexpr std::size_t kOutboxBytesMax = std::size_t{64} << 20;
 // The executor's thread handles so many per turn, so that other tasks on it get their turn.
 constexpr std::size_t kMessagesPerTurn = 64;
 constexpr std::size_t kBytesPerTurn = std::size_t{1} << 20;
 // How often the newest of too many heads is passed on.
 constexpr Duration kNewestHeadEvery = std::chrono::milliseconds(50);
 
-std::string why_of(const session::CloseInfo& info) {
-  return "the node closed the connection with " + std::to_string(info.code);
+std::string why_of(const session::CloseInfo& info, const LinkOptions& options) {
+  switch (info.cause) {
+    case session::Cause::peer_closed:
+      return "the node closed the connection with " + std::to_string(info.code);
+    case session::Cause::slow_consumer:
+      return "the node does not read: " + std::to_string(options.outbox_bytes_max) + " bytes wait for it";
+    case session::Cause::pong_timeout:
+      return "the node did not answer a ping in time";
+    case session::Cause::rule_broken:
+      if (info.broken_rule == ws::Rule::message_too_big ||
+          info.broken_rule == ws::Rule::inflated_message_too_big)
+        return "a message is longer than " + std::to_string(options.message_bytes_max) + " bytes";
+      return "the node broke a rule of WebSocket: " +
+             std::string(info.broken_rule ? ws::info(*info.broken_rule).name : "unknown");
+    case session::Cause::connection_lost:
+    case session::Cause::we_closed:
+    case session::Cause::idle_timeout:
+    case session::Cause::shut_down:
+      return "the connection was lost";
+  }
+  return {};
 }
 
 session::ClientOptions client_options(const LinkOptions& options) {
@@ -34,8 +52,9 @@ session::ClientOptions client_options(const LinkOptions& options) {
   client.session.limits.message_bytes_max = options.message_bytes_max;
   client.session.ping_interval = options.ping_interval;
   client.session.pong_timeout = options.pong_timeout;
-  client.session.outbox_bytes_max = kOutboxBytesMax;
-  client.session.outbox_bytes_high = kOutboxBytesMax;
+  client.session.outbox_bytes_max = options.outbox_bytes_max;
+  client.session.outbox_bytes_high = options.outbox_bytes_max;
+  client.deflate.enabled = options.deflate;
   client.connect_timeout = options.connect_timeout;
   client.handshake_timeout = options.connect_timeout;
   client.tls.ca_file = options.ca_file;
@@ -158,8 +177,14 @@ class WebSocketLink::Core final : public session::ClientHandler, public std::ena
     }
   }
 
+  void on_ping(session::Client&) override { judge_control("pings faster than any node sends them"); }
+  void on_pong(session::Client&, Bytes) override { judge_control("pongs that nobody asked for"); }
+  void judge_control(std::string_view problem) {
+    if (intake_.judge_control(problem, loop_->now()) == NodeIntake::Verdict::flood) flood(intake_.problem());
+  }
+
   void on_close(session::Client&, const session::CloseInfo& info, std::optional<Duration>) override {
-    lost({.why = why_of(info)});
+    lost({.why = why_of(info, options_)});
   }
   void on_failed(session::Client&, const session::ClientError& error, std::optional<Duration>) override {
     lost({.why = error.text, .unreachable = !error.was_connected});
@@ -203,7 +228,9 @@ class WebSocketLink::Core final : public session::ClientHandler, public std::ena
     if (loop_->now() - opened_at_ > flood_wait_) flood_wait_ = options_.flood_backoff_min;
     const Duration wait = flood_wait_;
     flood_wait_ = std::min(2 * flood_wait_, options_.flood_backoff_max);
-    lost({.why = "it floods: " + std::string(what) + "; next tried in " + wait_text(wait), .flooding = true});
+    std::string why = "it floods: " + std::string(what);
+    if (!options_.only_once) why += "; next tried in " + wait_text(wait);
+    lost({.why = std::move(why), .flooding = true});
     reconnect_after(wait);
   }
 

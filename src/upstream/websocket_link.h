@@ -32,6 +32,8 @@ struct LinkOptions {
   std::vector<std::pair<std::string, std::string>> headers;
   Duration connect_timeout = WebSocketOptions{}.connect_timeout;
   std::size_t message_bytes_max = WebSocketOptions{}.response_bytes_max;
+  std::size_t outbox_bytes_max = WebSocketOptions{}.outbox_bytes_max;
+  bool deflate = WebSocketOptions{}.deflate;
   // A node that does not answer a ping for so long is given up: the TCP connection may stay open for hours.
   Duration ping_interval = WebSocketOptions{}.ping_interval;
   Duration pong_timeout = WebSocketOptions{}.pong_timeout;
@@ -41,7 +43,7 @@ struct LinkOptions {
   Duration flood_backoff_min = WebSocketOptions{}.flood_backoff_min;
   Duration flood_backoff_max = WebSocketOptions{}.flood_backoff_max;
   IntakeLimits intake = {};
-  InboxLimits inbox = {};
+  InboxLimits inbox = WebSocketOptions{}.inbox;
   // Pays for received data, from the first bytes of a message until it is processed. Without room the
   // connection is closed, and the next one opens as after any other loss. Null: not counted.
   std::shared_ptr<ByteShare> received = {};

@@ -5,11 +5,12 @@ import assert from "node:assert/strict";
 import http from "node:http";
 import net from "node:net";
 import { once } from "node:events";
+import path from "node:path";
 import { test } from "node:test";
 import { WebSocketServer } from "ws";
 import { startAnvil } from "./support/anvil.js";
 import { atEnd } from "./support/cleanup.js";
-import { metric, metricIs, readiness, startFanfare, writeConfig } from "./support/fanfare.js";
+import { metric, metricIs, readiness, startFanfare, temporaryFolder, writeConfig } from "./support/fanfare.js";
 import { replaceFile } from "./support/files.js";
 import { assertConsecutive, assertHeadIsBlock } from "./support/heads.js";
 import { postOnly } from "./support/post_only.js";
@@ -57,6 +58,14 @@ async function startRelay(t, port) {
   return relay;
 }
 
+// What the admin API says about the only upstream.
+async function hintsOf(socketPath) {
+  const [response] = await once(http.get({ socketPath, path: "/v1/upstreams" }), "response");
+  let text = "";
+  for await (const piece of response) text += piece;
+  return JSON.parse(text).upstreams[0].head_hints;
+}
+
 // JSON-RPC over HTTP is anvil's; what an upgrade gets is the test's.
 async function startBesideAnvil(t, anvil, onUpgrade) {
   const server = http.createServer(postOnly((request, response) => {
@@ -79,9 +88,11 @@ test("blocks that are announced beside HTTP are heard of at once, until a reload
   const anvil = await startAnvil(t);
   const relay = await startRelay(t, anvil.port);
   const file = writeConfig(t, configFor(relay.url, "", ", pollIntervalMax: 1h"));
-  const fanfare = await startFanfare(t, ["--config", file]);
-  await metricIs(1, fanfare, "fanfare_upstream_head_hints", { upstream: "node" });
+  const admin = path.join(temporaryFolder(t), "admin.sock");
+  const fanfare = await startFanfare(t, ["--config", file, "--admin-socket", admin]);
   await fanfare.program.line(/ info +head_hints_found endpoint=node announces_blocks_at=ws:/);
+  assert.equal(await hintsOf(admin), "silent: it has not announced a new block yet");
+  assert.equal(await metric(fanfare, "fanfare_upstream_head_hints", { upstream: "node" }), 0);
   const next = await subscribeHeads(t, fanfare);
   await anvil.ask("anvil_mine", ["0x2", HOUR]);
   const heads = [await next(), await next()];
@@ -93,12 +104,15 @@ test("blocks that are announced beside HTTP are heard of at once, until a reload
   }
   assertConsecutive(heads);
   assert.equal(relay.opened, 1);
+  assert.equal(await hintsOf(admin), "live");
+  assert.equal(await metric(fanfare, "fanfare_upstream_head_hints", { upstream: "node" }), 1);
 
   replaceFile(file, configFor(relay.url, ", headHints: never", ", pollIntervalMax: 1h"));
   fanfare.program.signal("SIGHUP");
   await fanfare.program.line(/configuration_reloaded/);
   await until("the connection ends", () => relay.open === 0);
   await metricIs(0, fanfare, "fanfare_upstream_head_hints", { upstream: "node" });
+  assert.equal(await hintsOf(admin), "");
   assert.equal(relay.opened, 1);
 });
 
@@ -151,6 +165,11 @@ const HOSTILE = {
     act: answering((socket) => { for (let i = 0; i < 5000; ++i) socket.send("garbage"); }),
     line: /head_hints_lost endpoint=node reason=.*floods/,
   },
+  "pings without end": {
+    act: answering((socket) => { for (let i = 0; i < 5000; ++i) socket.ping("p".repeat(125)); }),
+    line: /head_hints_lost endpoint=node reason="it floods: pings faster than any node sends them"/,
+  },
+  "accepts the subscription and announces nothing": { act: answering(() => {}), line: /head_hints_found/, hints: "silent: " },
   "announces blocks that do not exist": {
     act: answering((socket) => {
       let number = 1 << 20;
@@ -160,13 +179,16 @@ const HOSTILE = {
       });
     }),
     line: /head_hints_found/,
+    hints: "silent: ",
   },
 };
 
-for (const [what, { act, line }] of Object.entries(HOSTILE)) {
+for (const [what, { act, line, hints = "none: " }] of Object.entries(HOSTILE)) {
   test(`a node that ${what} is polled as ever`, async (t) => {
     const anvil = await startAnvil(t);
-    const fanfare = await startFanfare(t, ["--config", writeConfig(t, configFor(await startBesideAnvil(t, anvil, act)))]);
+    const admin = path.join(temporaryFolder(t), "admin.sock");
+    const file = writeConfig(t, configFor(await startBesideAnvil(t, anvil, act)));
+    const fanfare = await startFanfare(t, ["--config", file, "--admin-socket", admin]);
     await fanfare.program.line(line);
     const next = await subscribeHeads(t, fanfare);
     const heads = [];
@@ -177,6 +199,8 @@ for (const [what, { act, line }] of Object.entries(HOSTILE)) {
     assertConsecutive(heads);
     await assertHeadIsBlock(heads.at(-1), anvil.ask);
     assert.equal(await metric(fanfare, "fanfare_upstream_available", { upstream: "node" }), 1);
+    assert.equal(await metric(fanfare, "fanfare_upstream_head_hints", { upstream: "node" }), 0);
+    assert.ok((await hintsOf(admin)).startsWith(hints), await hintsOf(admin));
     const { status, text } = await readiness(fanfare);
     assert.equal(status, 200);
     assert.doesNotMatch(text, /not used/);
