@@ -479,10 +479,14 @@ TEST_F(SharedRoomTest, WhenTheBrokerHasLostTheLogAllGoOnWithTheStateOfOne) {
   expect_equal();
 }
 
-TEST_F(SharedRoomTest, OneThatCannotFollowTheLogStaysOut) {
+TEST_F(SharedRoomTest, WhatNobodyCanReadIsPassedOverAndWhoeverCannotFollowTheLogStaysOut) {
   TestInstance& a = begin();
   run_until([&] { return all_ready(); });
-  join(a, "s:anna");
+  const canvas::UserNumber anna = join(a, "s:anna");
+  broker_.log.emplace_back();
+  a.draw(anna, 3, 1);
+  settle();
+  EXPECT_EQ(a.at(3), 1U);
   std::vector<std::uint8_t> newer(40, 0);
   newer[0] = 2;  // the format
   broker_.log.emplace_back(Bytes(newer));

@@ -3,12 +3,14 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nats/nats.h>
 
 #include <atomic>
 #include <string>
 #include <vector>
 
 #include "relay/nats_server_for_tests.h"
+#include "relay/operator_for_tests.h"
 
 namespace fanfare::gateway {
 namespace {
@@ -149,6 +151,23 @@ TEST(CanvasRelay, SnapshotsAreReadWhenTheyAreAskedForAndWhatIsToldIsNotStored) {
   EXPECT_TRUE(one.append("e"));
   EXPECT_THAT(two.reader.entries(), ElementsAre());
   EXPECT_EQ(two.reader.told().size(), told);
+}
+
+TEST(CanvasRelay, AMessageOfSomebodyElseIsAnEntryWithoutContent) {
+  relay::NatsServer server;
+  const relay::Operator person(server);
+  TestInstance one(server.url());
+  one.read();
+  EXPECT_TRUE(one.append("a"));
+  EXPECT_EQ(js_Publish(nullptr, person.context(), "fanfare.canvas=3Amain=3Alog.0", "x", 1, nullptr, nullptr),
+            NATS_OK);
+  EXPECT_TRUE(eventually([&] { return one.reader.entries().size() == 2; }));
+  EXPECT_TRUE(one.append("b"));
+  TestInstance late(server.url());
+  late.read();
+  for (TestInstance* const each : {&one, &late})
+    EXPECT_TRUE(eventually([&] { return each->reader.entries() == std::vector<std::string>{"a", "", "b"}; }));
+  EXPECT_EQ(one.reader.last(), late.reader.last());
 }
 
 }  // namespace

@@ -57,11 +57,12 @@ void TopicFeed::stop_reading() {
   if (state_ != State::lost) state_ = State::known;
 }
 
+// Not at full speed, whatever makes a consumer begin again and again.
 void TopicFeed::restart() {
+  next_attempt_ = state_ == State::reading ? saturating_add(began_, kAttemptWaitMin) : Instant{};
   state_ = State::lost;
   look_.take_heard();
   forget_consumer();
-  next_attempt_ = Instant{};
   attempt_wait_ = kAttemptWaitMin;
 }
 
