@@ -19,8 +19,9 @@ import { until } from "./support/waiting.js";
 
 const HOUR = "0xe10"; // between the timestamps of two blocks: a chain with such blocks is polled every 15 minutes
 
-const configFor = (url, more = "", evm = "") => `
+const configFor = (url, more = "", evm = "", admin = "") => `
 logLevel: info
+${admin === "" ? "" : `admin: { socket: "${admin}" }`}
 server: { httpPort: 0 }
 projects:
   - id: main
@@ -87,9 +88,9 @@ async function startBesideAnvil(t, anvil, onUpgrade) {
 test("blocks that are announced beside HTTP are heard of at once, until a reload turns it off", async (t) => {
   const anvil = await startAnvil(t);
   const relay = await startRelay(t, anvil.port);
-  const file = writeConfig(t, configFor(relay.url, "", ", pollIntervalMax: 1h"));
   const admin = path.join(temporaryFolder(t), "admin.sock");
-  const fanfare = await startFanfare(t, ["--config", file, "--admin-socket", admin]);
+  const file = writeConfig(t, configFor(relay.url, "", ", pollIntervalMax: 1h", admin));
+  const fanfare = await startFanfare(t, ["--config", file]);
   await fanfare.program.line(/ info +head_hints_found endpoint=node announces_blocks_at=ws:/);
   assert.equal(await hintsOf(admin), "silent: it has not announced a new block yet");
   assert.equal(await metric(fanfare, "fanfare_upstream_head_hints", { upstream: "node" }), 0);
@@ -107,7 +108,7 @@ test("blocks that are announced beside HTTP are heard of at once, until a reload
   assert.equal(await hintsOf(admin), "live");
   assert.equal(await metric(fanfare, "fanfare_upstream_head_hints", { upstream: "node" }), 1);
 
-  replaceFile(file, configFor(relay.url, ", headHints: never", ", pollIntervalMax: 1h"));
+  replaceFile(file, configFor(relay.url, ", headHints: never", ", pollIntervalMax: 1h", admin));
   fanfare.program.signal("SIGHUP");
   await fanfare.program.line(/configuration_reloaded/);
   await until("the connection ends", () => relay.open === 0);
@@ -187,8 +188,8 @@ for (const [what, { act, line, hints = "none: " }] of Object.entries(HOSTILE)) {
   test(`a node that ${what} is polled as ever`, async (t) => {
     const anvil = await startAnvil(t);
     const admin = path.join(temporaryFolder(t), "admin.sock");
-    const file = writeConfig(t, configFor(await startBesideAnvil(t, anvil, act)));
-    const fanfare = await startFanfare(t, ["--config", file, "--admin-socket", admin]);
+    const file = writeConfig(t, configFor(await startBesideAnvil(t, anvil, act), "", "", admin));
+    const fanfare = await startFanfare(t, ["--config", file]);
     await fanfare.program.line(line);
     const next = await subscribeHeads(t, fanfare);
     const heads = [];
