@@ -38,7 +38,8 @@ std::string head_told(std::string_view result) {
 }
 
 struct HintConnectionTest : ::testing::TestWithParam<net::LoopKind> {
-  Diary diary;  // outlives all objects that write to it
+  Diary diary;                              // outlives all objects that write to it
+  ByteBudget budget{std::size_t{1} << 30};  // and this, whatever the worker still holds at its end
   std::function<void()> on_head = [] {};
   Worker worker;
   std::unique_ptr<HintConnection> hints;
@@ -149,7 +150,6 @@ TEST_P(HintConnectionTest, AtTheLimitOfWhatWaitsForTheNodeItsConnectionEnds) {
 TEST_P(HintConnectionTest, WhatWaitsForItsWorkerIsLittle) {
   constexpr std::size_t kHeadBytes = std::size_t{64} << 10;
   constexpr std::size_t kWaitingBytes = std::size_t{512} << 10;
-  ByteBudget budget(std::size_t{1} << 30);
   const std::string head = head_told("\"" + std::string(kHeadBytes, 'x') + "\"");
   std::size_t most = 0;
   on_head = [&, first = true]() mutable {
