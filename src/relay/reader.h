@@ -54,6 +54,8 @@ class Reader {
     if (state.epoch != epoch_) return has_ended(state.epoch);
     return is_replaced_ || state.last + 1 < next_;
   }
+  // An epoch that another one followed here.
+  bool has_ended(std::uint64_t epoch) const { return std::ranges::find(ended_, epoch) != ended_.end(); }
 
   enum class Take : std::uint8_t {
     deliver,
@@ -87,7 +89,6 @@ class Reader {
  private:
   void step_behind(const Delivery& delivery);
   void note_ended(std::uint64_t epoch);
-  bool has_ended(std::uint64_t epoch) const { return std::ranges::find(ended_, epoch) != ended_.end(); }
 
   std::vector<std::uint64_t> ended_;  // epochs that others followed here
   std::uint64_t epoch_ = 0;           // zero: unknown

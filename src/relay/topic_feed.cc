@@ -1,6 +1,7 @@
 #include "relay/topic_feed.h"
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "base/log.h"
@@ -17,11 +18,13 @@ std::uint64_t new_epoch(Random& random) {
   return epoch;
 }
 
-// The same for every instance that notices: none must end the epoch that another has just begun. `last_epoch` is that of the reader: where
+// The same for every instance that notices: none must end the epoch that another has just begun. The reader has another epoch where
 // an epoch is there again that has ended before, the next one must be another one than then.
-std::uint64_t epoch_after(const StreamState& state, std::uint64_t last_epoch) {
-  SeededRandom random(last_epoch ^ (state.last << 1U));
-  return new_epoch(random);
+std::uint64_t epoch_after(const StreamState& state, const Reader& reader) {
+  SeededRandom random(state.epoch ^ std::rotl(reader.epoch(), 32) ^ (state.last << 1U));
+  std::uint64_t epoch = new_epoch(random);
+  while (reader.has_ended(epoch)) epoch = new_epoch(random);
+  return epoch;
 }
 
 }  // namespace
@@ -72,7 +75,7 @@ std::expected<void, std::string> TopicFeed::attempt(Instant now) {
   std::uint64_t recent_max = is_opening_ ? recent_max_ : UINT64_MAX;
   if (reader_.is_rolled_back(*state)) {
     const StreamState ended = *state;
-    const std::uint64_t other = epoch_after(ended, reader_.epoch());
+    const std::uint64_t other = epoch_after(ended, reader_);
     state = end_epoch(ended, other);
     if (!state) return std::unexpected(std::move(state.error()));
     if (state->epoch == other) {
