@@ -38,7 +38,7 @@ class SnapshotReader {
   // Parts come in the order in which they were stored; those of several snapshots may be mixed. What is malformed is ignored. Returns the
   // position of a snapshot that is complete with this part, and damaged: it is ignored too, so that those before it are still there.
   std::optional<Position> add(Bytes part);
-  // Without an id: the latest snapshot of the last epoch; otherwise the one with this id. Empty: there is none that is complete and intact.
+  // Without an id: the latest snapshot of the last epoch; otherwise the one with this id. Only complete and intact ones count.
   std::optional<Snapshot> latest() const;
   std::optional<Snapshot> find(std::uint64_t id) const;
 

@@ -51,7 +51,7 @@ TEST(SharedSessionsLosses, ACopyOfBeforeATakeOverDoesNotTakeTheSessionBack) {
     EXPECT_EQ(second.taken, 0);
   }
   EXPECT_EQ(world.two.shared.counters().lost, 0U);
-  // Whoever comes to the first one gets what the second one has.
+  // A client that connects to the first instance gets the session of the second one.
   const SharedClient third(world.one.open());
   EXPECT_EQ(third.from(), 9U);
   EXPECT_EQ(second.taken, 1);

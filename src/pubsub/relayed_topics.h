@@ -45,7 +45,7 @@ class RelayedTopics {
   Joined place_waiting(HubSubscriber& subscriber, WaitingList& list, std::optional<Position> since);
 
   // A join at the end of the log, or ahead of it: the subscriber has had events that did not come here yet. If they do not come within
-  // kAheadWait while the broker is there, it has lost them. The subscriber is told, and gets everything that the log has.
+  // kAheadWait while the broker is there, they are lost. The subscriber is told, and gets everything that the log has.
   Joined place_ahead(HubSubscriber& subscriber, WaitingList& list, EventLog& log, Position since);
   void forget(const HubSubscriber& subscriber) { ahead_.erase(&subscriber); }
 

@@ -1,6 +1,6 @@
 #pragma once
-// Whoever ends an epoch tells the other instances, which would otherwise learn of it with the next event. A notice is a message that
-// the broker does not store: one that gets lost is made up for by TopicLook.
+// An instance that ends an epoch tells the others, which would otherwise learn of it with the next event. A notice is a message that the
+// broker does not store. Whoever misses one learns of the epoch by TopicLook.
 
 #include <optional>
 #include <string>
@@ -19,7 +19,7 @@ class EpochNotices {
   // There is a connection. The subscription may have ended with the last one.
   void listen() { subscription_ = link_.subscribe_to(epoch_notices_of(name_)); }
   void stop() { subscription_.reset(); }
-  // Empty: it is none.
+  // Empty: the subject is not that of a notice.
   std::optional<EpochNotice> read(std::string_view subject) const {
     return read_epoch_notice(name_, subject);
   }

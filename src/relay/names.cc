@@ -11,7 +11,7 @@ namespace fanfare::relay {
 namespace {
 
 constexpr int kNoMajority = 10008;                // the broker's err_code
-constexpr std::string_view kEpochs = "=epochs.";  // no NatsOptions::name ends so
+constexpr std::string_view kEpochs = "=epochs.";  // is_name() allows no "="
 
 bool is_plain(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';

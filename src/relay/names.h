@@ -37,7 +37,7 @@ struct EpochNotice {
 // What to subscribe to for the notices of all topics.
 std::string epoch_notices_of(std::string_view name);
 std::string epoch_notice_of(std::string_view name, std::string_view token, std::uint64_t epoch);
-// Points into `subject`. Empty: it is none of this name.
+// Points into `subject`. Empty: the subject is not that of a notice of this name.
 std::optional<EpochNotice> read_epoch_notice(std::string_view name, std::string_view subject);
 
 // Where a message stands, from its reply subject; the views point into it.

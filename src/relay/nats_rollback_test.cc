@@ -17,6 +17,15 @@ namespace {
 
 using Texts = std::vector<std::string>;
 
+// As it is now, with everything on disk. The broker is restarted.
+std::filesystem::path copy_of_data(NatsServer& server) {
+  server.kill();
+  const auto copy = server.folder() / "copy";
+  std::filesystem::copy(server.data(), copy, std::filesystem::copy_options::recursive);
+  server.start();
+  return copy;
+}
+
 TEST(NatsRollback, AStreamThatIsDeletedBeginsAnotherEpoch) {
   NatsServer server;
   Instance a(options_for({server.url()}));
@@ -175,10 +184,7 @@ TEST(NatsRollback, ABrokerThatComesBackWithAnOlderStreamBeginsAnotherEpoch) {
   a.publish("t", "1");
   a.publish("t", "2");
   ASSERT_TRUE(eventually([&] { return a.sink.has("t", 2) && b.sink.has("t", 2); }));
-  server.kill();
-  const auto copy = server.folder() / "copy";
-  std::filesystem::copy(server.data(), copy, std::filesystem::copy_options::recursive);
-  server.start();
+  const auto copy = copy_of_data(server);
   ASSERT_TRUE(eventually([&] { return a.sink.is_up() && b.sink.is_up(); }));
   a.publish("t", "3");
   a.publish("t", "4");
@@ -203,10 +209,7 @@ TEST(NatsRollback, APlaceThatTheBrokerGaveToAnotherEventIsNoticedByWhoeverHadThe
   a.open("t");
   a.publish("t", "1");
   ASSERT_TRUE(eventually([&] { return a.sink.has("t", 1); }));
-  server.kill();
-  const auto copy = server.folder() / "copy";
-  std::filesystem::copy(server.data(), copy, std::filesystem::copy_options::recursive);
-  server.start();
+  const auto copy = copy_of_data(server);
   a.publish("t", "2");
   ASSERT_TRUE(eventually([&] { return a.sink.has("t", 2) && a.receipts.all().size() == 2; }));
   const Position before = a.sink.topic("t").at;
@@ -339,10 +342,7 @@ TEST(NatsRollback, ABrokerThatComesBackTwiceWithTheSameOldStreamBeginsAnotherEpo
   a.open("t");
   a.publish("t", "1");
   ASSERT_TRUE(eventually([&] { return a.sink.has("t", 1); }));
-  server.kill();
-  const auto copy = server.folder() / "copy";
-  std::filesystem::copy(server.data(), copy, std::filesystem::copy_options::recursive);
-  server.start();
+  const auto copy = copy_of_data(server);
   ASSERT_TRUE(eventually([&] { return a.sink.is_up(); }));
   a.publish("t", "2");
   ASSERT_TRUE(eventually([&] { return a.sink.has("t", 2); }));

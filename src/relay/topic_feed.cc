@@ -18,8 +18,8 @@ std::uint64_t new_epoch(Random& random) {
   return epoch;
 }
 
-// The same for every instance that notices: none must end the epoch that another has just begun. The reader has another epoch where
-// an epoch is there again that has ended before, the next one must be another one than then.
+// The same for every instance that notices: none must end the epoch that another has just begun. If an ended epoch is there again, the
+// reader has a later one, and the result is not the epoch that followed the first time.
 std::uint64_t epoch_after(const StreamState& state, const Reader& reader) {
   SeededRandom random(state.epoch ^ std::rotl(reader.epoch(), 32) ^ (state.last << 1U));
   std::uint64_t epoch = new_epoch(random);
@@ -60,7 +60,7 @@ void TopicFeed::stop_reading() {
   if (state_ != State::lost) state_ = State::known;
 }
 
-// Not at full speed, whatever makes a consumer begin again and again.
+// One consumer after another begins at most every kAttemptWaitMin, whatever the broker sends.
 void TopicFeed::restart() {
   next_attempt_ = state_ == State::reading ? saturating_add(began_, kAttemptWaitMin) : Instant{};
   state_ = State::lost;

@@ -58,8 +58,7 @@ TEST(LoadControl, ALongQueueThatShrinksIsABurst) {
   EXPECT_FALSE(control.is_overloaded());
 }
 
-// After a machine has stood still, one long turn does all the work that waited. The next turn does only what came during that one, so it is
-// shorter.
+// After a machine stood still, one long turn does all the work that has waited. The next turn has only what arrived during it, and is shorter.
 TEST(LoadControl, ATaskThatWaitsForOneLongTurnIsBehindABurst) {
   LoadControl control(kPlan);
   Instant now = kStart;
