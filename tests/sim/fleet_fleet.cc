@@ -32,7 +32,7 @@ Fleet::Fleet()
     : chain_([]() -> Random& { return world().random; }()),
       chain_first_(kChainLength),
       places_(kPlaces),
-      loses_tail_(world().seed % 4 == 0) {
+      loses_tail_(world().seed % 4 == 0 || world().planted == Planted::times_alike) {
   current_fleet() = this;
   for (std::uint64_t i = 0; i < kChainLength; ++i) chain_.mine();
   add_clients();

@@ -80,7 +80,8 @@ class Fleet {
   std::size_t deployed_ = 0;  // the place whose turn it is
   Instant deploy_until_{};
   Instant broker_back_at_{Instant::max()};
-  const bool loses_tail_;  // the broker's machine may lose its power
+  // The broker's machine may lose its power: in every fourth seed, and wherever a fault is planted that only this shows.
+  const bool loses_tail_;
 };
 
 // The one under way.

@@ -85,19 +85,20 @@ build_fuzzers() {
   configure_and_build asan "${sources[@]%.cc}"
 }
 
-# Prints the most useful part of a failed step's log: the output of failed tests, or else lines that look like
-# errors.
+# Prints the most useful part of a failed step's log: the names of failed tests, then their output, or else lines that look like errors.
 show_failure() {
   local log=$LOGS/$1.log marks
-  local tests=': Failure$|^not ok|^(FAIL|ERROR): test_|WARNING: ThreadSanitizer|ERROR: [A-Z][a-z]*Sanitizer|runtime error:|\*\*\*(Exception|Timeout|Not Run)|\[  SKIPPED \]'
+  # ctest puts its number before each line. " FAIL" is vitest's.
+  local tests=': Failure$|^not ok|^ FAIL |^([0-9]+: )?((FAIL|ERROR): test_|Traceback \(most recent)|WARNING: ThreadSanitizer|ERROR: [A-Z][a-z]*Sanitizer|runtime error:'
+  tests+='|\*\*\*(Exception|Timeout|Not Run)|\[  SKIPPED \]'
   local errors='error:|Error |FAILED|Failure|\*\*\*Failed|ERROR: '
   {
+    sed -n '/^The following tests FAILED:/,$p' "$log" | sed -n 1,20p
     for marks in "$tests" "$errors"; do
       if grep -qE "$marks" "$log"; then break; fi
     done
     if grep -qE "$marks" "$log"; then
       grep -nE -A 20 "$marks" "$log" | sed -n 1,80p
-      sed -n '/^The following tests FAILED:/,$p' "$log" | sed -n 1,20p
     else
       tail -n 40 "$log"
     fi

@@ -67,12 +67,14 @@ canvas:
     await until(() => expect(acknowledged.size).toBeGreaterThan(before + 40 + kill * 7 % 30));
     program.child.kill("SIGKILL");
     await program.exit;
+    // The kernel closes what an io_uring holds later than the process ends. Until then a client takes what it has for the server's.
+    await until(() => { for (const { state } of clients) expect(state).not.toBe("connected"); });
     // Later ones may have reached their drawer, and the first client not yet.
     const sure = [...acknowledged];
     program = await start();
     await until(() => { for (const { proof } of clients) expect(proof.isVerified).toBe(true); });
     const lost = sure.filter(([place, colour]) => clients[0]!.colourAt(place % WIDTH, Math.floor(place / WIDTH)) !== colour);
-    expect(lost, `after kill ${kill + 1}, of ${sure.length}`).toEqual([]);
+    expect(lost.slice(0, 5), `after kill ${kill + 1} ${lost.length} of ${sure.length} are lost`).toEqual([]);
   }
   clearInterval(drawing);
   await until(() => { for (const { pending, proof } of clients) expect([pending, proof.isVerified]).toEqual([0, true]); });
