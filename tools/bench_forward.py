@@ -101,6 +101,8 @@ def ways_to(stage, folder, node_name, before):
         node = stage.add(Process([PROGRAMS / "forward_node"], LOAD_CORE, r"^listening (\d+)"))
     http = f"http://127.0.0.1:{node.port}"
     ways = [Way("direct", node, "/")]
+    raw = stage.add(Process([PROGRAMS / "raw_forward", node.port], SERVER_CORE, r"^listening (\d+)"))
+    ways.append(Way("raw forwarder", raw, "/"))
     if before:
         ways.append(gateway(stage, folder, "before", before, http))
     ways.append(gateway(stage, folder, "libcurl", PROGRAM, http, ", httpClient: libcurl"))

@@ -72,7 +72,7 @@ if [[ " $* " == *" --forward "* || " $* " == *" --heads "* ]]; then
   if [[ " $* " == *" --help "* ]]; then exec python3 "tools/bench_$kind.py" "$@"; fi
   need build bench
   quietly "build release" build-release configure_and_build release fanfare || { show_failure build-release && die "the release build failed"; }
-  if [[ $kind == forward ]]; then build_bench forward_load forward_node; fi
+  if [[ $kind == forward ]]; then build_bench forward_load forward_node raw_forward; fi
   if [[ ! -d tests/e2e/node_modules/@foundry-rs ]]; then
     quietly "npm ci" npm-e2e npm ci --prefix tests/e2e --ignore-scripts --no-audit --no-fund || die "anvil is not there: npm ci failed"
   fi

@@ -138,7 +138,10 @@ unit_tests_asan() {
   if check "build asan" build-asan configure_and_build asan "${targets[@]}"; then built=yes; fi
   end_fast_checks
   if [[ -z $built ]]; then return 0; fi
-  if [[ -z $quick && -z $filter ]]; then begin_tidy; fi
+  if [[ -z $quick && -z $filter ]]; then
+    begin_tidy
+    begin_tsan_build
+  fi
   suite "unit tests, asan and ubsan" test-asan count_ctest run_ctest asan "${selection[@]}"
 }
 
@@ -152,11 +155,19 @@ without_uring_asan() {
     ctest --test-dir build/asan --parallel "$(($(nproc) * 2))" --verbose --no-tests=error -L '^(net|session|api)$'
 }
 
+tsan_rooms() { rooms_with_tests base net session pubsub upstream relay api admin canvasserver gateway; }
+begin_tsan_build() {
+  local rooms
+  mapfile -t rooms < <(tsan_rooms)
+  begin_build tsan "${rooms[@]/%/_test}"
+}
 unit_tests_tsan() {
   local rooms labels
-  mapfile -t rooms < <(rooms_with_tests base net session pubsub upstream relay api admin canvasserver gateway)
+  mapfile -t rooms < <(tsan_rooms)
   labels=$(IFS='|' && echo "^(${rooms[*]})\$")
-  check "build tsan" build-tsan configure_and_build tsan "${rooms[@]/%/_test}" || return 0
+  if [[ -z ${beside[build-tsan]:-} ]]; then begin_tsan_build; fi
+  check "build tsan, the rest" build-tsan end_beside build-tsan || return 0
+  begin_release_build
   suite "unit tests, tsan" test-tsan count_ctest run_ctest_without_aslr tsan -L "$labels"
 }
 
@@ -195,6 +206,18 @@ end_beside() {
   wait "$pid" || status=$?
   unset "beside[$1]"
   return "$status"
+}
+
+# begin_build PRESET [TARGET...]: a build beside tests, which wait more than they compute, and come first.
+begin_build() { begin_beside "build-$1" at_low_priority configure_and_build "$@"; }
+at_low_priority() {
+  renice -n 10 -p "$BASHPID" >/dev/null
+  "$@"
+}
+# The folder that people use too: compiled file by file.
+begin_release_build() {
+  configure_options=()
+  begin_build release
 }
 
 # They mostly wait for the network.
@@ -297,9 +320,9 @@ else
     unit_tests_without_uring
     soak_short
     unit_tests_tsan
-    configure_options=()
+    if [[ -z ${beside[build-release]:-} ]]; then begin_release_build; fi
     released=
-    if check "build release" build-release configure_and_build release; then released=yes; fi
+    if check "build release, the rest" build-release end_beside build-release; then released=yes; fi
     begin_configurations
     if [[ -n $released ]]; then
       end_to_end
