@@ -123,6 +123,35 @@ TEST_F(DeflateCodecTest, EndsInAFinalBlockWithoutTakeover_RFC7692_7_2_1) {
   EXPECT_EQ(payload.back(), 0) << "the header of the empty stored block";
 }
 
+TEST(DeflatePool, AShortMessageWithoutTakeoverIsSmallerThanZlibMakesIt) {
+  DeflatePool fast({.level = 1});
+  DeflatePool thorough({.level = 6});
+  SeededRandom random(1);
+  std::size_t ours = 0;
+  std::size_t zlibs = 0;
+  for (int i = 0; i < 64; ++i) {
+    const std::string text = json(random, 1024);
+    ours += fast.compress(bytes_of(text), kWindowBitsMax, Ending::final_block).value().size();
+    zlibs += thorough.compress(bytes_of(text), kWindowBitsMax, Ending::sync_flush).value().size();
+  }
+  EXPECT_LT(ours, zlibs);
+}
+
+TEST(DeflatePool, LongerThanTwoKiBTheLevelIsAsSet) {
+  DeflatePool fast({.level = 1});
+  DeflatePool thorough({.level = 6});
+  SeededRandom random(1);
+  const std::string text = json(random, 2049);
+  const auto size_of = [&](DeflatePool& pool, std::size_t size) {
+    return pool
+        .compress(bytes_of(std::string_view(text).substr(0, size)), kWindowBitsMax, Ending::final_block)
+        .value()
+        .size();
+  };
+  EXPECT_EQ(size_of(fast, 2048), size_of(thorough, 2048));
+  EXPECT_GT(size_of(fast, 2049), size_of(thorough, 2049));
+}
+
 TEST_F(DeflateCodecTest, TakesTheTailOff_RFC7692_7_2_1) {
   const Buffer payload = owned(server_.compress(Opcode::text, bytes_of("Hello, Hello, Hello, Hello, Hello")));
   ASSERT_FALSE(payload.empty());

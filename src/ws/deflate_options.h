@@ -16,7 +16,8 @@ inline constexpr int kWindowBitsMax = 15;
 struct DeflateOptions {
   bool enabled = true;
   // zlib's scale, 1 (fastest) to 9. The default is 1: for 1 KiB of JSON, level 6 saves 2 % (random digits) to
-  // 12 % (text) of the bytes and takes two to three times as long.
+  // 12 % (text) of the bytes and takes two to three times as long. Without context takeover, messages of at most 2 KiB are compressed with
+  // at least level 6: libdeflate takes a sixth longer for it than for level 1.
   int level = 1;
   // zlib's scale, 1 to 9: the size of the hash table. 5 compresses small messages as well as 8 does, in an
   // eighth of the memory; below 5 both time and size get worse.

@@ -13,6 +13,11 @@
 namespace fanfare::ws {
 namespace {
 
+constexpr int kLevelMax = 9;
+// Without context takeover. Most of the time for a short message is the start, so a level that saves 3 % of its bytes costs little.
+constexpr std::size_t kShortMessageBytesMax = 2048;
+constexpr int kShortMessageLevel = 6;
+
 // Scratch memory kept between messages: enough for frequent messages.
 constexpr std::size_t kScratchKeptBytes = std::size_t{128} << 10;
 constexpr std::size_t kInflateFirstTryBytes = std::size_t{32} << 10;
@@ -92,8 +97,11 @@ CodecError InflateLimits::error(std::size_t compressed_bytes) const {
 
 // Each codec is created on first use.
 struct DeflatePool::Codecs {
-  std::unique_ptr<libdeflate_compressor, decltype(&libdeflate_free_compressor)> compressor{
-      nullptr, libdeflate_free_compressor};
+  struct FreeCompressor {
+    void operator()(libdeflate_compressor* it) const { libdeflate_free_compressor(it); }
+  };
+  // Indexed by level.
+  std::array<std::unique_ptr<libdeflate_compressor, FreeCompressor>, kLevelMax + 1> compressors;
   std::unique_ptr<libdeflate_decompressor, decltype(&libdeflate_free_decompressor)> decompressor{
       nullptr, libdeflate_free_decompressor};
   // Indexed by window bits. zlib's state points back to its z_stream, so the streams never move.
@@ -113,7 +121,7 @@ struct DeflatePool::Codecs {
 
 DeflatePool::DeflatePool(const DeflateOptions& options)
     : options_(options), budget_(options.context_bytes_max), codecs_(std::make_unique<Codecs>()) {
-  FANFARE_CHECK(options.level >= 1 && options.level <= 9);
+  FANFARE_CHECK(options.level >= 1 && options.level <= kLevelMax);
   FANFARE_CHECK(options.memory_level >= 1 && options.memory_level <= 9);
 }
 
@@ -142,16 +150,19 @@ std::optional<Bytes> DeflatePool::compress(Bytes message, int window_bits, Endin
 // RFC7692§7.2.1: a final block, padded to a byte, then the header of the empty stored block, whose last four
 // bytes are not sent. So one zero byte remains.
 std::optional<Bytes> DeflatePool::compress_final(Bytes message) {
-  if (!codecs_->compressor) {
-    codecs_->compressor.reset(libdeflate_alloc_compressor(options_.level));
-    FANFARE_CHECK(codecs_->compressor != nullptr);
-  }
   if (message.size() < 3) return std::nullopt;
+  const bool is_short = message.size() <= kShortMessageBytesMax;
+  const int level = is_short ? std::max(options_.level, kShortMessageLevel) : options_.level;
+  auto& compressor = codecs_->compressors[static_cast<std::size_t>(level)];
+  if (compressor == nullptr) {
+    compressor.reset(libdeflate_alloc_compressor(level));
+    FANFARE_CHECK(compressor != nullptr);
+  }
   // Leaves two bytes less than the message: with the zero byte the result is still smaller, or it is not
   // sent.
   std::uint8_t* const out = output_.room(message.size());
-  const std::size_t size = libdeflate_deflate_compress(codecs_->compressor.get(), message.data(),
-                                                       message.size(), out, message.size() - 2);
+  const std::size_t size =
+      libdeflate_deflate_compress(compressor.get(), message.data(), message.size(), out, message.size() - 2);
   if (size == 0) return std::nullopt;
   out[size] = 0;
   return Bytes(out, size + 1);
