@@ -11,28 +11,32 @@ from bench_contestants import Failed, result_of
 
 class Idle:
     """Peak resident memory per connection, with many connections that send one message per second each. Measured
-    again with little traffic, after a burst on the same number of connections, since closed."""
+    again when they have gone, and with little traffic, after a burst on the same number of connections, since closed."""
 
     LAST_SECONDS = 1.0
+    GONE_SECONDS = 3.0
 
     def __init__(self, name, kind, goal):
         self.name, self.kind, self.goal = name, kind, goal
 
     def measure(self, bench):
         count = bench.tls_connections if self.kind == "tls" else bench.idle_connections
-        fresh, later = {}, {}
+        fresh, gone, later = {}, {}, {}
         for one in bench.taking_part(self.kind):
             try:
                 with one.start_tls(bench.certificate) if self.kind == "tls" else one.start() as server:
                     server.load(["-c", "10", "-n", "1", "-d", "200ms"])  # the one-time cost of the first connections
                     before = server.resident_bytes()
                     fresh[one.name] = self.bytes_each(server, count, before, rate=count)
+                    time.sleep(self.GONE_SECONDS)
+                    gone[one.name] = max(0, server.resident_bytes() - before) / count
                     if not bench.quick:
                         server.load(["-c", str(count), "-n", "4", "-s", "1024", "-d", "2s"])
                         later[one.name] = self.bytes_each(server, count, before, rate=1)
             except Failed as failure:
                 bench.complaints.append(f"{self.name}, {one.name}: {failure}")
         bench.add(f"{self.name} ({count:,})", self.goal, fresh, lambda size: f"{size:,.0f} B")
+        bench.add(f"- {self.GONE_SECONDS:.0f} s after all have gone", "at most 20 B", gone, lambda size: f"{size:,.0f} B")
         if later:
             bench.add("- silent, after a burst of 1 KiB messages", self.goal, later, lambda size: f"{size:,.0f} B")
 

@@ -105,6 +105,7 @@ void Loop::trim_later() {
 
 void Loop::release_unneeded() {
   outboxes_.release_empty();
+  stream_memory_.release_empty();
   arena_.release_unneeded();
   for (auto* list : {&dirty_, &closing_, &finished_, &destroying_}) {
     fanfare::release_unneeded(*list, most_flushed_);

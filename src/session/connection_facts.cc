@@ -7,6 +7,12 @@ void ConnectionFactsTable::begin(std::uint32_t slot, Instant now) {
   facts_[slot] = {.opened_at = now};
 }
 
+void ConnectionFactsTable::drop_from(std::size_t slot) {
+  if (slot >= facts_.size()) return;
+  facts_.resize(slot);
+  facts_.shrink_to_fit();
+}
+
 void ConnectionFactsTable::note_request(std::uint32_t slot, std::string_view user_agent) {
   ConnectionFacts& facts = facts_[slot];
   ++facts.messages_received;

@@ -36,6 +36,8 @@ class ConnectionFactsTable {
   void begin(std::uint32_t slot, Instant now);
   // The connection has ended.
   void end(std::uint32_t slot) { facts_[slot].user_agent.reset(); }
+  // No connection has this slot or a later one.
+  void drop_from(std::size_t slot);
   void note_request(std::uint32_t slot, std::string_view user_agent);
   ConnectionFacts& of(std::uint32_t slot) { return facts_[slot]; }
   const ConnectionFacts& of(std::uint32_t slot) const { return facts_[slot]; }

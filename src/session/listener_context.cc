@@ -42,4 +42,13 @@ void ServerTable::on_admitted_left(Member& member) {
   announced_peers_.erase(&transport_of(member));
 }
 
+void ServerTable::on_slots_dropped(std::size_t count) {
+  SessionTable::on_slots_dropped(count);
+  if (count < tickets_.size()) {
+    tickets_.resize(count);
+    tickets_.shrink_to_fit();
+  }
+  announced_peers_.rehash(0);
+}
+
 }  // namespace fanfare::session

@@ -58,6 +58,7 @@ class ServerTable final : public SessionTable {
 
  private:
   void on_admitted_left(Member& member) override;
+  void on_slots_dropped(std::size_t count) override;
 
   // By slot. Shorter than the table if the later ones have none.
   std::deque<AddressLimits::Ticket> tickets_;

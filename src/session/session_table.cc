@@ -1,5 +1,6 @@
 #include "session/session_table.h"
 
+#include <functional>
 #include <utility>
 
 #include "base/check.h"
@@ -159,7 +160,23 @@ void SessionTable::sweep() {
   if (unread_.empty()) decltype(unread_)().swap(unread_);
   if (drains_.empty()) drains_ = {};
   if (held_.empty()) held_ = {};
-  if (free_slots_.capacity() > 1024 + 2 * free_slots_.size()) free_slots_.shrink_to_fit();
+  session_memory_.release_empty();
+  drop_slots();
+}
+
+void SessionTable::drop_slots() {
+  if (slots_.size() <= kSlotsKept || size_ > slots_.size() / 4 || slots_.back() != nullptr) return;
+  while (slots_.size() > kSlotsKept && slots_.back() == nullptr) slots_.pop_back();
+  slots_.shrink_to_fit();
+  std::erase_if(free_slots_, [this](std::uint32_t slot) { return slot >= slots_.size(); });
+  // The lowest is taken first, so that the end becomes free.
+  std::ranges::sort(free_slots_, std::greater());
+  free_slots_.shrink_to_fit();
+  on_slots_dropped(slots_.size());
+}
+
+void SessionTable::on_slots_dropped(std::size_t count) {
+  if (facts_ != nullptr) facts_->drop_from(count);
 }
 
 }  // namespace fanfare::session

@@ -48,6 +48,9 @@ struct SessionCounters {
 
 class SessionTable {
  public:
+  // So many are kept for the next connections when others have gone.
+  static constexpr std::size_t kSlotsKept = 256;
+
   // `sweep_interval`: the accuracy of heartbeats and deadlines. The timeouts of the loop's endpoints should
   // be several times as long.
   SessionTable(net::Loop& loop, Duration sweep_interval);
@@ -149,6 +152,8 @@ class SessionTable {
   static std::uint32_t slot_of(const Member& member) { return member.slot_; }
   static const net::Transport& transport_of(const Member& member) { return *member.transport_; }
   virtual void on_admitted_left(Member&) {}
+  // No member has a slot of this number or a higher one.
+  virtual void on_slots_dropped(std::size_t count);
   ConnectionFactsTable* facts() { return facts_.get(); }
 
  private:
@@ -181,6 +186,8 @@ class SessionTable {
   void give_id(Member& member);
   void remove(Member& member);
   void sweep();
+  // Frees the last slots that nobody has, once most slots are free. A member that has one of the last keeps them all.
+  void drop_slots();
   void schedule();
 
   net::Loop& loop_;

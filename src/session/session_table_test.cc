@@ -133,6 +133,50 @@ TEST_P(SessionTableTest, VisitsSlotsInSteps) {
   EXPECT_EQ(sessions.slot_count(), 5U);
 }
 
+TEST_P(SessionTableTest, DropsTheLastSlotsWhenMostConnectionsHaveGone) {
+  start({.keeps_facts = true});
+  SessionTable& sessions = server_->sessions();
+  std::vector<net::Descriptor> peers;
+  for (std::size_t i = 0; i < SessionTable::kSlotsKept + 9; ++i) peers.push_back(open_websocket());
+  const Session* const last = endpoint_.last;
+  const SessionId gone = last->id();
+  ASSERT_EQ(gone.slot, SessionTable::kSlotsKept + 8);
+  peers.resize(5);
+  ASSERT_TRUE(run_until([&] { return sessions.size() == 5; }));
+  EXPECT_EQ(sessions.slot_count(), SessionTable::kSlotsKept + 9);
+  clock_.advance(100ms);
+  ASSERT_TRUE(run_until([&] { return sessions.slot_count() == SessionTable::kSlotsKept; }));
+
+  EXPECT_EQ(sessions.find(gone), nullptr);
+  write(peers[4], client_frame(0x81, "here"));
+  read_until(peers[4], "here");
+  peers.push_back(open_websocket());
+  EXPECT_EQ(endpoint_.last->id().slot, 5U) << "the lowest free one";
+  EXPECT_EQ(sessions.facts_of(*endpoint_.last)->messages_received, 1U);
+  for (std::size_t i = 6; i <= SessionTable::kSlotsKept; ++i) peers.push_back(open_websocket());
+  EXPECT_EQ(endpoint_.last->id().slot, SessionTable::kSlotsKept);
+  EXPECT_EQ(sessions.facts_of(*endpoint_.last)->messages_received, 1U);
+}
+
+TEST_P(SessionTableTest, AConnectionInTheLastSlotKeepsTheOnesBefore) {
+  start();
+  SessionTable& sessions = server_->sessions();
+  std::vector<net::Descriptor> peers;
+  for (std::size_t i = 0; i <= SessionTable::kSlotsKept; ++i) peers.push_back(open_websocket());
+  const SessionId stays = endpoint_.last->id();
+  peers.erase(peers.begin(), peers.end() - 1);
+  ASSERT_TRUE(run_until([&] { return sessions.size() == 1; }));
+  clock_.advance(100ms);
+  write(peers[0], client_frame(0x81, "here"));
+  read_until(peers[0], "here");
+  EXPECT_EQ(sessions.slot_count(), SessionTable::kSlotsKept + 1);
+  EXPECT_NE(sessions.find(stays), nullptr);
+  peers.clear();
+  ASSERT_TRUE(run_until([&] { return sessions.size() == 0; }));
+  clock_.advance(100ms);
+  EXPECT_TRUE(run_until([&] { return sessions.slot_count() == SessionTable::kSlotsKept; }));
+}
+
 TEST(ConnectionFacts, SharesTheTextOfAgentsUpToALimit) {
   ConnectionFactsTable table;
   constexpr std::size_t kMost = ConnectionFactsTable::kSharedAgentsMax;
