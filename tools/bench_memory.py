@@ -36,7 +36,7 @@ class Idle:
             except Failed as failure:
                 bench.complaints.append(f"{self.name}, {one.name}: {failure}")
         bench.add(f"{self.name} ({count:,})", self.goal, fresh, lambda size: f"{size:,.0f} B")
-        bench.add(f"- {self.GONE_SECONDS:.0f} s after all have gone", "at most 20 B", gone, lambda size: f"{size:,.0f} B")
+        bench.add(f"- {self.GONE_SECONDS:.0f} s after all have gone", "at most 20 B" if self.kind == "idle" else "", gone, lambda size: f"{size:,.0f} B")
         if later:
             bench.add("- silent, after a burst of 1 KiB messages", self.goal, later, lambda size: f"{size:,.0f} B")
 

@@ -41,8 +41,8 @@ ssize_t receive_from(int fd, std::uint8_t* into, std::size_t size) {
   return ::syscall(SYS_recvfrom, fd, into, size, 0, nullptr, nullptr);
 }
 
-ssize_t send_to(int fd, Bytes part) {
-  return ::syscall(SYS_sendto, fd, part.data(), part.size(), MSG_NOSIGNAL, nullptr, 0);
+ssize_t send_to(int fd, Bytes part, int flags) {
+  return ::syscall(SYS_sendto, fd, part.data(), part.size(), flags, nullptr, 0);
 }
 
 int wait_for(int epoll, std::span<epoll_event> events, int milliseconds) {
@@ -179,7 +179,8 @@ void EpollLoop::flush(Stream& stream) {
     std::size_t asked = part.size();
     ssize_t sent = 0;
     if (!part.empty() && part.size() <= options_.send_bytes_max) {
-      sent = send_to(stream.fd_, part);
+      const int more = finishes_when_drained(stream) ? MSG_MORE : 0;
+      sent = send_to(stream.fd_, part, MSG_NOSIGNAL | more);
     } else {
       sent = send_parts(stream, asked);
     }

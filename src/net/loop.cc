@@ -228,10 +228,14 @@ void Loop::drained(Stream& stream) {
     after_drained(stream);
 }
 
-void Loop::after_drained(Stream& stream) {
+bool Loop::is_all_sent(const Stream& stream) {
   TlsLayer* const tls = stream.tls_layer();
-  const bool all_sent = tls == nullptr || tls->session().is_secured();
-  if (all_sent && stream.has(Stream::kFinishWriting) && !stream.has(Stream::kFinished)) {
+  return tls == nullptr || tls->session().is_secured();
+}
+
+void Loop::after_drained(Stream& stream) {
+  const bool all_sent = is_all_sent(stream);
+  if (finishes_when_drained(stream)) {
     stream.set(Stream::kFinished);
     ::shutdown(stream.fd_, SHUT_WR);
     if (stream.has(Stream::kEnded)) return stream.close();  // both directions have ended

@@ -151,7 +151,13 @@ class Loop {
   void connected(Stream& stream);
   // `stream`'s outbox is empty: frees it, half-closes if requested, and notifies the stream if it had waited.
   void drained(Stream& stream);
+  // What is sent last may go out with the FIN that follows at once (MSG_MORE): one packet less, and the peer wakes once.
+  bool finishes_when_drained(const Stream& stream) const {
+    return stream.has(Stream::kFinishWriting) && !stream.has(Stream::kFinished) && is_all_sent(stream);
+  }
   void after_drained(Stream& stream);
+  // Of a stream without outbox: under TLS the handshake may have to come first.
+  static bool is_all_sent(const Stream& stream);
   void flush_if_dirty(Stream& stream);
   // Marks the stream for a flush at the end of the turn.
   void mark_dirty(Stream& stream);
