@@ -5,6 +5,7 @@
 //   sources_sim --seeds 2000 [--first 1]     one line for each failure, then sums; exit status 1
 //                                            if any failed
 //   sources_sim --seed 17                    repeats one run and prints its events
+//   sources_sim --fault head-lost [--seeds]  with a fault put in on purpose, until a seed finds it
 //
 // Clients read, send and keep filters beside the subscribers (sources_clients.h lists the conditions for
 // them). In two of three seeds a node that is replaced by one of another chain loses its connections;
@@ -15,12 +16,16 @@
 // limits apply and may be reached: the subscriber then gets a notice (and starts over).
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
+#include <variant>
 #include <vector>
 
 #include "base/log.h"
@@ -68,10 +73,34 @@ struct PoolCounter final : upstream::Observer {
   std::uint64_t stalls = 0, disagreements = 0;
 };
 
+// What goes wrong on purpose between the source and its subscribers, so that it is seen to be found.
+enum class Planted : std::uint8_t {
+  none,
+  head_lost,
+  head_twice,
+  removal_lost,
+  logs_lost,
+  removed_logs_lost,
+  filters_deaf
+};
+struct NamedFault {
+  std::string_view name;
+  Planted planted;
+};
+constexpr std::array kFaults{NamedFault{"head-lost", Planted::head_lost},
+                             NamedFault{"head-twice", Planted::head_twice},
+                             NamedFault{"removal-lost", Planted::removal_lost},
+                             NamedFault{"logs-lost", Planted::logs_lost},
+                             NamedFault{"removed-logs-lost", Planted::removed_logs_lost},
+                             NamedFault{"filters-deaf", Planted::filters_deaf}};
+constexpr std::uint64_t kPlantedOneIn = 20;
+
 class Simulation {
  public:
-  Simulation(std::uint64_t seed, bool talks)
+  Simulation(std::uint64_t seed, bool talks, Planted planted)
       : random_(seed),
+        planted_(planted),
+        chance_(seed),
         talks_(talks),
         strict_(seed % 4 != 0),
         replaces_(seed % 3 != 0),
@@ -175,9 +204,43 @@ class Simulation {
     std::printf("%8lld ms  %s\n", static_cast<long long>(ms.count()), what.c_str());
   }
   void mail(std::vector<eth::SourceEvent> events) {
-    clients_->take(events);
+    clients_->take(planted_ == Planted::filters_deaf ? spoilt(events) : events);
+    if (planted_ != Planted::filters_deaf) events = spoilt(std::move(events));
     const auto shared = std::make_shared<const std::vector<eth::SourceEvent>>(std::move(events));
     for (const auto& loop : loops_) loop->mail(shared);
+  }
+
+  // Its dice are its own, so that a seed is the same without the fault.
+  std::vector<eth::SourceEvent> spoilt(std::vector<eth::SourceEvent> events) {
+    if (planted_ == Planted::none) return events;
+    std::vector<eth::SourceEvent> out;
+    for (eth::SourceEvent& event : events) {
+      auto* const added = std::get_if<eth::BlockAdded>(&event);
+      auto* const removed = std::get_if<eth::BlockRemoved>(&event);
+      const bool is_wanted = planted_ == Planted::removal_lost || planted_ == Planted::removed_logs_lost
+                                 ? removed != nullptr
+                                 : added != nullptr;
+      if (!is_wanted || chance_.below(kPlantedOneIn) != 0) {
+        out.push_back(std::move(event));
+        continue;
+      }
+      tell("fault: " + std::string(kFaults[static_cast<std::size_t>(planted_) - 1].name));
+      switch (planted_) {
+        case Planted::head_twice:
+          out.push_back(event);
+          break;
+        case Planted::logs_lost:
+          added->logs = nullptr;
+          break;
+        case Planted::removed_logs_lost:
+          removed->logs = nullptr;
+          break;
+        default:
+          continue;
+      }
+      out.push_back(std::move(event));
+    }
+    return out;
   }
 
   void move_the_world() {
@@ -339,6 +402,8 @@ class Simulation {
   static constexpr std::size_t kHuge = static_cast<std::size_t>(Fault::huge);
 
   SeededRandom random_;
+  Planted planted_;
+  SeededRandom chance_;
   bool talks_;
   bool strict_;
   bool replaces_;  // a node of another chain may replace a node: its connections end
@@ -354,10 +419,10 @@ class Simulation {
   std::uint64_t reorgs_ = 0;
 };
 
-void run_seed(std::uint64_t seed, bool talks, Sums& sums) {
+void run_seed(std::uint64_t seed, bool talks, Planted planted, Sums& sums) {
   ++sums.runs;
   try {
-    Simulation(seed, talks).run(sums);
+    Simulation(seed, talks, planted).run(sums);
   } catch (const std::exception& failure) {
     ++sums.failed;
     std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed), failure.what());
@@ -375,13 +440,31 @@ std::uint64_t number_after(int argc, char** argv, const char* flag, std::uint64_
   return otherwise;
 }
 
+// Empty: there is no fault of that name.
+std::optional<Planted> fault_of(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    if (std::strcmp(argv[i], "--fault") != 0) continue;
+    const std::string_view name = i + 1 < argc ? argv[i + 1] : "";
+    const auto* const found = std::ranges::find(kFaults, name, &NamedFault::name);
+    if (found != kFaults.end()) return found->planted;
+    std::fprintf(stderr, "sources_sim: there is no fault \"%s\", but:", std::string(name).c_str());
+    for (const NamedFault& each : kFaults) std::fprintf(stderr, " %s", std::string(each.name).c_str());
+    std::fprintf(stderr, "\n");
+    return std::nullopt;
+  }
+  return Planted::none;
+}
+
 int main_with(int argc, char** argv) {
   log::set_level(log::Level::off);
   Sums sums;
+  const auto planted = fault_of(argc, argv);
+  if (!planted) return 2;
   const std::uint64_t seed = number_after(argc, argv, "--seed", 0);
   const std::uint64_t first = seed != 0 ? seed : number_after(argc, argv, "--first", 1);
   const std::uint64_t count = seed != 0 ? 1 : number_after(argc, argv, "--seeds", 50);
-  for (std::uint64_t i = 0; i < count; ++i) run_seed(first + i, seed != 0, sums);
+  for (std::uint64_t i = 0; i < count && (*planted == Planted::none || sums.failed == 0); ++i)
+    run_seed(first + i, seed != 0, *planted, sums);
   const auto n = [](std::uint64_t value) { return static_cast<unsigned long long>(value); };
   std::printf(
       "%llu seeds, %llu failed: %llu blocks, %llu reorgs, %llu calls, %llu heads, %llu finalized heads, %llu "

@@ -4,7 +4,7 @@
 #:   ./dev sim fleet                 instances, broker, nodes, load balancer and clients, 2,000 seeds
 #:   ./dev sim [fleet] --seeds N     the seeds 1 to N
 #:   ./dev sim [fleet] --seed N      only seed N, with a trace of its events
-#:   ./dev sim fleet --fault NAME    with a fault put in on purpose, until it is found
+#:   ./dev sim [fleet] --fault NAME  with a fault put in on purpose, until it is found
 #needs: tests/sim/sources_sim.cc
 source tools/dev/lib.sh
 
