@@ -20,6 +20,7 @@ done
 
 passed=0
 failed=0
+failures=()
 began=$SECONDS
 
 # result LABEL SECONDS PASSED FAILED LOG
@@ -32,7 +33,17 @@ result() {
   else
     printf 'FAIL  %-34s %5d s   %d passed, %d failed\n' "$label" "$seconds" "$good" "$bad"
     show_failure "$log"
+    failures+=("$label: $(names_of_failed "$LOGS/$log.log" | paste -sd , | sed 's/,/, /g')")
   fi
+}
+
+# The names of the failed tests in a log of ctest (with GoogleTest or Python), node or vitest; what the sanitizers found.
+names_of_failed() {
+  {
+    sed -nE -e 's/^[0-9]+: \[  FAILED  \] ([^ ,]+[.][^ ,]+).*/\1/p' -e 's/^ *not ok [0-9]+ - (.*)/\1/p' -e 's/^ FAIL  +(.*)/\1/p' \
+      -e 's/^([0-9]+: )?(FAIL|ERROR): (test_[^ ]+).*/\3/p' -e 's/.*(WARNING: ThreadSanitizer: [^(]+|ERROR: [A-Z][a-z]*Sanitizer: [a-z-]+).*/\1/p' "$1"
+    sed -nE '/^The following tests FAILED:/,$s/^\t *[0-9]+ - ([^ ]+).*/\1/p' "$1"
+  } | sort -u | sed -n 1,20p
 }
 
 # check LABEL LOG COMMAND...: a step that counts as one test.
@@ -337,6 +348,8 @@ else
   fi
 fi
 
+# Once more: they may be far above.
+if ((failed)); then printf 'failed in %s\n' "${failures[@]}"; fi
 say "dev: $(((SECONDS - began) / 60)) min $(((SECONDS - began) % 60)) s"
 # Programs read the last line, so it contains nothing else.
 say "$passed passed, $failed failed"
