@@ -48,6 +48,9 @@ class Echo:
         bench.add("- CPU a message, ns", "", costs, number_of)
         if self.uws_cpu_goal:
             bench.add_ratios(f"- CPU a message, to {UWS}", self.uws_cpu_goal, costs, UWS)
+        if self.kind == "deflate":
+            sizes = {name: [one["bytes"] / one["messages"] for one in many] for name, many in results.items()}
+            bench.add("- bytes of an answer", "fewer than uWebSockets", sizes, lambda many: f"{statistics.median(many):,.1f}")
 
 
 def rival_of(bench):
@@ -167,5 +170,6 @@ class Pace:
         results = bench.alternate(self.name, "pace", one_run)
         tails = pick(results, "p99")
         bench.add_ratios(self.name, "1.10", tails, "raw epoll")
+        bench.add_ratios(f"- p99.9, to {UWS}", "1.10", pick(results, "p99_9"), UWS)
         bench.add("- p99, us", "", tails, lambda many: f"{statistics.median(many) / 1e3:,.0f}")
         bench.add("- p50, us", "", pick(results, "p50"), lambda many: f"{statistics.median(many) / 1e3:,.0f}")
