@@ -175,6 +175,9 @@ struct ServerOptions {
   // One loop per thread, at most 1024; 0: one per core.
   std::size_t threads = 0;
   LoopKind loop = LoopKind::automatic;
+  // For so long after the last event a loop looks for the next one before it sleeps, 0 to 1 ms: waking a core that sleeps takes longer than
+  // most answers. The core is busy meanwhile. Zero: it sleeps at once.
+  std::chrono::microseconds busy_poll{0};
   Limits limits = {};
   Heartbeat heartbeat = {};
   Deflate deflate = {};

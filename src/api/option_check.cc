@@ -160,6 +160,8 @@ WrongOption find_wrong_option(const ServerOptions& options) {
   Finder finder;
   finder.threads(options.threads);
   if (finder.first()) return finder.first();
+  if (options.busy_poll < std::chrono::microseconds::zero() || options.busy_poll > kBusyPollMax)
+    return "busy_poll: 0 to 1 ms";
   if (options.unix_mode && *options.unix_mode > kUnixModeMax) return "unix_mode: 0 to 0777";
   if (options.tls) {
     if (auto wrong = find_wrong_tls(*options.tls)) return wrong;

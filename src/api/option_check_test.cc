@@ -21,6 +21,7 @@ namespace fanfare::api {
 namespace {
 
 using std::chrono::milliseconds;
+using namespace std::chrono_literals;
 
 template <typename Options>
 struct NamedDuration {
@@ -101,6 +102,14 @@ TEST(OptionCheck, TheModeOfAUnixSocketIsNoMoreThanPermissions) {
   EXPECT_FALSE(find_wrong_option(options));
   options.unix_mode = kUnixModeMax + 1;
   EXPECT_EQ(find_wrong_option(options), "unix_mode: 0 to 0777");
+}
+
+TEST(OptionCheck, ABusyPollIsShort) {
+  for (const auto allowed : {0us, 1000us})
+    EXPECT_FALSE(find_wrong_option(ServerOptions{.busy_poll = allowed}));
+  for (const auto refused : {-1us, 1001us}) {
+    EXPECT_EQ(find_wrong_option(ServerOptions{.busy_poll = refused}), "busy_poll: 0 to 1 ms");
+  }
 }
 
 TEST(OptionCheck, AnOutboxThatHoldsNothingIsRefused) {

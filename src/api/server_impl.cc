@@ -34,7 +34,8 @@ session::ServerOptions server_options(const ServerOptions& options) {
   const Limits& limits = options.limits;
   return {.loops = options.threads,
           .loop = {.kind = to_engine(options.loop),
-                   .mailbox = {.tasks_max = limits.mailbox_tasks_max, .bytes_max = limits.mailbox_bytes_max}},
+                   .mailbox = {.tasks_max = limits.mailbox_tasks_max, .bytes_max = limits.mailbox_bytes_max},
+                   .busy_poll = options.busy_poll},
           .loop_server = {.http = {.handshake_timeout = limits.handshake_timeout,
                                    .tls_timeout = limits.handshake_timeout,
                                    .request_timeout = limits.request_timeout,

@@ -28,6 +28,7 @@ struct ServerConfig {
   std::uint16_t http_port = 4000;  // zero: the system chooses
   std::size_t threads = 0;         // zero: one per core
   std::size_t upstream_threads = ServePlan{}.upstream_threads_max;
+  std::size_t busy_poll_us = ServePlan{}.busy_poll_us;
   std::size_t received_bytes_per_project_max = ServePlan{}.received_bytes_per_project_max;
   Duration shutdown_timeout = ServePlan{}.shutdown_timeout;
   std::optional<Duration> shutdown_spread = ServePlan{}.shutdown_spread;

@@ -50,6 +50,7 @@ ServePlan settings_from(const Config& config) {
                  .access_files = config.access.files,
                  .access_check_every = config.access.check_every};
   plan.browsers.names = kBrowserSettingNames;
+  plan.busy_poll_us = config.server.busy_poll_us;
   return plan;
 }
 

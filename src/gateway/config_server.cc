@@ -22,6 +22,8 @@ using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
+// Longer than any wake takes.
+constexpr std::uint64_t kBusyPollMicrosecondsMax = 1000;
 constexpr std::uint64_t kBytesMax = std::uint64_t{1} << 30;
 
 void read_message_compression(const ReadContext& context, const YamlNode& node, MessageCompression& out) {
@@ -216,6 +218,7 @@ void read_server(const ReadContext& context, const YamlNode& node, ServerConfig&
                           "httpHost",
                           "threads",
                           "upstreamThreads",
+                          "busyPollMicroseconds",
                           "maxBodyBytes",
                           "shutdownTimeout",
                           "shutdownSpread",
@@ -244,6 +247,7 @@ void read_server(const ReadContext& context, const YamlNode& node, ServerConfig&
   fields.read("allowInsecurePublic", out.allows_insecure_public);
   fields.read("threads", out.threads, 0, 1024);
   fields.read("upstreamThreads", out.upstream_threads, 1, 1024);
+  fields.read("busyPollMicroseconds", out.busy_poll_us, 0, kBusyPollMicrosecondsMax);
   fields.read("maxBodyBytes", out.http.body_bytes_max, 1024, kBytesMax);
   read_end(fields, out);
   static constexpr std::array<std::string_view, 2> kProxyProtocol{"off", "required"};

@@ -224,6 +224,7 @@ canvas:
                           "httpHost",
                           "threads",
                           "upstreamThreads",
+                          "busyPollMicroseconds",
                           "maxBodyBytes",
                           "shutdownTimeout",
                           "shutdownSpread",

@@ -46,7 +46,8 @@ upstream::Worker& Networks::add_worker(std::size_t threads) {
   const std::size_t idle = std::max(kIdleConnectionsOfThreadMin, kIdleConnectionsMax / threads);
   return *workers_.emplace_back(std::make_unique<upstream::Worker>(
       upstream::WorkerOptions{.thread_name = "upstream-" + std::to_string(workers_.size()),
-                              .idle_connections_max = static_cast<long>(idle)}));
+                              .idle_connections_max = static_cast<long>(idle),
+                              .busy_poll = busy_poll_}));
 }
 
 // The rule between clients also applies between projects: each may hold at most as much as is free. A
@@ -87,6 +88,7 @@ void Networks::take_limits(const ServePlan& plan) {
 const Networks::OfPlan& Networks::make(const ServePlan& plan) {
   FANFARE_CHECK(all_.empty());
   threads_max_ = plan.upstream_threads_max;
+  busy_poll_ = std::chrono::microseconds(plan.busy_poll_us);
   take_limits(plan);
   has_several_projects_ = has_several_projects(plan);
   std::vector<std::string_view> projects;

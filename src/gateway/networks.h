@@ -98,6 +98,7 @@ class Networks {
   ByteBudget& budget_;
   const LiveNetwork::Publish publish_;
   std::size_t threads_max_ = 1;
+  Duration busy_poll_{};
   std::size_t held_bytes_per_project_max_ = 0;
   std::size_t received_bytes_per_project_max_ = 0;
   std::size_t connections_max_ = 0;

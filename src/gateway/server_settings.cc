@@ -87,6 +87,7 @@ session::ServerOptions server_options(const ServePlan& plan, ByteBudget& unfinis
   session::ServerOptions options;
   options.loops = plan.loops;
   options.loop.kind = plan.loop_kind;
+  options.loop.busy_poll = std::chrono::microseconds(plan.busy_poll_us);
   options.loop.receive_buffer_bytes =
       std::max(plan.websocket.read_buffer_bytes, options.loop.receive_buffer_bytes);
   options.loop_server.http = http_settings(plan);

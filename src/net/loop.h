@@ -48,6 +48,9 @@ struct LoopOptions {
   // The largest send from one stream; the rest follows. The kernel takes at most 2 GiB - 4 KiB
   // (MAX_RW_COUNT), and io_uring's results are ints.
   std::size_t send_bytes_max = std::size_t{1} << 30;
+  // For so long after the last event or task the loop looks for the next one before it sleeps; other threads of its core run in
+  // between. Zero: it sleeps at once.
+  Duration busy_poll = {};
 };
 
 using ListenerId = std::uint32_t;
@@ -170,6 +173,7 @@ class Loop {
   int wake_fd() const { return wake_fd_.get(); }
 
   const LoopOptions options_;
+  Instant busy_since_{};          // when the last event or task came
   std::size_t most_flushed_ = 0;  // per turn, since release_unneeded()
 
  private:
@@ -183,6 +187,7 @@ class Loop {
   void run_tasks_and_timers();
   // Buffer for data that will never be sent.
   std::uint8_t* room_to_drop(std::size_t size);
+  bool poll_busily(Duration wait);
   void trim_later();
   void schedule_close(Stream& stream);
   void flush_all();

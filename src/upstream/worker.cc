@@ -190,7 +190,8 @@ void Worker::detach(StopListener& listener) {
 }
 
 void Worker::Impl::create_loop() {
-  net::LoopOptions made{.kind = options.loop_kind, .streams_max = kConnectionsMax};
+  net::LoopOptions made{
+      .kind = options.loop_kind, .streams_max = kConnectionsMax, .busy_poll = options.busy_poll};
   auto loop = net::Loop::create(made);
   FANFARE_CHECK(loop.has_value());
   net = std::move(*loop);

@@ -20,6 +20,7 @@ struct WorkerOptions {
   // Connections that curl keeps open between calls, for all endpoints together.
   long idle_connections_max = 256;
   net::LoopKind loop_kind = net::LoopKind::automatic;
+  Duration busy_poll = {};  // LoopOptions::busy_poll
   // The time limit after stop(), for ending calls and running tasks posted before.
   Duration stop_limit = std::chrono::milliseconds(500);
 };

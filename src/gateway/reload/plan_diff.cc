@@ -108,6 +108,7 @@ void Differ::compare_process() {
   live("server.allowedOrigins", SETTING(browsers.origins));
   fixed("server.threads", SETTING(loops));
   fixed("server.upstreamThreads", SETTING(upstream_threads_max));
+  fixed("server.busyPollMicroseconds", SETTING(busy_poll_us));
   live("server.limits.receivedBytesPerProjectMax", SETTING(received_bytes_per_project_max));
   fixed_part("the kind of the event loop", SETTING(loop_kind));
   compare_access();

@@ -1,0 +1,78 @@
+// Loops that look for the next event for a while before they sleep.
+
+#include <gtest/gtest.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <fstream>
+#include <future>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "net/loop_for_tests.h"
+
+namespace fanfare::net {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A loop that runs in a thread of its own.
+class BusyPollTest : public testing::TestWithParam<LoopKind> {
+ protected:
+  void start(Duration busy_poll) {
+    loop_ = std::move(Loop::create({.kind = GetParam(), .busy_poll = busy_poll}).value());
+    thread_ = std::thread([this] {
+      thread_id_.store(static_cast<pid_t>(::syscall(SYS_gettid)));
+      loop_->run();
+    });
+    after(0ms).wait();
+  }
+  ~BusyPollTest() override {
+    loop_->stop();
+    thread_.join();
+  }
+  // Ready when a timer of the loop has fired.
+  std::future<void> after(Duration wait) {
+    auto fired = std::make_shared<std::promise<void>>();
+    std::future<void> future = fired->get_future();
+    loop_->post([this, wait, fired] { loop_->call_after(wait, [fired] { fired->set_value(); }); });
+    return future;
+  }
+  // R: it runs, or wants to. S: it sleeps.
+  char state() const {
+    std::ifstream file("/proc/self/task/" + std::to_string(thread_id_.load()) + "/stat");
+    std::string text((std::istreambuf_iterator<char>(file)), {});
+    return text.at(text.rfind(')') + 2);
+  }
+
+  std::unique_ptr<Loop> loop_;
+  std::thread thread_;
+  std::atomic<pid_t> thread_id_ = 0;
+};
+
+INSTANTIATE_TEST_SUITE_P(Kinds, BusyPollTest, testing::Values(LoopKind::epoll, LoopKind::uring),
+                         [](const auto& kind) { return kind.param == LoopKind::epoll ? "epoll" : "uring"; });
+
+TEST_P(BusyPollTest, DoesNotSleepWithinItsTime) {
+  start(1h);
+  // A loop that sleeps does so at nearly every look.
+  int asleep = 0;
+  for (int i = 0; i < 1000; ++i) asleep += state() == 'S' ? 1 : 0;
+  EXPECT_LT(asleep, 100);
+  after(1ms).wait();
+}
+
+TEST_P(BusyPollTest, SleepsAfterwardsAndIsWoken) {
+  start(1ms);
+  for (int i = 0; i < 3; ++i) {
+    while (state() != 'S') std::this_thread::yield();
+    after(2ms).wait();
+  }
+}
+
+}  // namespace
+}  // namespace fanfare::net
