@@ -179,7 +179,7 @@ void EpollLoop::flush(Stream& stream) {
     std::size_t asked = part.size();
     ssize_t sent = 0;
     if (!part.empty() && part.size() <= options_.send_bytes_max) {
-      const int more = finishes_when_drained(stream) ? MSG_MORE : 0;
+      const int more = stream.finishes_when_drained() ? MSG_MORE : 0;
       sent = send_to(stream.fd_, part, MSG_NOSIGNAL | more);
     } else {
       sent = send_parts(stream, asked);

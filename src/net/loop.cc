@@ -1,6 +1,5 @@
 #include "net/loop.h"
 
-#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -74,8 +73,7 @@ Duration Loop::may_wait_from(Instant now, Duration wait) const {
 
 void Loop::turn(Duration wait) {
   ++turn_number_;
-  const bool came = options_.busy_poll > Duration::zero() ? poll_busily(wait) : poll(wait);
-  if (came) trim_later();
+  if (busy_poll_.poll(*this, wait)) trim_later();
   if (has_tasks() || timers_.has_due(now_)) run_tasks_and_timers();
   if (!dirty_.empty()) flush_all();
   close_scheduled();
@@ -85,21 +83,6 @@ void Loop::turn(Duration wait) {
     release_unneeded();
     if (came_since_) trim_later();
   }
-}
-
-// A thread that sleeps on an idle core costs its waker an interrupt, and itself the way back: tens of microseconds on a virtual machine.
-bool Loop::poll_busily(Duration wait) {
-  bool came = poll(Duration::zero());
-  while (!came && !has_tasks() && !timers_.has_due(now_) && wait > Duration::zero()) {
-    if (now_ - busy_since_ >= options_.busy_poll) {
-      came = poll(may_wait_from(now_, wait));
-      break;
-    }
-    ::sched_yield();
-    came = poll(Duration::zero());
-  }
-  if (came || has_tasks()) busy_since_ = now_;
-  return came;
 }
 
 void Loop::run_tasks_and_timers() {
@@ -121,8 +104,7 @@ void Loop::trim_later() {
 }
 
 void Loop::release_unneeded() {
-  outboxes_.release_empty();
-  stream_memory_.release_empty();
+  for (BlockPool* const pool : {&outboxes_, &stream_memory_}) pool->release_empty();
   arena_.release_unneeded();
   for (auto* list : {&dirty_, &closing_, &finished_, &destroying_}) {
     fanfare::release_unneeded(*list, most_flushed_);
@@ -245,14 +227,9 @@ void Loop::drained(Stream& stream) {
     after_drained(stream);
 }
 
-bool Loop::is_all_sent(const Stream& stream) {
-  TlsLayer* const tls = stream.tls_layer();
-  return tls == nullptr || tls->session().is_secured();
-}
-
 void Loop::after_drained(Stream& stream) {
-  const bool all_sent = is_all_sent(stream);
-  if (finishes_when_drained(stream)) {
+  const bool all_sent = stream.is_all_sent();
+  if (stream.finishes_when_drained()) {
     stream.set(Stream::kFinished);
     ::shutdown(stream.fd_, SHUT_WR);
     if (stream.has(Stream::kEnded)) return stream.close();  // both directions have ended

@@ -21,6 +21,7 @@
 #include "base/time.h"
 #include "fanfare/unique_function.h"
 #include "net/arena.h"
+#include "net/busy_poll.h"
 #include "net/mailbox.h"
 #include "net/os_error.h"
 #include "net/socket.h"
@@ -154,15 +155,8 @@ class Loop {
   void connected(Stream& stream);
   // `stream`'s outbox is empty: frees it, half-closes if requested, and notifies the stream if it had waited.
   void drained(Stream& stream);
-  // What is sent last may go out with the FIN that follows at once (MSG_MORE): one packet less, and the peer wakes once.
-  bool finishes_when_drained(const Stream& stream) const {
-    return stream.has(Stream::kFinishWriting) && !stream.has(Stream::kFinished) && is_all_sent(stream);
-  }
   void after_drained(Stream& stream);
-  // Of a stream without outbox: under TLS the handshake may have to come first.
-  static bool is_all_sent(const Stream& stream);
   void flush_if_dirty(Stream& stream);
-  // Marks the stream for a flush at the end of the turn.
   void mark_dirty(Stream& stream);
   // Closes all streams that are still attached. The implementations' destructors must call it, while they can
   // still close.
@@ -173,12 +167,13 @@ class Loop {
   int wake_fd() const { return wake_fd_.get(); }
 
   const LoopOptions options_;
-  Instant busy_since_{};          // when the last event or task came
+  BusyPoll busy_poll_{options_.busy_poll};
   std::size_t most_flushed_ = 0;  // per turn, since release_unneeded()
 
  private:
   friend class Stream;
   friend class TlsLayer;
+  friend class BusyPoll;
   bool woken(Mailbox::Pushed pushed);
   void turn(Duration wait);
   // As may_wait(), if the time is `now`.
@@ -187,7 +182,6 @@ class Loop {
   void run_tasks_and_timers();
   // Buffer for data that will never be sent.
   std::uint8_t* room_to_drop(std::size_t size);
-  bool poll_busily(Duration wait);
   void trim_later();
   void schedule_close(Stream& stream);
   void flush_all();

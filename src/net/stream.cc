@@ -112,6 +112,11 @@ void Stream::close() {
   loop_.schedule_close(*this);
 }
 
+bool Stream::is_all_sent() const {
+  TlsLayer* const tls = tls_layer();
+  return tls == nullptr || tls->session().is_secured();
+}
+
 std::string Stream::peer() const {
   const auto address = peer_address(fd_);
   return address ? address->text() : "";

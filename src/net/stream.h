@@ -91,6 +91,10 @@ class Stream final : public Transport {
   // Null without TLS. Only such a stream queues data elsewhere: what waits for its encryption.
   TlsLayer* tls_layer() const { return has(kQueuesElsewhere) ? &secured_by() : nullptr; }
   TlsLayer& secured_by() const;
+  // Without data in the outbox: under TLS the handshake may have to come first.
+  bool is_all_sent() const;
+  // What is sent last may go out with the FIN that follows at once (MSG_MORE): one packet less, and the peer wakes once.
+  bool finishes_when_drained() const { return has(kFinishWriting) && !has(kFinished) && is_all_sent(); }
 
   static constexpr std::uint8_t kOperationsMax = 255;
   int fd_ = -1;

@@ -297,7 +297,7 @@ void UringLoop::flush(Stream& stream) {
   io_uring_sqe* entry = ring_->next();
   if (const Bytes part = outbox.only_part(); !part.empty() && part.size() <= options_.send_bytes_max) {
     outbox.in_flight.bytes = part.size();
-    const int more = finishes_when_drained(stream) ? MSG_MORE : 0;
+    const int more = stream.finishes_when_drained() ? MSG_MORE : 0;
     io_uring_prep_send(entry, stream.fd_, part.data(), part.size(), kRingSendFlags | more);
   } else {
     prepare_parts(*entry, stream);

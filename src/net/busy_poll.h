@@ -1,0 +1,39 @@
+#pragma once
+// Looking for the next event for a while before a loop sleeps. A thread that sleeps on an idle core costs its waker an
+// interrupt, and itself the way back: tens of microseconds on a virtual machine. Loop thread.
+
+#include <sched.h>
+
+#include "base/time.h"
+
+namespace fanfare::net {
+
+class BusyPoll {
+ public:
+  // After the last event; zero: never.
+  explicit BusyPoll(Duration time) : time_(time) {}
+
+  // As Loop::poll(), which waits at most `wait`.
+  template <typename Loop>
+  bool poll(Loop& loop, Duration wait) {
+    if (time_ <= Duration::zero()) return loop.poll(wait);
+    bool came = loop.poll(Duration::zero());
+    while (!came && wait > Duration::zero() && !loop.has_tasks() && !loop.timers_.has_due(loop.now_)) {
+      if (loop.now_ - since_ >= time_) {
+        came = loop.poll(loop.may_wait_from(loop.now_, wait));
+        break;
+      }
+      // Other threads of this core may have what is waited for.
+      ::sched_yield();
+      came = loop.poll(Duration::zero());
+    }
+    if (came || loop.has_tasks()) since_ = loop.now_;
+    return came;
+  }
+
+ private:
+  const Duration time_;
+  Instant since_{};  // when the last event or task came
+};
+
+}  // namespace fanfare::net
