@@ -23,12 +23,17 @@ using namespace std::chrono_literals;
 // A loop that runs in a thread of its own.
 class BusyPollTest : public testing::TestWithParam<LoopKind> {
  protected:
+  // An io_uring belongs to the thread that made it.
   void start(Duration busy_poll) {
-    loop_ = std::move(Loop::create({.kind = GetParam(), .busy_poll = busy_poll}).value());
-    thread_ = std::thread([this] {
+    const auto made = std::make_shared<std::promise<void>>();
+    std::future<void> is_made = made->get_future();
+    thread_ = std::thread([this, busy_poll, made] {
       thread_id_.store(static_cast<pid_t>(::syscall(SYS_gettid)));
+      loop_ = std::move(Loop::create({.kind = GetParam(), .busy_poll = busy_poll}).value());
+      made->set_value();
       loop_->run();
     });
+    is_made.wait();
     after(0ms).wait();
   }
   ~BusyPollTest() override {
