@@ -20,6 +20,8 @@ class Follower {
   }
   // Reads until an entry with at least this id has come.
   async readTo(id) {
+    // An instance that does not know the stream's end at once tells it in a second answer (docs/streams.md).
+    this.position ??= (await this.client.take("subscribed")).position;
     while (ids(this.got).every((one) => one < id)) {
       // On a slow machine, a notice may say that nobody polled for a while.
       const message = await this.client.messages.take("an event", (one) => one.offset !== undefined);
