@@ -149,7 +149,7 @@ def all_contestants(quick, before=None):
         found.append(Contestant("libwebsockets", [program("lws_echo"), "0"], {"echo", "idle", "handshakes"}))
     if (ROOT / "bench/uws/node_modules").exists():
         found.append(Contestant(UWS, ["node", str(ROOT / "bench/uws_echo.js"), "0"],
-                                {"echo", "broadcast", "idle", "tls", "deflate", "large", "large tls", "handshakes"}))
+                                {"echo", "broadcast", "idle", "tls", "deflate", "large", "large tls", "handshakes", "pace"}))
     if (ROOT / "tests/e2e/node_modules/ws").exists():
         found.append(Contestant("npm ws", ["node", str(ROOT / "bench/ws_echo.js"), "0"],
                                 {"echo", "broadcast", "idle", "tls", "deflate", "handshakes"}))
