@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/time.h"
+#include "net/busy_poll.h"
 #include "net/tls_protocol.h"
 
 namespace fanfare::api {
@@ -160,7 +161,7 @@ WrongOption find_wrong_option(const ServerOptions& options) {
   Finder finder;
   finder.threads(options.threads);
   if (finder.first()) return finder.first();
-  if (options.busy_poll < std::chrono::microseconds::zero() || options.busy_poll > kBusyPollMax)
+  if (options.busy_poll < std::chrono::microseconds::zero() || options.busy_poll > net::kBusyPollMax)
     return "busy_poll: 0 to 1 ms";
   if (options.unix_mode && *options.unix_mode > kUnixModeMax) return "unix_mode: 0 to 0777";
   if (options.tls) {

@@ -1,7 +1,6 @@
 #pragma once
 // Validates options before they are used.
 
-#include <chrono>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -16,7 +15,6 @@ namespace fanfare::api {
 inline constexpr std::size_t kSizeMax = std::size_t{1} << 40;
 // The maximum number of loops.
 inline constexpr std::size_t kThreadsMax = 1024;
-inline constexpr std::chrono::microseconds kBusyPollMax{1000};
 // ServerOptions::unix_mode: only permission bits for read, write and execute.
 inline constexpr unsigned kUnixModeMax = 0777;
 // ChainOptions::window_blocks; equal to the limit of the gateway's reorgWindow.

@@ -41,6 +41,7 @@ ServePlan settings_from(const Config& config) {
                  .loops = config.server.threads,
                  .upstream_threads_max = config.server.upstream_threads,
                  .received_bytes_per_project_max = config.server.received_bytes_per_project_max,
+                 .busy_poll_us = config.server.busy_poll_us,
                  .access = config.access.plan,
                  .first_message_within = config.access.first_message_within,
                  .cookie_file = config.access.cookie_file,
@@ -50,7 +51,6 @@ ServePlan settings_from(const Config& config) {
                  .access_files = config.access.files,
                  .access_check_every = config.access.check_every};
   plan.browsers.names = kBrowserSettingNames;
-  plan.busy_poll_us = config.server.busy_poll_us;
   return plan;
 }
 

@@ -12,6 +12,7 @@
 #include "gateway/config_defence.h"
 #include "gateway/config_endpoint.h"
 #include "gateway/config_observe.h"
+#include "net/busy_poll.h"
 #include "server/browser_rules.h"
 #include "session/close_hint.h"
 
@@ -22,8 +23,6 @@ using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// Longer than any wake takes.
-constexpr std::uint64_t kBusyPollMicrosecondsMax = 1000;
 constexpr std::uint64_t kBytesMax = std::uint64_t{1} << 30;
 
 void read_message_compression(const ReadContext& context, const YamlNode& node, MessageCompression& out) {
@@ -247,7 +246,7 @@ void read_server(const ReadContext& context, const YamlNode& node, ServerConfig&
   fields.read("allowInsecurePublic", out.allows_insecure_public);
   fields.read("threads", out.threads, 0, 1024);
   fields.read("upstreamThreads", out.upstream_threads, 1, 1024);
-  fields.read("busyPollMicroseconds", out.busy_poll_us, 0, kBusyPollMicrosecondsMax);
+  fields.read("busyPollMicroseconds", out.busy_poll_us, 0, net::kBusyPollMax.count());
   fields.read("maxBodyBytes", out.http.body_bytes_max, 1024, kBytesMax);
   read_end(fields, out);
   static constexpr std::array<std::string_view, 2> kProxyProtocol{"off", "required"};

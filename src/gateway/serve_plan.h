@@ -330,8 +330,8 @@ struct ServePlan {
   // closed.
   std::size_t received_bytes_per_project_max = std::size_t{256} << 20;
   net::LoopKind loop_kind = net::LoopKind::automatic;
-  std::size_t busy_poll_us =
-      0;  // LoopOptions::busy_poll, of the event loops and of the threads that talk to nodes
+  // LoopOptions::busy_poll, of the event loops and of the threads that talk to nodes.
+  std::size_t busy_poll_us = 0;
   std::optional<StreamsPlan> streams = {};
   std::optional<NatsOptions> relay = {};  // the broker of relayed streams
   std::optional<CanvasPlan> canvas = {};

@@ -4,9 +4,14 @@
 
 #include <sched.h>
 
+#include <chrono>
+
 #include "base/time.h"
 
 namespace fanfare::net {
+
+// The longest that programs and configurations may ask for: longer than any wake takes.
+inline constexpr std::chrono::microseconds kBusyPollMax{1000};
 
 class BusyPoll {
  public:

@@ -44,8 +44,8 @@ class RelayedTopics {
   // Within HubSubscriber::on_current(): begins like LoopHub::join(), with this position.
   Joined place_waiting(HubSubscriber& subscriber, WaitingList& list, std::optional<Position> since);
 
-  // A join at the end of the log, or ahead of it: the subscriber has had events that did not come here yet. If they do not come within
-  // kAheadWait while the broker is there, they are lost. The subscriber is told, and gets everything that the log has.
+  // A join at the end of the log, or ahead of it: the subscriber has events that have not come here yet. If the broker is connected for
+  // kAheadWait and they have not come, they are lost: the subscriber is told so, and gets everything that the log has.
   Joined place_ahead(HubSubscriber& subscriber, WaitingList& list, EventLog& log, Position since);
   void forget(const HubSubscriber& subscriber) { ahead_.erase(&subscriber); }
 
