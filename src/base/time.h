@@ -26,6 +26,10 @@ constexpr Duration saturating_duration(std::chrono::duration<Rep, Period> durati
   return std::chrono::duration_cast<Duration>(duration);
 }
 
+// "Not yet", where the time since the last one decides: longer ago than any setting. Instant{} is not, because a machine's monotonic
+// clock begins when the machine does, which may be seconds ago.
+constexpr Instant kLongAgo{-kDurationMax};
+
 // `since` + `wait`, clamped to the limits of the type.
 constexpr Instant saturating_add(Instant since, Duration wait) {
   if (wait > Duration::zero() && since > Instant::max() - wait) return Instant::max();

@@ -35,6 +35,12 @@ TEST(SaturatingDuration, SumOfTheTwoLongestIsExact) {
   static_assert(kDurationMax < Duration::max() / 2);
 }
 
+TEST(LongAgo, IsLongerAgoThanAnySetting) {
+  const Instant just_started{1ns};
+  EXPECT_GE(just_started - kLongAgo, kDurationMax);
+  EXPECT_LE(saturating_add(kLongAgo, kDurationMax), just_started);
+}
+
 TEST(SaturatingAdd, AddsWhatFitsAndStopsAtTheEnds) {
   const Instant now{1h};
   EXPECT_EQ(saturating_add(now, 5s), now + 5s);

@@ -195,7 +195,7 @@ class RoomThread {
   std::unordered_set<canvas::UserNumber> logged_users_;
   // Cursors that other instances do not know yet; empty: it has left.
   std::map<canvas::UserNumber, std::optional<canvas::CursorMessage::Position>> untold_cursors_;
-  Instant cursors_told_at_{};
+  Instant cursors_told_at_ = kLongAgo;
   Batch out_;
   std::deque<Held> held_;
   Batch open_acks_;  // of the open tick

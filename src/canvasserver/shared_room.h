@@ -179,7 +179,7 @@ class SharedRoom final : private SharedLogReader {
   bool is_stored_ = false;     // it is in the log
   std::uint64_t attempt_ = 0;  // to append it: answers to earlier ones do not count
   Instant append_at_{};        // not before
-  Instant sent_at_{};
+  Instant sent_at_ = kLongAgo;
   bool is_proposed_ = false;
   bool is_saving_ = false;
   std::uint64_t saving_ = 0;  // the snapshot; with `proposes_`, the base that follows it
@@ -189,8 +189,8 @@ class SharedRoom final : private SharedLogReader {
   std::thread packer_;
   SignsOfLife signs_{instance_};
   std::optional<Instant> stored_at_;  // for others
-  Instant alive_at_{};
-  Instant looked_at_{};
+  Instant alive_at_ = kLongAgo;
+  Instant looked_at_ = kLongAgo;
   bool others_have_users_ = false;
   Instant due_ = Instant::max();
 };

@@ -140,7 +140,7 @@ class PendingSource {
   bool listening_ = false;        // every new transaction is reported
   std::uint32_t last_polls_ = 0;  // above 0: polls left before pushes alone suffice
   std::string filter_id_json_;    // raw; empty: no filter
-  Instant filter_since_{};
+  Instant filter_since_ = kLongAgo;
   std::uint32_t filter_failures_ = 0;  // in a row
   std::uint32_t short_filters_ = 0;
   bool baseline_ = true;  // the next answer of a pool or block shows what already exists

@@ -165,7 +165,7 @@ class LoopEvents {
   std::uint32_t pauses_ = 0;    // since no connection was behind
   bool paused_ = false;
   bool pause_is_over_ = false;
-  Instant last_published_{};
+  Instant last_published_ = kLongAgo;
   net::TimerId pause_timer_;
   std::uint64_t shown_head_ = 0;
   std::array<std::int64_t, eth::kSubscriptionTypes> counted_subscriptions_{};

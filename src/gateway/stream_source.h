@@ -66,7 +66,7 @@ class StreamSource final : public std::enable_shared_from_this<StreamSource> {
   std::optional<StreamNode> node_;
   std::optional<streams::Poller> poller_;  // empty: not begun, or at its end
   upstream::TimerId timer_;
-  Instant lease_began_{};
+  Instant lease_began_ = kLongAgo;
   Instant may_want_from_{};
   bool was_interrupted_ = false;
   bool has_ended_ = false;

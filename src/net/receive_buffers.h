@@ -86,7 +86,7 @@ class ReceiveBuffers {
   std::vector<std::uint32_t> filled_;  // how far each buffer is filled
   unsigned free_ = 0;                  // in the ring, but not yet visible to the kernel
   std::size_t came_ = 0;               // bytes since forget_unneeded(), in returned buffers
-  Instant made_room_at_{};             // the last time
+  Instant made_room_at_ = kLongAgo;    // the last time
 };
 
 }  // namespace fanfare::net

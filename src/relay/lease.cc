@@ -50,7 +50,7 @@ void Lease::released() {
   is_mine_ = false;
   may_put_ = false;
   revision_ = 0;
-  looked_ = Instant{};
+  looked_ = kLongAgo;
 }
 
 }  // namespace fanfare::relay

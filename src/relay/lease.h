@@ -64,9 +64,9 @@ class Lease {
   std::uint64_t revision_ = 0;
   std::string left_;
   std::string note_;
-  Instant looked_{};   // and tried again a quarter of the length later
-  Instant changed_{};  // when this revision was first seen
-  Instant renewed_{};
+  Instant looked_ = kLongAgo;   // and tried again a quarter of the length later
+  Instant changed_ = kLongAgo;  // when this revision was first seen
+  Instant renewed_ = kLongAgo;
 };
 
 }  // namespace fanfare::relay

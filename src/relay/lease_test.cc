@@ -37,6 +37,17 @@ TEST(Lease, AFreeOneIsTakenAtOnceAndRenewedEachThird) {
   EXPECT_FALSE(lease.is_held(at(401 + 900)));
 }
 
+// The monotonic clock begins with the machine.
+TEST(Lease, ALongOneIsTakenAtOnceOnAMachineThatHasJustStarted) {
+  const Instant just_started{milliseconds(1)};
+  Lease lease("me", std::chrono::hours(1));
+  EXPECT_EQ(lease.next(just_started, true), Step::look);
+  lease.seen(just_started, std::nullopt);
+  lease.put_done(just_started, 1);
+  lease.released();
+  EXPECT_EQ(lease.next(just_started, true), Step::look);
+}
+
 TEST(Lease, OneThatIsRenewedIsLeftAlone) {
   Lease lease("me", kLength);
   for (int i = 0; i < 20; ++i) {

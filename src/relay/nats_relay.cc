@@ -142,7 +142,7 @@ std::deque<NatsRelay::Task> NatsRelay::wait_for_tasks() {
 }
 
 void NatsRelay::run() {
-  Instant ticked{};
+  Instant ticked = kLongAgo;
   for (;;) {
     std::deque<Task> tasks = wait_for_tasks();
     {

@@ -100,7 +100,7 @@ class Publisher {
   };
   std::map<std::string, Hindered, std::less<>> hindered_;  // by topic
   bool needs_retry_ = false;
-  Instant scanned_{};
+  Instant scanned_ = kLongAgo;
 };
 
 }  // namespace fanfare::relay

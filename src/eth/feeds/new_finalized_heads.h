@@ -94,7 +94,7 @@ class FinalizedSource final : public FeedSource {
   std::unique_ptr<History> history_;            // of what was reported
   std::unique_ptr<HeadPoller> heads_;           // while it is wanted
   std::optional<std::uint64_t> poll_call_;
-  Instant last_hint_{};
+  Instant last_hint_ = kLongAgo;
   std::deque<HeaderPtr> linked_;            // behind the last reported one, and not reported yet
   std::optional<BlockId> finalized_;        // named by the node, on the announced chain, and not reported yet
   std::map<std::uint64_t, Hash256> final_;  // the reported blocks

@@ -73,7 +73,7 @@ class LineWriter {
   std::uint64_t lost_ = 0;     // not in the access log yet
   bool is_failing_ = false;    // the last write failed
   bool is_line_torn_ = false;  // a part of a line was written
-  Instant told_at_{};
+  Instant told_at_ = kLongAgo;
   std::thread thread_;  // last: it uses everything above
 };
 

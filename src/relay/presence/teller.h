@@ -92,7 +92,7 @@ class Teller {
   std::optional<Instant> untold_since_;
   bool is_urgent_ = false;  // an instance is gone: what that changes has waited already
   bool has_more_ = false;   // the last `tell` was full
-  Instant last_tell_{};
+  Instant last_tell_ = kLongAgo;
   Instant hold_until_{};
   std::optional<Instant> work_since_;
   std::uint64_t work_at_ = 0;  // the told log's end at that time
