@@ -1,18 +1,14 @@
 // Loops that look for the next event for a while before they sleep.
 
 #include <gtest/gtest.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
-#include <fstream>
 #include <future>
-#include <iterator>
 #include <memory>
-#include <string>
 #include <thread>
 
+#include "base/thread_state_for_tests.h"
 #include "net/loop_for_tests.h"
 
 namespace fanfare::net {
@@ -28,7 +24,7 @@ class BusyPollTest : public testing::TestWithParam<LoopKind> {
     const auto made = std::make_shared<std::promise<void>>();
     std::future<void> is_made = made->get_future();
     thread_ = std::thread([this, busy_poll, made] {
-      thread_id_.store(static_cast<pid_t>(::syscall(SYS_gettid)));
+      thread_id_.store(this_thread_id());
       loop_ = std::move(Loop::create({.kind = GetParam(), .busy_poll = busy_poll}).value());
       made->set_value();
       loop_->run();
@@ -47,13 +43,6 @@ class BusyPollTest : public testing::TestWithParam<LoopKind> {
     loop_->post([this, wait, fired] { loop_->call_after(wait, [fired] { fired->set_value(); }); });
     return future;
   }
-  // R: it runs, or wants to. S: it sleeps.
-  char state() const {
-    std::ifstream file("/proc/self/task/" + std::to_string(thread_id_.load()) + "/stat");
-    std::string text((std::istreambuf_iterator<char>(file)), {});
-    return text.at(text.rfind(')') + 2);
-  }
-
   std::unique_ptr<Loop> loop_;
   std::thread thread_;
   std::atomic<pid_t> thread_id_ = 0;
@@ -66,7 +55,7 @@ TEST_P(BusyPollTest, DoesNotSleepWithinItsTime) {
   start(1h);
   // A loop that sleeps does so at nearly every look.
   int asleep = 0;
-  for (int i = 0; i < 1000; ++i) asleep += state() == 'S' ? 1 : 0;
+  for (int i = 0; i < 1000; ++i) asleep += thread_state(thread_id_) == 'S' ? 1 : 0;
   EXPECT_LT(asleep, 100);
   after(1ms).wait();
 }
@@ -74,7 +63,7 @@ TEST_P(BusyPollTest, DoesNotSleepWithinItsTime) {
 TEST_P(BusyPollTest, SleepsAfterwardsAndIsWoken) {
   start(1ms);
   for (int i = 0; i < 3; ++i) {
-    while (state() != 'S') std::this_thread::yield();
+    while (thread_state(thread_id_) != 'S') std::this_thread::yield();
     after(2ms).wait();
   }
 }

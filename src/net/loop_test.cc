@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -115,6 +117,30 @@ TEST_P(LoopTest, FinishWritingSendsEverythingFirst) {
   reader.join();
   EXPECT_EQ(got.size(), big.size());
   EXPECT_EQ(diary.received, "bye");
+}
+
+// A packet less, and the peer wakes once: what is sent last waits for the FIN.
+TEST_P(LoopTest, WhatIsSentLastLeavesInOnePacketWithTheEnd) {
+  auto listening = listen_on(Address::parse("127.0.0.1", 0).value()).value();
+  const Descriptor peer(::socket(AF_INET, SOCK_STREAM, 0));
+  const Address address = local_address(listening.get()).value();
+  ASSERT_EQ(::connect(peer.get(), address.data(), address.size()), 0);
+  Diary& diary = new_diary();
+  Stream& stream = loop_->adopt(std::make_unique<DiaryHandler>(diary),
+                                Descriptor(::accept4(listening.get(), nullptr, nullptr, SOCK_NONBLOCK)));
+  const auto packets = [&] {
+    tcp_info info{};
+    socklen_t size = sizeof(info);
+    EXPECT_EQ(::getsockopt(peer.get(), IPPROTO_TCP, TCP_INFO, &info, &size), 0);
+    return info.tcpi_segs_in;
+  };
+  const auto before = packets();
+  stream.append(as_bytes("the last"));
+  stream.finish_writing();
+  run_until([&] { return stream.is_delivered(); });
+  EXPECT_EQ(read_some(peer.get()), "the last");
+  EXPECT_EQ(read_some(peer.get()), "");
+  EXPECT_EQ(packets() - before, 1U);
 }
 
 TEST_P(LoopTest, PeerThatDoesNotReadIsWaitedForAndTheStreamToldWhenItDid) {

@@ -9,6 +9,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/thread_state_for_tests.h"
+
 namespace fanfare::upstream {
 namespace {
 
@@ -59,6 +61,19 @@ TEST(Worker, TimersRunInTheOrderOfTheirTimes) {
   last.get_future().wait();
   worker.run([] {});
   EXPECT_EQ(order, (std::vector<int>{0, 1, 1, 2, 3}));
+}
+
+// A thread that sleeps does so at nearly every look.
+TEST(Worker, WithBusyPollingItDoesNotSleepBetweenTwoCalls) {
+  Worker worker({.busy_poll = 1h});
+  pid_t thread = 0;
+  worker.run([&] { thread = this_thread_id(); });
+  int asleep = 0;
+  for (int i = 0; i < 1000; ++i) asleep += thread_state(thread) == 'S' ? 1 : 0;
+  EXPECT_LT(asleep, 100);
+  std::promise<void> later;
+  worker.run([&] { worker.call_after(1ms, [&] { later.set_value(); }); });
+  later.get_future().wait();
 }
 
 TEST(Worker, ACancelledTimerNeverRuns) {

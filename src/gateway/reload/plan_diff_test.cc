@@ -129,14 +129,17 @@ TEST(PlanDiff, ShowsNoSecret) {
 TEST(PlanDiff, WhatNeedsARestartStaysAndIsNamedWithBothValues) {
   ServePlan wanted = base();
   wanted.loops = 8;
+  wanted.busy_poll_us = 200;
   wanted.networks[0].poll.interval_max = 3s;
   wanted.networks[0].methods.deny = {"debug_*"};
   const PlanDiff diff = diff_plans(base(), wanted);
   EXPECT_THAT(lines(diff), ElementsAre("! server.threads: 0 -> 8 (needs a restart)",
+                                       "! server.busyPollMicroseconds: 0 -> 200 (needs a restart)",
                                        "~ network main/1 methods.deny: [] -> [debug_*]",
                                        "! network main/1 pollIntervalMax: 2s -> 3s (needs a restart)"));
   EXPECT_TRUE(diff.needs_restart());
   EXPECT_EQ(diff.result.loops, 0U);
+  EXPECT_EQ(diff.result.busy_poll_us, 0U);
   EXPECT_EQ(diff.result.networks[0].poll, base().networks[0].poll);
   EXPECT_EQ(diff.result.networks[0].methods.deny, std::vector<std::string>{"debug_*"});
 }
