@@ -16,6 +16,9 @@
 namespace fanfare::net {
 namespace {
 
+constexpr Duration kTrimAfter = std::chrono::seconds(1);
+constexpr std::size_t kPlainBytes = std::size_t{16} * 1024;
+
 std::expected<std::unique_ptr<Loop>, OsError> create_loop(const LoopOptions& options) {
   switch (options.kind) {
     case LoopKind::epoll:
@@ -75,6 +78,7 @@ void Loop::turn(Duration wait) {
   ++turn_number_;
   if (busy_poll_.poll(*this, wait)) trim_later();
   if (has_tasks() || timers_.has_due(now_)) run_tasks_and_timers();
+  second_look_.before_flush(*this);
   if (!dirty_.empty()) flush_all();
   close_scheduled();
   if (!finished_.empty() || !retired_.empty()) destroy_finished();
@@ -106,9 +110,9 @@ void Loop::trim_later() {
 void Loop::release_unneeded() {
   for (BlockPool* const pool : {&outboxes_, &stream_memory_}) pool->release_empty();
   arena_.release_unneeded();
-  for (auto* list : {&dirty_, &closing_, &finished_, &destroying_}) {
+  streams_.give_back_rest();
+  for (auto* list : {&dirty_, &closing_, &finished_, &destroying_})
     fanfare::release_unneeded(*list, most_flushed_);
-  }
   most_flushed_ = 0;
 }
 
@@ -309,7 +313,6 @@ void Loop::destroy_finished() {
   if (any_listed) std::erase_if(dirty_, [](const Stream* stream) { return stream->fd_ < 0; });
   for (Stream* stream : destroying_) {
     stream->handler_.reset();
-    stream->outbox_.reset();
     streams_.back()->slot_ = stream->slot_;
     streams_[stream->slot_] = streams_.back();
     streams_.pop_back();

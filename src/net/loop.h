@@ -3,20 +3,20 @@
 // io_uring if the kernel has the required features.
 //
 // One turn: wait for the kernel and deliver events. Run the mailbox (a share of it, if it is long) and the
-// timers. Send what the streams queued, with one write per stream. Destroy closed streams. Memory that was
-// not needed recently returns to the system: once a second while the loop is busy, and once after it becomes
-// idle.
+// timers. Before a broadcast leaves, look for events once more. Send what the streams queued, with one write
+// per stream. Destroy closed streams. Memory that was not needed recently returns to the system: once a
+// second while the loop is busy, and once after it becomes idle.
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <expected>
 #include <memory>
 #include <string_view>
 #include <vector>
 
 #include "base/block_pool.h"
+#include "base/long_list.h"
 #include "base/pages.h"
 #include "base/time.h"
 #include "fanfare/unique_function.h"
@@ -24,6 +24,7 @@
 #include "net/busy_poll.h"
 #include "net/mailbox.h"
 #include "net/os_error.h"
+#include "net/second_look.h"
 #include "net/socket.h"
 #include "net/stream.h"
 #include "net/timers.h"
@@ -168,12 +169,14 @@ class Loop {
 
   const LoopOptions options_;
   BusyPoll busy_poll_{options_.busy_poll};
+  SecondLook second_look_;
   std::size_t most_flushed_ = 0;  // per turn, since release_unneeded()
 
  private:
   friend class Stream;
   friend class TlsLayer;
   friend class BusyPoll;
+  friend class SecondLook;
   bool woken(Mailbox::Pushed pushed);
   void turn(Duration wait);
   // As may_wait(), if the time is `now`.
@@ -191,9 +194,6 @@ class Loop {
   // For the plain bytes of one decryption: a TLS record (RFC8446§5.1).
   MutableBytes room_to_decrypt();
 
-  static constexpr std::size_t kPlainBytes = 16 * 1024;
-  static constexpr Duration kTrimAfter = std::chrono::seconds(1);
-
   Clock* clock_;
   Descriptor wake_fd_;
   Instant now_;
@@ -208,7 +208,7 @@ class Loop {
   PagesVector<Stream*> closing_;
   PagesVector<Stream*> finished_;
   PagesVector<Stream*> destroying_;
-  std::deque<Stream*> streams_;                             // every attached stream, unordered
+  LongList<Stream*> streams_;                               // every attached stream, unordered
   std::vector<std::unique_ptr<TransportHandler>> retired_;  // replaced in this turn; may be on the stack
   Mailbox mailbox_;
   Mailbox urgent_;

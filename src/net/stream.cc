@@ -72,7 +72,9 @@ std::uint8_t* Stream::extend_slowly(std::size_t size) {
 }
 
 void Stream::push(SharedBytes bytes) {
-  if (prepare_to_queue()) plain_outbox().push(std::move(bytes));
+  if (!prepare_to_queue()) return;
+  loop_.second_look_.pushed();
+  plain_outbox().push(std::move(bytes));
 }
 
 std::size_t Stream::send_now(Bytes first, Bytes then) {

@@ -167,7 +167,7 @@ void SessionTable::sweep() {
 void SessionTable::drop_slots() {
   if (slots_.size() <= kSlotsKept || size_ > slots_.size() / 4 || slots_.back() != nullptr) return;
   while (slots_.size() > kSlotsKept && slots_.back() == nullptr) slots_.pop_back();
-  slots_.shrink_to_fit();
+  slots_.give_back_rest();
   std::erase_if(free_slots_, [this](std::uint32_t slot) { return slot >= slots_.size(); });
   // The lowest is taken first, so that the end becomes free.
   std::ranges::sort(free_slots_, std::greater());

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -13,6 +12,7 @@
 
 #include "base/block_pool.h"
 #include "base/growing_bytes.h"
+#include "base/long_list.h"
 #include "base/random.h"
 #include "net/loop.h"
 #include "session/connection_facts.h"
@@ -199,7 +199,7 @@ class SessionTable {
   SessionWatcher* session_watcher_ = nullptr;
   std::vector<std::unique_ptr<ws::DeflatePool>> deflate_pools_;
   BlockPool session_memory_{sizeof(Session)};
-  std::deque<Member*> slots_;  // null: free
+  LongList<Member*> slots_;  // null: free
   std::vector<std::uint32_t> free_slots_;
   std::size_t size_ = 0;
   bool ends_http_ = false;
