@@ -20,6 +20,14 @@ std::size_t page_bytes() {
   return size;
 }
 
+// From here on a large page (2 MiB, where the system has them) wastes little, and saves 512 faults of small ones.
+constexpr std::size_t kLargePagesFromBytes = std::size_t{4} << 20;
+
+// Only a hint: without large pages everything works.
+void prefer_large_pages(void* pages, std::size_t bytes) {
+  if (bytes >= kLargePagesFromBytes) ::madvise(pages, bytes, MADV_HUGEPAGE);
+}
+
 }  // namespace
 
 std::uint8_t* take_pages(std::size_t bytes) {
@@ -38,12 +46,14 @@ std::uint8_t* take_pages(std::size_t bytes) {
 std::uint8_t* map_pages(std::size_t bytes) {
   void* const mapped = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapped == MAP_FAILED) throw std::bad_alloc();
+  prefer_large_pages(mapped, bytes);
   return static_cast<std::uint8_t*>(mapped);
 }
 
 std::uint8_t* resize_pages(std::uint8_t* pages, std::size_t bytes, std::size_t new_bytes) {
   void* const mapped = ::mremap(pages, bytes, new_bytes, MREMAP_MAYMOVE);
   if (mapped == MAP_FAILED) throw std::bad_alloc();
+  prefer_large_pages(mapped, new_bytes);
   return static_cast<std::uint8_t*>(mapped);
 }
 

@@ -19,8 +19,9 @@ class Session;
 class SessionTable;
 
 struct Message {
-  ws::Opcode opcode;     // text or binary
-  MutableBytes payload;  // whole; text is valid UTF-8. The callee may change it; gone when the call returns.
+  ws::Opcode opcode;  // text or binary
+  // Whole; text is valid UTF-8. The callee may change it before it sends it; gone when the call returns.
+  MutableBytes payload;
   // Of the pieces of a message, with SessionSettings::pieces: text as a whole is valid UTF-8.
   bool first = true;
   bool last = true;

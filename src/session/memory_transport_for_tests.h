@@ -31,6 +31,7 @@ class MemoryTransport final : public net::Transport {
     const auto end = queued_.begin() + static_cast<std::ptrdiff_t>(size);
     std::string taken(queued_.begin(), end);
     queued_.erase(queued_.begin(), end);
+    pushed_.clear();
     taken_ += static_cast<std::uint32_t>(size);
     if (queued_.empty() && std::exchange(notifies_, false) && !is_closed()) handler_->on_flushed();
     return taken;
@@ -54,7 +55,11 @@ class MemoryTransport final : public net::Transport {
   bool is_reading() const { return reading_; }
   bool is_half_closed() const { return has(kFinishWriting); }
 
-  void push(SharedBytes bytes) override { append(bytes.view()); }
+  void push(SharedBytes bytes) override {
+    append(bytes.view());
+    pushed_.push_back(
+        std::move(bytes));  // as a socket's, which keeps them at least until the end of the turn
+  }
   // How many bytes the system takes of what is passed to it at once.
   void take_at_once(std::size_t bytes) { at_once_ = bytes; }
   std::string taken_at_once() { return std::exchange(taken_at_once_, {}); }
@@ -90,6 +95,7 @@ class MemoryTransport final : public net::Transport {
   std::vector<std::unique_ptr<net::TransportHandler>> retired_;
   std::vector<std::uint8_t> queued_;
   std::vector<std::uint8_t> dropped_;
+  std::vector<SharedBytes> pushed_;
   std::size_t at_once_ = 0;
   std::string taken_at_once_;
   std::uint32_t taken_ = 0;

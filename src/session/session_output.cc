@@ -69,9 +69,15 @@ std::size_t SessionOutput::send_without_copy(ws::Opcode opcode, Bytes payload) {
   const Bytes of_payload = payload.subspan(std::max(sent, header.size()) - header.size());
   SharedBytes rest;
   try {
-    rest = SharedBytes::filled(of_header.size() + of_payload.size(), [&](MutableBytes room) {
-      std::ranges::copy(of_payload, std::ranges::copy(of_header, room.begin()).out);
-    });
+    if (sent >= header.size() && connection_.keeps(payload)) {
+      // An echo: it stays where it came. The transport, which has just taken the beginning, keeps it at least until the end of the turn,
+      // so it outlives the call of the handler.
+      rest = SharedBytes::kept_by(of_payload, [&]() noexcept { return connection_.take_message(payload); });
+    } else {
+      rest = SharedBytes::filled(of_header.size() + of_payload.size(), [&](MutableBytes room) {
+        std::ranges::copy(of_payload, std::ranges::copy(of_header, room.begin()).out);
+      });
+    }
   } catch (const std::bad_alloc&) {
     // Nothing may follow half a frame.
     if (sent > 0) transport().close();

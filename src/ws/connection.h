@@ -94,9 +94,10 @@ class Connection {
   std::optional<Event> next(MutableBytes& input, Output& output);
   // Hands over the memory of the message that next() has just returned, so that the payload outlives the next call. Null:
   // the payload is a view of the input.
-  IncomingPtr take_message(Bytes payload) {
-    const bool is_kept = incoming_ != nullptr && incoming_->payload().data() == payload.data();
-    return is_kept ? std::move(incoming_) : IncomingPtr();
+  IncomingPtr take_message(Bytes payload) { return keeps(payload) ? std::move(incoming_) : IncomingPtr(); }
+  // Whether take_message() would.
+  bool keeps(Bytes payload) const {
+    return incoming_ != nullptr && incoming_->payload().data() == payload.data();
   }
   // Fast path for nearly all frames: a complete uncompressed message below 64 KiB that lies entirely in the
   // input. Use it when reading many messages: it stays in registers. Empty: call next() instead. `self` must

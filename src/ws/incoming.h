@@ -58,7 +58,7 @@ inline constexpr std::size_t kRecycledMessageBytesMax = 64 * 1024;
 
 // Each thread also keeps pages of large messages for the next ones, up to this many bytes. Without that the system clears 256 pages
 // for each message of a megabyte, which takes as long as receiving it.
-inline constexpr std::size_t kKeptPagesBytesMax = std::size_t{16} << 20;
+inline constexpr std::size_t kKeptPagesBytesMax = std::size_t{64} << 20;
 // Call it regularly: pages that no message of this thread has used since the last call are returned to the system. Returns the number
 // of bytes that are still kept.
 std::size_t release_unused_pages();
