@@ -1,4 +1,4 @@
-// uWebSockets inside Node as a contestant: uws_echo.js [HOST:]PORT [--broadcast] [--deflate] [--tls CERTIFICATE KEY] [--message-bytes N].
+// uWebSockets inside Node as a contestant: uws_echo.js [HOST:]PORT [--broadcast] [--deflate [--no-takeover]] [--tls CERTIFICATE KEY] [--message-bytes N].
 // The package falls back to a server in JavaScript where its native library does not load; that would not be a measurement.
 const path = require("node:path");
 const { createRequire } = require("node:module");
@@ -27,6 +27,8 @@ const port = Number(where.pop());
 const host = where.pop() ?? "127.0.0.1";
 const toAll = flags.includes("--broadcast");
 const deflate = flags.includes("--deflate");
+// Its own choice, not the client's: a window for each connection, kept between messages, or one for all of them.
+const windows = flags.includes("--no-takeover") ? uws.SHARED_COMPRESSOR : uws.DEDICATED_COMPRESSOR_256KB | uws.DEDICATED_DECOMPRESSOR_32KB;
 const messageBytes = flags.includes("--message-bytes") ? Number(valuesOf("--message-bytes", 1)[0]) : KIB * KIB;
 
 let app;
@@ -40,8 +42,7 @@ app.ws("/*", {
   maxPayloadLength: messageBytes,
   maxBackpressure: OUTBOX_MESSAGES * messageBytes,
   idleTimeout: SILENT_CLOSE_S,
-  // Windows are kept between messages if the client agrees.
-  compression: deflate ? uws.DEDICATED_COMPRESSOR_256KB | uws.DEDICATED_DECOMPRESSOR_32KB : uws.DISABLED,
+  compression: deflate ? windows : uws.DISABLED,
   open: (socket) => toAll && socket.subscribe("all"),
   message: (socket, data, isBinary) => {
     if (toAll) app.publish("all", data, isBinary);

@@ -11,7 +11,7 @@ import statistics
 import subprocess
 import tempfile
 
-from bench_contestants import Failed, all_contestants
+from bench_contestants import NO_TAKEOVER, Failed, all_contestants
 from bench_memory import Crowd, Idle
 from bench_report import LOAD_BUSY, Table, Watch, write_result
 from bench_rows import Broadcast, Echo, Handshakes, Large, Loops, Pace, ratio_of
@@ -97,7 +97,7 @@ ROWS = [
     Idle("idle memory a connection under TLS", "tls", "at most 15 KB"),
     Echo("1 KiB JSON, deflate, no takeover (to Beast)",
          ["-c", "100", "-n", "1", "-s", "1024", "--deflate", "no-takeover"],
-         "1.48", kind="deflate", base="Beast", server_flags=["--deflate"]),
+         "1.48", kind="deflate", base="Beast", server_flags=["--deflate", NO_TAKEOVER]),
     Echo("1 KiB JSON, deflate, takeover both ways (to Beast)",
          ["-c", "100", "-n", "1", "-s", "1024", "--deflate", "takeover"],
          "1.16", kind="deflate", base="Beast", server_flags=["--deflate"]),

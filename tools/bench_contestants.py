@@ -10,6 +10,8 @@ PROGRAMS = ROOT / "build/bench/bench"
 LOAD = ROOT / "build/bench/apps/fanfare/fanfare"
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 UWS = "uWebSockets in Node"
+# For a server that does not leave the choice to its client.
+NO_TAKEOVER = "--no-takeover"
 SERVER_CORE, LOAD_CORE, BOTH_CORES = "0", "1", "0,1"
 
 
@@ -92,12 +94,14 @@ def result_of(load, out="", said=""):
 class Contestant:
     """`can`: the kinds of rows it takes part in. The load for a raw contestant does not use WebSocket."""
 
-    def __init__(self, name, command, can, raw=False, tls_command=None):
+    def __init__(self, name, command, can, raw=False, tls_command=None, chooses_takeover=False):
         self.name, self.command, self.can, self.raw = name, command, can, raw
         self.tls_command = tls_command or command
+        self.chooses_takeover = chooses_takeover
 
     def start(self, *flags):
-        return Server([*self.command, *flags], raw=self.raw)
+        known = [flag for flag in flags if flag != NO_TAKEOVER or self.chooses_takeover]
+        return Server([*self.command, *known], raw=self.raw)
 
     def start_with_loops(self, loops):
         """A single loop has its own core, and the load the other one; several loops share both cores with the load."""
@@ -149,7 +153,8 @@ def all_contestants(quick, before=None):
         found.append(Contestant("libwebsockets", [program("lws_echo"), "0"], {"echo", "idle", "handshakes"}))
     if (ROOT / "bench/uws/node_modules").exists():
         found.append(Contestant(UWS, ["node", str(ROOT / "bench/uws_echo.js"), "0"],
-                                {"echo", "broadcast", "idle", "tls", "deflate", "large", "large tls", "handshakes", "pace"}))
+                                {"echo", "broadcast", "idle", "tls", "deflate", "large", "large tls", "handshakes", "pace"},
+                                chooses_takeover=True))
     if (ROOT / "tests/e2e/node_modules/ws").exists():
         found.append(Contestant("npm ws", ["node", str(ROOT / "bench/ws_echo.js"), "0"],
                                 {"echo", "broadcast", "idle", "tls", "deflate", "handshakes"}))

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import unittest
+import unittest.mock
 
 import bench
 import bench_contestants
@@ -47,6 +48,19 @@ def lines_of(row, *samples, quick=True):
         made = bench.Bench(list(samples), quick=quick, certificate=("c", "k"))
         row.measure(made)
     return made.table.lines
+
+
+class TakeoverTest(unittest.TestCase):
+    def test_only_a_server_that_chooses_is_told(self):
+        flags = []
+        with unittest.mock.patch.object(bench_contestants, "Server", lambda command, **_: flags.append(command)):
+            for chooses in (False, True):
+                bench_contestants.Contestant("one", ["one"], {"deflate"}, chooses_takeover=chooses).start("--deflate", bench_contestants.NO_TAKEOVER)
+        self.assertEqual(flags, [["one", "--deflate"], ["one", "--deflate", "--no-takeover"]])
+
+    def test_the_row_without_takeover_tells_it(self):
+        row = next(row for row in bench.ROWS if "no takeover" in row.name)
+        self.assertIn(bench_contestants.NO_TAKEOVER, row.server_flags)
 
 
 class LargeTest(unittest.TestCase):
