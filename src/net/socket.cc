@@ -156,6 +156,7 @@ std::expected<Descriptor, OsError> listen_on(const Address& address, ListenOptio
       ::fchmodat(AT_FDCWD, address.host().c_str(), *options.unix_mode, AT_SYMLINK_NOFOLLOW) != 0) {
     return std::unexpected(last_error("chmod", address.text()));
   }
+  if (address.family() != AF_UNIX) set_no_delay(fd);  // what it accepts inherits it
   if (::listen(fd, options.backlog) != 0) return std::unexpected(last_error("listen", address.text()));
   return socket;
 }
@@ -198,6 +199,12 @@ std::expected<Descriptor, OsError> start_connect(const Address& address) {
 
 void set_no_delay(int fd) {
   set_flag(fd, IPPROTO_TCP, TCP_NODELAY);
+}
+
+bool is_no_delay(int fd) {
+  int is_on = 0;
+  socklen_t size = sizeof(is_on);
+  return ::getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &is_on, &size) == 0 && is_on != 0;
 }
 
 }  // namespace fanfare::net

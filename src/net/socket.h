@@ -89,5 +89,6 @@ std::expected<Descriptor, OsError> start_connect(const Address& address);
 
 // Sends small frames immediately (Nagle off). No effect on Unix sockets.
 void set_no_delay(int fd);
+bool is_no_delay(int fd);
 
 }  // namespace fanfare::net

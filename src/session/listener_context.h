@@ -32,6 +32,8 @@ struct ListenerContext {
   HttpService& service;
   const HttpSettings& http;
   ListenerOptions options;
+  // All its connections were accepted from a socket that had it before the first of them came.
+  bool inherits_no_delay = false;
   bool is_removed = false;  // its HTTP connections end after their next response
   std::shared_ptr<const void> use = std::make_shared<const char>();
 

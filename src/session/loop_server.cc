@@ -49,6 +49,8 @@ void LoopServer::listen(net::Descriptor listening, HttpService& service, Listene
 void LoopServer::listen_in(net::Descriptor listening, std::size_t number) {
   Numbered& to = listeners_[number];
   to.fd = listening.get();
+  // A system call less for each connection.
+  to.context->inherits_no_delay = net::is_no_delay(to.fd);
   to.id = loop().listen(std::move(listening), [this, context = to.context](net::Descriptor connected) {
     serve(std::move(connected), *context);
   });
@@ -77,7 +79,7 @@ void LoopServer::serve(net::Descriptor connected, ListenerContext& listener_cont
       admission.set_ticket(*entered);
     }
   }
-  net::set_no_delay(connected.get());
+  if (!listener_context.inherits_no_delay) net::set_no_delay(connected.get());
   run_guarded("a new connection", [&] {
     loop().adopt(make_first_handler(sessions_, listener_context, std::move(admission)), std::move(connected));
   });
