@@ -247,7 +247,8 @@ def check_fetched(step, build):
 def libcxx(step):
     """FetchContent in Debug with clang and libc++: builds only the library, and tests it."""
     build = configure_fetched(step, "fetched-libcxx", f"CMAKE_CXX_COMPILER={CLANG}", f"CMAKE_C_COMPILER={CLANG.replace('++', '')}",
-                              f"CMAKE_CXX_FLAGS={LIBCXX}", "FANFARE_CHAIN=OFF", "FANFARE_UNITY=ON")
+                              f"CMAKE_CXX_FLAGS={LIBCXX}", "CMAKE_CXX_FLAGS_DEBUG=-g1", "FANFARE_CHAIN=OFF", "FANFARE_UNITY=ON",
+                              "FANFARE_UNITY_FILES=64")
     step.build(build)
     step.run("ctest", "--test-dir", build, "--no-tests=error", "--output-on-failure")
     check_fetched(step, build)

@@ -323,7 +323,7 @@ else
   if [[ -z $quick ]]; then
     begin_packages_of_node
     # In folders that are new, as in continuous integration: everything is compiled. With g++ and -O3 it saves no time, and takes memory.
-    configure_options=(-DFANFARE_UNITY_FILES=64)
+    configure_options=(-DFANFARE_UNITY_FILES=64 -DFANFARE_TEST_LINES=OFF)
   fi
   unit_tests_asan
   check "dead code" dead-code python3 tools/dead_code.py build/asan || true
