@@ -38,7 +38,7 @@ class BusyPoll {
 
  private:
   const Duration time_;
-  Instant since_{};  // when the last event or task came
+  Instant since_ = kLongAgo;  // when the last event or task came
 };
 
 }  // namespace fanfare::net

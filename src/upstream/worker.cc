@@ -242,6 +242,8 @@ void Worker::Impl::run_posted() {
     batch.swap(posted);
     waiting = false;
   }
+  // The loop looks for the next event for a while after an event. A task that came while the thread was awake is none.
+  if (!batch.empty() && options.busy_poll > Duration::zero()) net->wake();
   for (Task& task : batch) {
     if (is_stop_time_over()) {
       ++dropped;
