@@ -8,13 +8,20 @@ namespace fanfare::relay {
 
 void PastReads::add(std::string topic, Position after, std::size_t bytes_max, pubsub::Relay::Read done,
                     Instant now) {
-  waiting_.push_back({.topic = std::move(topic),
-                      .after = after,
-                      .bytes_max = bytes_max,
-                      .done = std::move(done),
-                      .first = after.offset + 1,
-                      .got = {}});
+  Read read{.after = after, .bytes_max = bytes_max, .done = std::move(done)};
+  read.first = first_behind(topic, after);
+  read.topic = std::move(topic);
+  waiting_.push_back(std::move(read));
   begin_waiting(now);
+}
+
+std::uint64_t PastReads::first_behind(const std::string& topic, Position after) const {
+  std::uint64_t first = after.offset + 1;
+  for (const Hole& hole : holes_) {
+    const bool is_in = hole.topic == topic && hole.begin.epoch == after.epoch && hole.begin.offset <= first;
+    if (is_in && first < hole.next) first = hole.next;
+  }
+  return first;
 }
 
 void PastReads::begin_waiting(Instant now) {
@@ -25,13 +32,16 @@ void PastReads::begin_waiting(Instant now) {
   }
 }
 
-// The first one alone, and then as many as fit if they are as long.
+// The first one alone, and then as many as fit if they are as long. Behind a hole as many as a piece may have.
+std::uint64_t PastReads::ask_to(const Read& read) {
+  if (read.hole_begin) return std::min(read.first + kMessagesMax - 1, read.last);
+  if (read.got.empty()) return read.first;
+  const std::size_t size = std::max<std::size_t>(read.got.begin()->second.payload.size(), 1);
+  return read.first + std::min(read.bytes_max / size, kMessagesMax - 1);
+}
+
 void PastReads::ask(std::uint64_t number, Read& read, Instant now) {
-  std::uint64_t to = read.first;
-  if (!read.got.empty()) {
-    const std::size_t size = std::max<std::size_t>(read.got.begin()->second.payload.size(), 1);
-    to = read.first + std::min(read.bytes_max / size, kMessagesMax - 1);
-  }
+  const std::uint64_t to = ask_to(read);
   read.due = saturating_add(now, kAnswerWait);
   for (std::uint64_t sequence = std::max(read.asked_to + 1, read.first); sequence <= to; ++sequence) {
     if (!broker_.ask(read.topic, sequence, std::to_string(number) + "." + std::to_string(sequence))) {
@@ -55,6 +65,8 @@ void PastReads::answered(std::string_view id, std::optional<pubsub::RelayedEvent
   // Of another epoch: the topic has begun again, and nothing follows the position.
   if (message && message->position.epoch == read.after.epoch) {
     read.got.emplace(sequence, *std::move(message));
+  } else if (read.hole_begin) {
+    read.absent.insert(sequence);
   } else {
     read.end = std::min(read.end, sequence);
   }
@@ -66,6 +78,8 @@ void PastReads::answered(std::string_view id, std::optional<pubsub::RelayedEvent
 }
 
 bool PastReads::advance(std::uint64_t number, Read& read, Instant now) {
+  if (read.hole_begin && !look_behind_hole(number, read, now)) return false;
+  if (read.hole_begin) return true;
   if (read.end == read.first) return !retry_first(read, now).value_or(true);
   std::uint64_t next = read.first;
   std::size_t bytes = 0;
@@ -76,21 +90,55 @@ bool PastReads::advance(std::uint64_t number, Read& read, Instant now) {
   return read.asked_to < next;
 }
 
-// The stream begins later, has ended, or has it all the same. Empty: nobody knows.
-std::optional<bool> PastReads::retry_first(Read& read, Instant now) {
+bool PastReads::look_behind_hole(std::uint64_t number, Read& read, Instant now) {
+  const std::uint64_t to = ask_to(read);
+  if (read.got.size() + read.absent.size() < to - read.first + 1) return false;  // answers are under way
+  if (read.got.empty()) {
+    if (to >= read.last) return true;
+    forget_answers(read);
+    read.first = to + 1;
+    ask(number, read, now);
+    return false;
+  }
+  read.first = read.got.begin()->first;
+  const auto next_absent = read.absent.upper_bound(read.first);
+  read.end = next_absent == read.absent.end() ? UINT64_MAX : *next_absent;
+  if (holes_.size() == kHolesMax) holes_.pop_front();
+  holes_.push_back({.topic = read.topic,
+                    .begin = {.epoch = read.after.epoch, .offset = *std::exchange(read.hole_begin, {})},
+                    .next = read.first});
+  read.absent.clear();
+  read.retries = 0;
+  return true;
+}
+
+void PastReads::forget_answers(Read& read) {
   read.end = UINT64_MAX;
   read.got.clear();
+  read.absent.clear();
   read.asked_to = 0;
+}
+
+// The stream begins later, has ended, has it all the same, or has a hole there. Empty: nobody knows.
+std::optional<bool> PastReads::retry_first(Read& read, Instant now) {
+  forget_answers(read);
   read.due = saturating_add(now, kRetryAfter);
   const auto state = broker_.state_of(read.topic);
   if (!state) return std::nullopt;
-  if (++read.retries > kRetriesMax || state->epoch != read.after.epoch || state->last < read.first)
-    return false;
+  if (state->epoch != read.after.epoch || state->last < read.first) return false;
   if (state->first > read.first) {
     read.first = state->first;
+    read.hole_begin.reset();
     read.due = now;
+    return read.first <= state->last;
   }
-  return read.first <= state->last;
+  if (++read.retries <= kRetriesMax) return true;
+  if (read.hole_begin || state->last == read.first) return false;
+  read.hole_begin = read.first++;
+  read.last = state->last;
+  read.retries = 0;
+  read.due = now;
+  return true;
 }
 
 void PastReads::finish(Read& read) {
@@ -106,9 +154,7 @@ void PastReads::finish(Read& read) {
 
 void PastReads::forget_asked() {
   for (auto& [number, read] : reads_) {
-    read.asked_to = 0;
-    read.end = UINT64_MAX;
-    read.got.clear();
+    forget_answers(read);
     read.due = Instant{};
   }
 }

@@ -3,6 +3,7 @@
 // asked for by its sequence (JetStream's direct get). No I/O; one thread.
 //
 //   the first message of a piece -> its size says how many more fit -> those, all at once -> the piece
+//   the first one is not there, and does not come -> those behind it, until one is there -> the piece from there on
 
 #include <cstddef>
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,8 +50,15 @@ class PastReads {
   // A message that its stream should have is not there yet: a broker of a cluster may be behind.
   static constexpr Duration kRetryAfter = std::chrono::milliseconds(100);
   static constexpr int kRetriesMax = 30;
+  // Places without a message, as of one that was deleted by hand: known ones are not waited for again. The oldest is forgotten.
+  static constexpr std::size_t kHolesMax = 64;
 
  private:
+  struct Hole {
+    std::string topic;
+    Position begin;
+    std::uint64_t next = 0;  // which is there
+  };
   struct Read {
     std::string topic;
     Position after;
@@ -61,6 +70,10 @@ class PastReads {
     std::map<std::uint64_t, pubsub::RelayedEvent> got;
     Instant due{};  // asked again
     int retries = 0;
+    // While the end of a hole is looked for, from `first` on: where the hole begins, the stream's last message, and what is not there.
+    std::optional<std::uint64_t> hole_begin;
+    std::uint64_t last = 0;
+    std::set<std::uint64_t> absent;
   };
 
   void begin_waiting(Instant now);
@@ -68,12 +81,18 @@ class PastReads {
   // Whether the read has ended.
   bool advance(std::uint64_t number, Read& read, Instant now);
   std::optional<bool> retry_first(Read& read, Instant now);
+  static std::uint64_t ask_to(const Read& read);
+  static void forget_answers(Read& read);
+  // Whether the end of the hole is found, or there is none.
+  bool look_behind_hole(std::uint64_t number, Read& read, Instant now);
+  std::uint64_t first_behind(const std::string& topic, Position after) const;
   static void finish(Read& read);
 
   const Broker broker_;
   std::uint64_t last_ = 0;
   std::map<std::uint64_t, Read> reads_;  // by their number, which is in the ids
   std::deque<Read> waiting_;
+  std::deque<Hole> holes_;
 };
 
 }  // namespace fanfare::relay

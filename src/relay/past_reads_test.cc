@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 namespace fanfare::relay {
 namespace {
 
@@ -34,14 +36,24 @@ class PastReadsTest : public testing::Test {
   }
   void answer(const std::string& id, std::uint64_t sequence, Instant now = kNow) {
     std::optional<pubsub::RelayedEvent> message;
-    if (sequence >= state.first && sequence <= has_to)
+    if (sequence >= state.first && sequence <= has_to && !deleted.contains(sequence))
       message = {.position = {.epoch = state.epoch, .offset = sequence},
                  .payload = SharedBytes(as_bytes(std::to_string(sequence)))};
     reads.answered(id, std::move(message), now);
   }
 
+  // Longer than a broker may be behind.
+  void wait_for_absent_one() {
+    for (int i = 0; i < PastReads::kRetriesMax + 10; ++i) {
+      answer_all();
+      reads.tick(kNow + (i + 1) * PastReads::kRetryAfter);
+    }
+    answer_all();
+  }
+
   StreamState state{.epoch = 5, .first = 1, .last = 20};
   std::uint64_t has_to = 20;  // the broker that answers
+  std::set<std::uint64_t> deleted;
   bool can_ask = true;
   std::vector<std::pair<std::string, std::uint64_t>> asked;
   std::vector<Texts> pieces;
@@ -125,7 +137,84 @@ TEST_F(PastReadsTest, AndNotForEver) {
     answer_all();
     reads.tick(kNow + (i + 1) * PastReads::kRetryAfter);
   }
+  // Nor is anything behind it there.
+  reads.tick(kNow + (PastReads::kRetriesMax + 1) * PastReads::kRetryAfter);
+  answer_all();
   EXPECT_EQ(pieces, std::vector<Texts>{Texts{}});
+}
+
+// As of an event that somebody has deleted at the broker. What follows it is there.
+TEST_F(PastReadsTest, AHoleIsPassedOverToTheNextMessage) {
+  deleted = {12, 13, 16};
+  read(9);
+  answer_all();
+  EXPECT_EQ(pieces, std::vector<Texts>{(Texts{"10", "11"})});
+  read(11);
+  wait_for_absent_one();
+  ASSERT_EQ(pieces.size(), 2U);
+  EXPECT_EQ(pieces[1], (Texts{"14", "15"}));
+}
+
+TEST_F(PastReadsTest, AKnownHoleIsNotWaitedForAgain) {
+  deleted = {12, 13};
+  read(11);
+  wait_for_absent_one();
+  for (const std::uint64_t after : {11, 12}) {
+    read(after);
+    answer_all();
+    EXPECT_EQ(pieces.back().front(), "14");
+  }
+  ASSERT_EQ(pieces.size(), 3U);
+  // Of another topic and another epoch it says nothing.
+  read(10);
+  answer_all();
+  EXPECT_EQ(pieces.back(), Texts{"11"});
+}
+
+TEST_F(PastReadsTest, AHoleMayBeLongerThanAPiece) {
+  state.last = has_to = 300;
+  for (std::uint64_t i = 2; i < 250; ++i) deleted.insert(i);
+  read(1);
+  wait_for_absent_one();
+  ASSERT_EQ(pieces.size(), 1U);
+  EXPECT_EQ(pieces[0].front(), "250");
+}
+
+TEST_F(PastReadsTest, AHoleAtTheEndIsNothing) {
+  deleted = {19, 20};
+  read(18);
+  wait_for_absent_one();
+  EXPECT_EQ(pieces, std::vector<Texts>{Texts{}});
+}
+
+TEST_F(PastReadsTest, OnlySoManyHolesAreRemembered) {
+  state.last = has_to = 1000;
+  for (std::uint64_t i = 0; i <= PastReads::kHolesMax; ++i) {
+    deleted.insert(10 * i + 5);
+    read(10 * i + 4);
+    wait_for_absent_one();
+  }
+  const std::size_t before = pieces.size();
+  read(14);
+  answer_all();
+  EXPECT_EQ(pieces.size(), before + 1) << "the second one is known";
+  read(4);
+  answer_all();
+  EXPECT_EQ(pieces.size(), before + 1) << "the first one is not, any more";
+}
+
+// The broker may have begun behind it by now.
+TEST_F(PastReadsTest, AHoleThatTheBrokerDropsMeanwhileIsPassedOver) {
+  deleted = {12};
+  read(11);
+  for (int i = 0; i <= PastReads::kRetriesMax; ++i) {
+    answer_all();
+    if (i == PastReads::kRetriesMax) state.first = 18;
+    reads.tick(kNow + (i + 1) * PastReads::kRetryAfter);
+  }
+  reads.tick(kNow + (PastReads::kRetriesMax + 2) * PastReads::kRetryAfter);
+  answer_all();
+  EXPECT_EQ(pieces, std::vector<Texts>{(Texts{"18", "19", "20"})});
 }
 
 TEST_F(PastReadsTest, WhatHasNoAnswerIsAskedAgain) {
