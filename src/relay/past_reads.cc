@@ -9,9 +9,9 @@ namespace fanfare::relay {
 void PastReads::add(std::string topic, Position after, std::size_t bytes_max, pubsub::Relay::Read done,
                     Instant now) {
   Read read{.after = after, .bytes_max = bytes_max, .done = std::move(done)};
-  read.first = first_behind(topic, after);
-  read.topic = std::move(topic);
-  waiting_.push_back(std::move(read));
+  read.topic = topic;
+  waiting_[std::move(topic)].push_back(std::move(read));
+  ++waiting_count_;
   begin_waiting(now);
 }
 
@@ -24,10 +24,27 @@ std::uint64_t PastReads::first_behind(const std::string& topic, Position after) 
   return first;
 }
 
+PastReads::Waiting::iterator PastReads::next_waiting() {
+  auto at = waiting_.upper_bound(served_);
+  for (std::size_t i = 0; i < waiting_.size(); ++i, ++at) {
+    if (at == waiting_.end()) at = waiting_.begin();
+    const auto begun =
+        std::ranges::count_if(reads_, [&](const auto& each) { return each.second.topic == at->first; });
+    if (static_cast<std::size_t>(begun) < kAtOnceOfTopicMax) return at;
+  }
+  return waiting_.end();
+}
+
 void PastReads::begin_waiting(Instant now) {
-  while (!waiting_.empty() && reads_.size() < kAtOnceMax) {
-    Read& read = reads_.emplace(++last_, std::move(waiting_.front())).first->second;
-    waiting_.pop_front();
+  while (reads_.size() < kAtOnceMax) {
+    const auto from = next_waiting();
+    if (from == waiting_.end()) return;
+    Read& read = reads_.emplace(++last_, std::move(from->second.front())).first->second;
+    from->second.pop_front();
+    --waiting_count_;
+    served_ = from->first;
+    if (from->second.empty()) waiting_.erase(from);
+    read.first = first_behind(read.topic, read.after);
     ask(last_, read, now);
   }
 }
@@ -188,6 +205,7 @@ void PastReads::tick(Instant now) {
 void PastReads::clear() {
   reads_.clear();
   waiting_.clear();
+  waiting_count_ = 0;
 }
 
 }  // namespace fanfare::relay

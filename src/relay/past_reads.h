@@ -32,7 +32,7 @@ class PastReads {
   };
   explicit PastReads(Broker broker) : broker_(std::move(broker)) {}
 
-  // Those beyond kAtOnceMax wait for their turn.
+  // Those beyond kAtOnceMax, or kAtOnceOfTopicMax of one topic, wait for their turn; topics take turns.
   void add(std::string topic, Position after, std::size_t bytes_max, pubsub::Relay::Read done, Instant now);
   // `message`: empty: the broker does not have it, or could not say.
   void answered(std::string_view id, std::optional<pubsub::RelayedEvent> message, Instant now);
@@ -42,9 +42,11 @@ class PastReads {
   void tick(Instant now);
   // Destroyed uncalled.
   void clear();
-  std::size_t size() const { return reads_.size() + waiting_.size(); }
+  std::size_t size() const { return reads_.size() + waiting_count_; }
 
   static constexpr std::size_t kAtOnceMax = 32;
+  // A topic whose reads take long leaves turns to the others.
+  static constexpr std::size_t kAtOnceOfTopicMax = 24;
   static constexpr std::size_t kMessagesMax = 64;  // of a piece
   static constexpr Duration kAnswerWait = std::chrono::seconds(2);
   // A message that its stream should have is not there yet: a broker of a cluster may be behind.
@@ -76,7 +78,10 @@ class PastReads {
     std::set<std::uint64_t> absent;
   };
 
+  using Waiting = std::map<std::string, std::deque<Read>>;  // by topic
+
   void begin_waiting(Instant now);
+  Waiting::iterator next_waiting();
   void ask(std::uint64_t number, Read& read, Instant now);
   // Whether the read has ended.
   bool advance(std::uint64_t number, Read& read, Instant now);
@@ -91,7 +96,9 @@ class PastReads {
   const Broker broker_;
   std::uint64_t last_ = 0;
   std::map<std::uint64_t, Read> reads_;  // by their number, which is in the ids
-  std::deque<Read> waiting_;
+  Waiting waiting_;
+  std::size_t waiting_count_ = 0;
+  std::string served_;  // the topic of the last one that has begun
   std::deque<Hole> holes_;
 };
 

@@ -15,9 +15,9 @@ const Instant kNow{std::chrono::hours(1)};
 // A stream with the messages `first` to `last`, of epoch 5; the answers come when the test says so.
 class PastReadsTest : public testing::Test {
  public:
-  void read(std::uint64_t after, std::size_t bytes_max = 1000) {
+  void read(std::uint64_t after, std::size_t bytes_max = 1000, std::string topic = "t") {
     reads.add(
-        "t", {.epoch = 5, .offset = after}, bytes_max,
+        std::move(topic), {.epoch = 5, .offset = after}, bytes_max,
         [this](std::vector<pubsub::RelayedEvent> events) {
           Texts& piece = pieces.emplace_back();
           for (const auto& event : events) {
@@ -248,10 +248,30 @@ TEST_F(PastReadsTest, WithoutAConnectionItWaits) {
 }
 
 TEST_F(PastReadsTest, SoManyAtOnceAndTheOthersAfterThem) {
-  for (std::size_t i = 0; i < PastReads::kAtOnceMax + 1; ++i) read(19);
+  for (std::size_t i = 0; i < PastReads::kAtOnceMax + 1; ++i) read(19, 1000, "t" + std::to_string(i % 3));
   EXPECT_EQ(asked.size(), PastReads::kAtOnceMax);
   answer_all();
   EXPECT_EQ(pieces.size(), PastReads::kAtOnceMax + 1);
+}
+
+// A hole that many wait for, say.
+TEST_F(PastReadsTest, OneTopicLeavesTurnsToTheOthers) {
+  for (std::size_t i = 0; i < 2 * PastReads::kAtOnceMax; ++i) read(19);
+  EXPECT_EQ(asked.size(), PastReads::kAtOnceOfTopicMax);
+  read(18, 1000, "other");
+  EXPECT_EQ(asked.size(), PastReads::kAtOnceOfTopicMax + 1);
+  EXPECT_EQ(asked.back().second, 19U);
+  answer_all();
+  EXPECT_EQ(pieces.size(), 2 * PastReads::kAtOnceMax + 1);
+  EXPECT_EQ(reads.size(), 0U);
+}
+
+TEST_F(PastReadsTest, ThoseThatWaitedKnowWhatTheFirstFound) {
+  deleted = {12};
+  for (std::size_t i = 0; i < PastReads::kAtOnceOfTopicMax + 100; ++i) read(11);
+  wait_for_absent_one();
+  EXPECT_EQ(pieces.size(), PastReads::kAtOnceOfTopicMax + 100);
+  for (const Texts& piece : pieces) EXPECT_EQ(piece.front(), "13");
 }
 
 }  // namespace
