@@ -33,9 +33,11 @@ class KeptBlocks {
 
   // Null: none of this size is kept.
   void* take(std::size_t bytes) {
-    const auto found = std::ranges::find_if(
-        kept_, [bytes](const Kept& kept) { return kept.bytes >= bytes && kept.bytes <= 2 * bytes; });
-    if (found == kept_.end()) return nullptr;
+    // The last ones that were kept are in the caches.
+    const auto found = std::find_if(kept_.rbegin(), kept_.rend(), [bytes](const Kept& kept) {
+      return kept.bytes >= bytes && kept.bytes <= 2 * bytes;
+    });
+    if (found == kept_.rend()) return nullptr;
     void* const block = found->block;
     ASAN_UNPOISON_MEMORY_REGION(block, found->bytes);
     bytes_ -= found->bytes;

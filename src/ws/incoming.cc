@@ -30,12 +30,13 @@ class KeptPages {
   // must not hold a large buffer by sending the beginning of a message.
   void move_in(GrowingBytes& message, std::size_t room) {
     kept_.reserve(kKeptPagesBytesMax / GrowingBytes::kMappedFromBytes);
-    const auto found = std::ranges::find_if(kept_, [room](const Kept& kept) {
+    // The last ones that were kept are in the caches.
+    const auto found = std::find_if(kept_.rbegin(), kept_.rend(), [room](const Kept& kept) {
       return kept.pages.capacity() >= room && kept.pages.capacity() <= 2 * room;
     });
-    if (found == kept_.end()) return;
+    if (found == kept_.rend()) return;
     GrowingBytes pages = std::exchange(found->pages, {});
-    kept_.erase(found);
+    kept_.erase(std::next(found).base());
     bytes_ -= pages.capacity();
     pages.clear();
     pages.append(message.bytes());
