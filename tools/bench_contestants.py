@@ -140,9 +140,9 @@ def all_contestants(quick, before=None):
         if not (programs / "fanfare_echo").exists():
             raise SystemExit(f"bench: --before {before}: no bench build there ({programs}/fanfare_echo); build it with "
                              "cmake --preset bench and cmake --build build/bench --target contestants")
-        for now, then in zip([*ours(PROGRAMS), *ours_by_api(PROGRAMS)],
+        for present, earlier in zip([*ours(PROGRAMS), *ours_by_api(PROGRAMS)],
                              [*ours(programs, "before: "), *ours_by_api(programs, "before: ")]):
-            found += [then, now]
+            found += [earlier, present]
         return found
     found += ours(PROGRAMS)
     if not quick:

@@ -49,9 +49,13 @@ void PastReads::begin_waiting(Instant now) {
   }
 }
 
-// The first one alone, and then as many as fit if they are as long. Behind a hole as many as a piece may have.
+// The first one alone, and then as many as fit if they are as long. Behind a hole as many as are known to be missing: so a small hole
+// costs few messages, and a large one few turns.
 std::uint64_t PastReads::ask_to(const Read& read) {
-  if (read.hole_begin) return std::min(read.first + kMessagesMax - 1, read.last);
+  if (read.hole_begin) {
+    const std::uint64_t missing = read.first - *read.hole_begin;
+    return std::min(read.first + std::min<std::uint64_t>(missing, kMessagesMax) - 1, read.last);
+  }
   if (read.got.empty()) return read.first;
   const std::size_t size = std::max<std::size_t>(read.got.begin()->second.payload.size(), 1);
   return read.first + std::min(read.bytes_max / size, kMessagesMax - 1);
@@ -80,10 +84,16 @@ void PastReads::answered(std::string_view id, std::optional<pubsub::RelayedEvent
   if (found == reads_.end() || sequence < found->second.first) return;
   Read& read = found->second;
   // Of another epoch: the topic has begun again, and nothing follows the position.
-  if (message && message->position.epoch == read.after.epoch) {
+  const bool is_there = message && message->position.epoch == read.after.epoch;
+  if (read.hole_begin) {
+    read.looked_at.insert(sequence);
+    // Only the first one is kept: the size of the others is not known before they come.
+    if (is_there && (read.got.empty() || sequence < read.got.begin()->first)) {
+      read.got.clear();
+      read.got.emplace(sequence, *std::move(message));
+    }
+  } else if (is_there) {
     read.got.emplace(sequence, *std::move(message));
-  } else if (read.hole_begin) {
-    read.absent.insert(sequence);
   } else {
     read.end = std::min(read.end, sequence);
   }
@@ -109,7 +119,7 @@ bool PastReads::advance(std::uint64_t number, Read& read, Instant now) {
 
 bool PastReads::look_behind_hole(std::uint64_t number, Read& read, Instant now) {
   const std::uint64_t to = ask_to(read);
-  if (read.got.size() + read.absent.size() < to - read.first + 1) return false;  // answers are under way
+  if (read.looked_at.size() < to - read.first + 1) return false;  // answers are under way
   if (read.got.empty()) {
     if (to >= read.last) return true;
     forget_answers(read);
@@ -117,22 +127,26 @@ bool PastReads::look_behind_hole(std::uint64_t number, Read& read, Instant now) 
     ask(number, read, now);
     return false;
   }
-  read.first = read.got.begin()->first;
-  const auto next_absent = read.absent.upper_bound(read.first);
-  read.end = next_absent == read.absent.end() ? UINT64_MAX : *next_absent;
-  if (holes_.size() == kHolesMax) holes_.pop_front();
-  holes_.push_back({.topic = read.topic,
-                    .begin = {.epoch = read.after.epoch, .offset = *std::exchange(read.hole_begin, {})},
-                    .next = read.first});
-  read.absent.clear();
+  read.first = read.asked_to = read.got.begin()->first;
+  const Position begin{.epoch = read.after.epoch, .offset = *std::exchange(read.hole_begin, {})};
+  remember({.topic = read.topic, .begin = begin, .next = read.first});
+  read.looked_at.clear();
   read.retries = 0;
   return true;
+}
+
+// Several reads may have found it at the same time.
+void PastReads::remember(Hole hole) {
+  const Position before{.epoch = hole.begin.epoch, .offset = hole.begin.offset - 1};
+  if (first_behind(hole.topic, before) >= hole.next) return;
+  if (holes_.size() == kHolesMax) holes_.pop_front();
+  holes_.push_back(std::move(hole));
 }
 
 void PastReads::forget_answers(Read& read) {
   read.end = UINT64_MAX;
   read.got.clear();
-  read.absent.clear();
+  read.looked_at.clear();
   read.asked_to = 0;
 }
 

@@ -72,10 +72,10 @@ class PastReads {
     std::map<std::uint64_t, pubsub::RelayedEvent> got;
     Instant due{};  // asked again
     int retries = 0;
-    // While the end of a hole is looked for, from `first` on: where the hole begins, the stream's last message, and what is not there.
+    // While the end of a hole is looked for, from `first` on: where the hole begins, the stream's last message, and what was answered.
     std::optional<std::uint64_t> hole_begin;
     std::uint64_t last = 0;
-    std::set<std::uint64_t> absent;
+    std::set<std::uint64_t> looked_at;
   };
 
   using Waiting = std::map<std::string, std::deque<Read>>;  // by topic
@@ -88,8 +88,9 @@ class PastReads {
   std::optional<bool> retry_first(Read& read, Instant now);
   static std::uint64_t ask_to(const Read& read);
   static void forget_answers(Read& read);
-  // Whether the end of the hole is found, or there is none.
+  // True when the first message behind the hole was found, or the stream has none.
   bool look_behind_hole(std::uint64_t number, Read& read, Instant now);
+  void remember(Hole hole);
   std::uint64_t first_behind(const std::string& topic, Position after) const;
   static void finish(Read& read);
 

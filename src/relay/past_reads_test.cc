@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 namespace fanfare::relay {
@@ -178,6 +179,37 @@ TEST_F(PastReadsTest, AHoleMayBeLongerThanAPiece) {
   wait_for_absent_one();
   ASSERT_EQ(pieces.size(), 1U);
   EXPECT_EQ(pieces[0].front(), "250");
+}
+
+// Of messages whose size is not known, few are asked for: as many as are known to be missing.
+TEST_F(PastReadsTest, ASmallHoleCostsFewMessages) {
+  state.last = has_to = 300;
+  deleted = {12};
+  read(11, 1);
+  std::size_t asked_behind = 0;
+  for (int i = 0; i < PastReads::kRetriesMax + 10; ++i) {
+    asked_behind += static_cast<std::size_t>(
+        std::ranges::count_if(asked, [](const auto& each) { return each.second > 12; }));
+    answer_all();
+    reads.tick(kNow + (i + 1) * PastReads::kRetryAfter);
+  }
+  EXPECT_EQ(pieces, std::vector<Texts>{Texts{"13"}});
+  EXPECT_EQ(asked_behind, 1U);
+}
+
+TEST_F(PastReadsTest, AHoleThatManyFindAtOnceIsRememberedOnce) {
+  state.last = has_to = 1000;
+  deleted = {5, 500, 600, 700};
+  read(4);
+  wait_for_absent_one();
+  for (const std::uint64_t hole : {500, 600, 700}) {
+    for (std::size_t i = 0; i < PastReads::kAtOnceOfTopicMax; ++i) read(hole - 1);
+    wait_for_absent_one();
+  }
+  const std::size_t before = pieces.size();
+  read(4);
+  answer_all();
+  EXPECT_EQ(pieces.size(), before + 1) << "still known";
 }
 
 TEST_F(PastReadsTest, AHoleAtTheEndIsNothing) {

@@ -54,7 +54,7 @@ class LargeEchoTest : public LoopServerTest {
     }));
     return got;
   }
-  // A handler that sends back what came, and then does something else with it.
+  // The handler sends each message back, and then calls `then` with it.
   void echo(const std::function<void(Session&, std::string_view)>& then) {
     endpoint_.when_message = [this, then](Session& session, std::string_view text) {
       ++came_;

@@ -242,7 +242,7 @@ void Worker::Impl::run_posted() {
     batch.swap(posted);
     waiting = false;
   }
-  // The loop looks for the next event for a while after an event. A task that came while the thread was awake is none.
+  // Busy polling begins with an event of the loop. A task that came while the thread was awake has caused none.
   if (!batch.empty() && options.busy_poll > Duration::zero()) net->wake();
   for (Task& task : batch) {
     if (is_stop_time_over()) {
