@@ -11,16 +11,17 @@ namespace fanfare::eth {
 
 // What sessions count for in their limits of memory: upper bounds of what they take. Subscriptions of one position share its text,
 // so it is usually less.
-inline constexpr std::size_t kResumeSessionBytes = 768;        // without subscriptions
-inline constexpr std::size_t kResumeSubscriptionBytes = 3328;  // at up to nine positions
-inline constexpr std::size_t kResumeTurnBytes =
-    1088;  // a position from which a reorg went back, and how far it is retracted
+inline constexpr std::size_t kResumeSessionBytes = 768;  // without subscriptions
+// A position from which a reorg went back, or that was not confirmed when the connection ended, and how far it is retracted.
+inline constexpr std::size_t kResumeTurnBytes = 1088;
+// At up to nine positions, and with its first turn: a session without memory for more can be continued all the same.
+inline constexpr std::size_t kResumeSubscriptionBytes = 3328 + kResumeTurnBytes;
 
 // Of one session.
 struct ResumeRecordLimits {
   // Remembered subscriptions. Beyond it, the one that was not made again for the longest is forgotten.
   std::size_t subscriptions_max = 200;
-  // Reorgs without a confirmation. Beyond it, or without memory, the client is notified that removed logs may be missing.
+  // Reorgs without a confirmation, of one subscription. Beyond it, or beyond the first without memory, the client is notified that removed logs may be missing.
   std::size_t turns_max = 16;
 
   bool operator==(const ResumeRecordLimits&) const = default;

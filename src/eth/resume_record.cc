@@ -288,10 +288,10 @@ void ResumeRecord::confirm_all(Owner owner) {
 
 // What the session counts for after something of it has gone. Slots stay for the next subscriptions.
 void ResumeRecord::give_back_memory() {
-  static_assert(2 * sizeof(Kept) + 9 * kMarkBytes <= kResumeSubscriptionBytes);
+  static_assert(2 * sizeof(Kept) + 9 * kMarkBytes <= kResumeSubscriptionBytes - kResumeTurnBytes);
   static_assert(2 * sizeof(ResumeTurns::Turn) + 3 * kMarkBytes <= kResumeTurnBytes);
   std::size_t bytes = base_bytes_ + kept_.size() * kResumeSubscriptionBytes;
-  for (const Kept& one : kept_) bytes += one.turns.all().size() * kResumeTurnBytes;
+  for (const Kept& one : kept_) bytes += one.turns.bytes();
   memory_.shrink_to(bytes);
 }
 

@@ -92,7 +92,7 @@ TEST(ResumeRecord, SubscriptionsTakeMemoryUpToItsLimit) {
 // The client is notified that it may hold removed logs, as with too many reorgs.
 TEST(ResumeRecord, TurnsTakeMemoryUntilTheyAreConfirmed) {
   for (const std::size_t turns : {std::size_t{1}, std::size_t{2}}) {
-    MemoryWorld world(kResumeSubscriptionBytes + turns * kResumeTurnBytes);
+    MemoryWorld world(kResumeSubscriptionBytes + (turns - 1) * kResumeTurnBytes);
     Slot slot = world.subscribe(1)->slot;
     const auto note = [&](std::uint64_t number, std::uint8_t branch, bool retracts) {
       world.record.note(world.owner, slot, text(number, branch), retracts ? Change::retracts : Change::adds);
@@ -102,7 +102,7 @@ TEST(ResumeRecord, TurnsTakeMemoryUntilTheyAreConfirmed) {
       note(6, branch, false);
       note(5, 0, true);
     }
-    EXPECT_EQ(world.share->held(), kResumeSubscriptionBytes + turns * kResumeTurnBytes);
+    EXPECT_EQ(world.share->held(), kResumeSubscriptionBytes + (turns - 1) * kResumeTurnBytes);
     world.record.ping(world.owner);
     world.record.pong(world.owner);
     EXPECT_EQ(world.share->held(), kResumeSubscriptionBytes);
@@ -116,6 +116,26 @@ TEST(ResumeRecord, TurnsTakeMemoryUntilTheyAreConfirmed) {
     EXPECT_TRUE(again->point->is_incomplete);
     EXPECT_EQ(again->point->may_have.size(), turns);
   }
+}
+
+// Without a reorg: what was sent last is not confirmed yet when the client comes back.
+TEST(ResumeRecord, WithoutMemoryForMoreASessionContinues) {
+  MemoryWorld world(kResumeSubscriptionBytes);
+  const Slot slot = world.subscribe(1)->slot;
+  world.record.note(world.owner, slot, text(5), Change::adds);
+  for (std::uint64_t number = 6; number <= 8; ++number) {
+    world.record.note(world.owner, slot, text(number), Change::adds);
+    world.owner = world.record.take();
+    const auto again = world.subscribe(number);
+    ASSERT_TRUE(again.has_value() && again->point.has_value());
+    EXPECT_FALSE(again->point->is_incomplete);
+    ASSERT_EQ(again->point->may_have.size(), 1U);
+    EXPECT_EQ(again->point->may_have.front().number, number);
+    world.record.settle(world.owner, slot, {}, false);
+    world.record.ping(world.owner);
+    world.record.pong(world.owner);
+  }
+  EXPECT_EQ(world.share->held(), kResumeSubscriptionBytes);
 }
 
 TEST(ResumeRecord, WhatCouldNotBeSentIsTakenBack) {

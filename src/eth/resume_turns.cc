@@ -16,13 +16,17 @@ bool ResumeTurns::add(const Mark& at, std::size_t most, ByteHold& memory) {
     std::rotate(known, known + 1, turns_.end());
     return false;
   }
-  if (turns_.size() >= most || !memory.grow(kResumeTurnBytes)) {
+  if (turns_.size() >= most || (!turns_.empty() && !memory.grow(kResumeTurnBytes))) {
     is_incomplete_ = true;
     if (turns_.empty()) return false;
     turns_.erase(turns_.begin());
   }
   turns_.push_back({.at = at});
   return true;
+}
+
+std::size_t ResumeTurns::bytes() const {
+  return turns_.empty() ? 0 : (turns_.size() - 1) * kResumeTurnBytes;
 }
 
 void ResumeTurns::put_last_first() {

@@ -45,12 +45,14 @@ class ResumeTurns {
   };
 
   const std::vector<Turn>& all() const { return turns_; }
+  // What they have taken.
+  std::size_t bytes() const;
   // There were more.
   bool is_incomplete() const { return is_incomplete_; }
   void set_incomplete(bool is_incomplete) { is_incomplete_ = is_incomplete; }
   void clear() { turns_.clear(); }
 
-  // Returns whether there is one more. Beyond `most`, or without memory, the oldest one is forgotten.
+  // Returns whether there is one more. Beyond `most`, or without memory, the oldest one is forgotten. The first takes none.
   bool add(const Mark& at, std::size_t most, ByteHold& memory);
   void remove_last() { turns_.pop_back(); }
   // The last one becomes the first.

@@ -130,7 +130,7 @@ describe("sessions with credentials", { concurrency: 4 }, () => {
 
   test("a refused reconnect leaves the session as it was", async (t) => {
     const { fanfare, open, mine } = await start(t, {
-      websocket: "maxConnectionsPerNetwork: 3, sessionsMax: 3, sessionsPerAddressMax: 2, sessionBytesPerAddressMax: 84736",
+      websocket: "maxConnectionsPerNetwork: 3, sessionsMax: 3, sessionsPerAddressMax: 2, sessionBytesPerAddressMax: 111936",
       access: "  firstMessageWithin: 10s\n",
     });
     const refusal = async (...of) => (await (await open(...of)).refused).status;
