@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 
 namespace fanfare {
 namespace {
@@ -22,8 +23,12 @@ constexpr std::array<bool, 256> kTokenBytes = [] {
 
 }  // namespace
 
-bool equals_ignoring_case(std::string_view one, std::string_view other) {
-  return std::ranges::equal(one, other, [](char a, char b) { return lower(a) == lower(b); });
+// Most bytes are the same.
+bool equals_ignoring_case_to_the_end(std::string_view one, std::string_view other) {
+  for (std::size_t i = 0; i < one.size(); ++i) {
+    if (one[i] != other[i] && lower(one[i]) != lower(other[i])) return false;
+  }
+  return true;
 }
 
 std::string_view trim_space(std::string_view text) {
@@ -41,10 +46,16 @@ bool is_token(std::string_view text) {
 }
 
 bool is_header_value(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return byte == '\t' || (byte >= 0x20 && byte != 0x7F);
-  });
+  // Without branches, so that many bytes are looked at at once.
+  std::uint8_t controls = 0;
+  for (const char c : text) {
+    const auto byte = static_cast<std::uint8_t>(c);
+    const auto is_low = static_cast<std::uint8_t>(byte < 0x20);
+    const auto is_tab = static_cast<std::uint8_t>(byte == '\t');
+    const auto is_delete = static_cast<std::uint8_t>(byte == 0x7F);
+    controls = static_cast<std::uint8_t>(controls | (is_low ^ is_tab) | is_delete);
+  }
+  return controls == 0;
 }
 
 }  // namespace fanfare

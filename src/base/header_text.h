@@ -5,8 +5,15 @@
 
 namespace fanfare {
 
-// Header names and most tokens are compared so (RFC9110§5.1).
-bool equals_ignoring_case(std::string_view one, std::string_view other);
+bool equals_ignoring_case_to_the_end(std::string_view one, std::string_view other);
+
+// Header names and most tokens are compared so (RFC9110§5.1). Most are compared with many others, from which they differ in their
+// size or first byte.
+inline bool equals_ignoring_case(std::string_view one, std::string_view other) {
+  constexpr int kCase = 'a' ^ 'A';
+  if (one.size() != other.size()) return false;
+  return one.empty() || (((one[0] ^ other[0]) & ~kCase) == 0 && equals_ignoring_case_to_the_end(one, other));
+}
 
 // `text` without surrounding spaces and tabs. RFC9110§5.6.3.
 std::string_view trim_space(std::string_view text);

@@ -50,7 +50,11 @@ bool fits(std::string_view pattern, std::string_view method, bool any_case) {
 
 template <typename Patterns>
 bool any_fits(const Patterns& patterns, std::string_view method) {
-  return std::ranges::any_of(patterns, [&](std::string_view one) { return fits(one, method, true); });
+  constexpr int kCase = 'a' ^ 'A';
+  // Nearly all differ in the first letter.
+  return !method.empty() && std::ranges::any_of(patterns, [&](std::string_view one) {
+    return ((one[0] ^ method[0]) & ~kCase) == 0 && fits(one, method, true);
+  });
 }
 
 // The length of the longest matching pattern.

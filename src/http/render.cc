@@ -125,4 +125,13 @@ std::string format_date(WallTime now) {
   return text;
 }
 
+std::string_view DateText::of(WallTime now) {
+  const auto second = std::chrono::floor<std::chrono::seconds>(now);
+  if (text_.empty() || second != second_) {
+    second_ = second;
+    text_ = format_date(second);
+  }
+  return text_;
+}
+
 }  // namespace fanfare::http

@@ -57,4 +57,15 @@ void render_continue(Output& out);
 // RFC9110§5.6.7: "Sun, 06 Nov 1994 08:49:37 GMT". Whole seconds, rounded down.
 std::string format_date(WallTime now);
 
+// The same, made once for all times of a second.
+class DateText {
+ public:
+  // Valid until the next call.
+  std::string_view of(WallTime now);
+
+ private:
+  std::chrono::sys_seconds second_;
+  std::string text_;  // empty: none was made yet
+};
+
 }  // namespace fanfare::http

@@ -120,6 +120,17 @@ TEST(Render, Dates_RFC9110_5_6_7) {
   EXPECT_EQ(at(4107542399), "Sun, 28 Feb 2100 23:59:59 GMT");
 }
 
+TEST(Render, ADateIsMadeOnceASecond_RFC9110_5_6_7) {
+  DateText text;
+  const auto of = [&](std::int64_t ms) { return text.of(WallTime(std::chrono::milliseconds(ms))); };
+  const std::string_view first = of(784111777000);
+  EXPECT_EQ(first, "Sun, 06 Nov 1994 08:49:37 GMT");
+  EXPECT_EQ(of(784111777999).data(), first.data());
+  EXPECT_EQ(of(784111778000), "Sun, 06 Nov 1994 08:49:38 GMT");
+  EXPECT_EQ(of(784111777999), "Sun, 06 Nov 1994 08:49:37 GMT");  // the clock went back
+  EXPECT_EQ(DateText().of(WallTime()), "Thu, 01 Jan 1970 00:00:00 GMT");
+}
+
 TEST(Status, Phrases) {
   EXPECT_EQ(status_phrase(426), "Upgrade Required");
   EXPECT_EQ(status_phrase(431), "Request Header Fields Too Large");

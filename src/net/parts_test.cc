@@ -194,6 +194,8 @@ TEST(AcceptPause, TellsTheFirstFailureAndTheEnd) {
 TEST(Address, ParsesAndPrints) {
   EXPECT_EQ(Address::parse("127.0.0.1", 8546)->text(), "127.0.0.1:8546");
   EXPECT_EQ(Address::parse("localhost", 1)->text(), "127.0.0.1:1");
+  for (const char* const v4 : {"0.0.0.0", "255.255.255.255", "1.20.0.100"})
+    EXPECT_EQ(Address::parse(v4, 0)->host(), v4);
   EXPECT_EQ(Address::parse("::1", 8546)->text(), "[::1]:8546");
   EXPECT_EQ(Address::parse("[::1]", 8546)->text(), "[::1]:8546");
   EXPECT_EQ(Address::unix_path("/run/x.sock")->text(), "unix:/run/x.sock");

@@ -10,12 +10,28 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <charconv>
 #include <cstddef>
 #include <cstring>
 
 #include "base/text.h"
 
 namespace fanfare::net {
+namespace {
+
+// inet_ntop() uses sprintf(), which takes as long as the rest of a small request's reading.
+std::string text_of(const in_addr& v4) {
+  std::array<char, INET_ADDRSTRLEN> text;
+  char* end = text.data();
+  for (const unsigned byte : std::bit_cast<std::array<std::uint8_t, 4>>(v4.s_addr)) {
+    if (end != text.data()) *end++ = '.';
+    end = std::to_chars(end, text.data() + text.size(), byte).ptr;
+  }
+  return {text.data(), end};
+}
+
+}  // namespace
 
 Descriptor::~Descriptor() {
   if (fd_ >= 0) ::close(fd_);
@@ -68,11 +84,7 @@ std::uint16_t Address::port() const {
 
 std::string Address::host() const {
   std::array<char, INET6_ADDRSTRLEN> text{};
-  if (family() == AF_INET) {
-    ::inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in*>(&storage_)->sin_addr, text.data(),
-                text.size());
-    return text.data();
-  }
+  if (family() == AF_INET) return text_of(reinterpret_cast<const sockaddr_in*>(&storage_)->sin_addr);
   if (family() == AF_INET6) {
     ::inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6*>(&storage_)->sin6_addr, text.data(),
                 text.size());

@@ -16,6 +16,12 @@ http::BodyFraming framing_for(std::optional<std::uint64_t> length, int version_m
   return version_minor == 0 ? http::BodyFraming::until_the_close : http::BodyFraming::chunked;
 }
 
+// Valid until the next call on this thread.
+std::string_view date_now() {
+  thread_local http::DateText text;
+  return text.of(system_clock().wall_now());
+}
+
 }  // namespace
 
 void HttpOutput::begin_answer(const http::Request& request) {
@@ -28,8 +34,11 @@ void HttpOutput::begin_answer(const http::Request& request) {
   version_minor_ = request.version_minor;
 }
 
-http::ResponseOptions HttpOutput::response_options(std::string_view date) const {
-  return {.keep_alive = keep_alive_, .version_minor = version_minor_, .date = date, .head_only = head_only_};
+http::ResponseOptions HttpOutput::response_options() const {
+  return {.keep_alive = keep_alive_,
+          .version_minor = version_minor_,
+          .date = date_now(),
+          .head_only = head_only_};
 }
 
 std::shared_ptr<const std::atomic<bool>> HttpOutput::abandonment() {
@@ -43,8 +52,7 @@ void HttpOutput::respond(const HttpResponse& response) {
   add_noted_headers();
   const http::Answer answer = answer_of(response, answer_headers_);
   const std::string_view body = answer.explanation.empty() ? response.body : answer.explanation;
-  const std::string date = http::format_date(system_clock().wall_now());
-  http::render_response(transport(), answer.status, answer.headers, as_bytes(body), response_options(date));
+  http::render_response(transport(), answer.status, answer.headers, as_bytes(body), response_options());
   if (response.until_sent != nullptr) {
     unsent_.push_back(response.until_sent);
     transport().notify_when_flushed();
@@ -75,9 +83,8 @@ bool HttpOutput::start_body(const HttpResponse& response, std::optional<std::uin
   framing_ = framing_for(length, version_minor_);
   body_left_ = length.value_or(0);
   if (framing_ == http::BodyFraming::until_the_close) keep_alive_ = false;
-  const std::string date = http::format_date(system_clock().wall_now());
   http::render_response_head(transport(), answer.status, answer.headers, framing_, body_left_,
-                             response_options(date));
+                             response_options());
   service().on_answered(answer.status);
   note_answer(answer.status, 0);
   if (head_only_) {

@@ -107,7 +107,7 @@ class HttpOutput : public Member {
     if (note_ != nullptr) std::exchange(note_, nullptr)->on_answered(status, body_bytes);
     abandon_answer();
   }
-  http::ResponseOptions response_options(std::string_view date) const;
+  http::ResponseOptions response_options() const;
   void body_is_over();
 
   std::shared_ptr<std::atomic<bool>> abandoned_;  // null: abandonment() was not called

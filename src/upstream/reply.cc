@@ -4,7 +4,7 @@ namespace fanfare::upstream {
 namespace {
 
 // Shorter bodies are scanned each time: a std::string may keep them in itself, so that they move with it.
-constexpr std::size_t kNotedBytesMin = 64;
+constexpr std::size_t kNotedBytesMin = sizeof(std::string);
 
 }  // namespace
 

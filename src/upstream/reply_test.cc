@@ -14,16 +14,18 @@ std::string answer_with(const std::string& result) {
 const std::string kLong(200, 'a');
 
 TEST(Reply, IsScannedOnceAlsoWhenItMoves) {
-  const Reply first{.body = answer_with(kLong)};
-  // A scan that another reader made is used: this one says something else than the text.
-  jsonrpc::Answer noted = *jsonrpc::split_response(first.body);
-  noted.has_others = true;
-  note_scan(first, noted);
-  EXPECT_TRUE(answer_of(first)->has_others);
-  Reply source{.body = answer_with(kLong)};
-  note_scan(source, noted);
-  const Reply moved = std::move(source);
-  EXPECT_TRUE(answer_of(moved)->has_others);
+  for (const std::string& text : {std::string("0x1"), std::string("0x234c8a3397aab58"), kLong}) {
+    const Reply first{.body = answer_with(text)};
+    // A scan that another reader made is used: this one says something else than the text.
+    jsonrpc::Answer noted = *jsonrpc::split_response(first.body);
+    noted.has_others = true;
+    note_scan(first, noted);
+    EXPECT_TRUE(answer_of(first)->has_others) << text;
+    Reply source{.body = answer_with(text)};
+    note_scan(source, noted);
+    const Reply moved = std::move(source);
+    EXPECT_TRUE(answer_of(moved)->has_others) << text;
+  }
 }
 
 TEST(Reply, AnotherBodyIsScannedAgain) {
