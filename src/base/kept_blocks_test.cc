@@ -34,6 +34,24 @@ TEST(KeptBlocks, TheNextLargeMessageHasTheSameMemory) {
   });
 }
 
+TEST(KeptBlocks, TheLastOneThatWasKeptIsTakenFirst) {
+  on_new_thread([] {
+    release_unused_blocks();
+    std::vector<SharedBytes> all;
+    std::vector<const std::uint8_t*> kept;
+    for (int i = 0; i < 3; ++i) all.push_back(bytes_of(kMiB));
+    for (SharedBytes& one : all) {
+      kept.push_back(one.view().data());
+      one = {};
+    }
+    for (SharedBytes& one : all) {
+      one = bytes_of(kMiB);
+      EXPECT_EQ(one.view().data(), kept.back());
+      kept.pop_back();
+    }
+  });
+}
+
 TEST(KeptBlocks, SoHasTheNextMessageThatComesPieceByPiece) {
   on_new_thread([] {
     release_unused_blocks();

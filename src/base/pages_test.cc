@@ -3,10 +3,15 @@
 #include "base/pages.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
+#include <cstdint>
 #include <cstring>
+#include <fstream>
 #include <new>
 #include <set>
+#include <sstream>
+#include <string>
 
 #include "base/block_pool.h"
 
@@ -25,6 +30,39 @@ TEST(Pages, LieAtAMultipleOfTheirSizeAndAreZero) {
 
 TEST(Pages, ThatTheSystemDoesNotHaveAreAnExceptionAsWithNew) {
   EXPECT_THROW(take_pages(std::size_t{1} << 60U), std::bad_alloc);
+}
+
+// What the system was told of the pages at this address: the flags in /proc/self/smaps.
+std::string flags_of(const std::uint8_t* pages) {
+  std::ifstream maps("/proc/self/smaps");
+  const auto address = reinterpret_cast<std::uintptr_t>(pages);
+  bool is_here = false;
+  for (std::string line; std::getline(maps, line);) {
+    std::uintptr_t begin = 0;
+    std::uintptr_t end = 0;
+    char dash = 0;
+    std::istringstream head(line);
+    if (head >> std::hex >> begin >> dash >> end && dash == '-') is_here = begin <= address && address < end;
+    if (is_here && line.starts_with("VmFlags:")) return line + " ";
+  }
+  return "";
+}
+
+TEST(Pages, ManyAtOnceMayBeLargeOnes) {
+  constexpr std::size_t kLarge = std::size_t{8} << 20;
+  std::uint8_t* const reference = map_pages(kLarge / 8);
+  const bool has_large_pages = ::madvise(reference, kLarge / 8, MADV_HUGEPAGE) == 0;
+  return_pages(reference, kLarge / 8);
+  const auto is_hinted = [](const std::uint8_t* pages) { return flags_of(pages).contains(" hg "); };
+
+  std::uint8_t* pages = map_pages(kLarge);
+  EXPECT_EQ(is_hinted(pages), has_large_pages) << flags_of(pages);
+  return_pages(pages, kLarge);
+  pages = map_pages(kLarge / 8);
+  EXPECT_FALSE(is_hinted(pages)) << flags_of(pages);
+  pages = resize_pages(pages, kLarge / 8, kLarge);
+  EXPECT_EQ(is_hinted(pages), has_large_pages) << flags_of(pages);
+  return_pages(pages, kLarge);
 }
 
 TEST(Pages, ForgetOnlyWhatIsWholeInTheRange) {
