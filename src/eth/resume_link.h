@@ -98,6 +98,7 @@ class TrackedSubscriber final : public pubsub::Subscriber {
 
   ResumeLink& link() const { return link_; }
   ResumeRecord::Slot slot() const { return slot_; }
+  bool retracts() const { return retracts_; }
 
  private:
   ResumeRecord::Change change() const {

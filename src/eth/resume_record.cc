@@ -53,6 +53,9 @@ TopicHash hash_of_topic(std::string_view topic) {
 
 ResumeRecord::Owner ResumeRecord::take() {
   const std::scoped_lock lock(mutex_);
+  // Nobody refers to a slot any more.
+  std::erase_if(kept_, [](const Kept& one) { return one.made == 0; });
+  give_back_memory();
   for (Kept& one : kept_) {
     if (one.is_claimed) one.left = owner_;
     one.is_claimed = false;
@@ -173,7 +176,7 @@ bool ResumeRecord::remembers(Owner owner, const SubscriptionId& id) const {
 }
 
 ResumeRecord::Kept* ResumeRecord::find(Owner owner, Slot slot) {
-  return owns(owner) && kept_[slot].is_claimed ? &kept_[slot] : nullptr;
+  return owns(owner) && slot < kept_.size() && kept_[slot].is_claimed ? &kept_[slot] : nullptr;
 }
 
 // --- positions -------------------------------------------------------------------------------------
@@ -286,8 +289,11 @@ void ResumeRecord::confirm_all(Owner owner) {
   give_back_memory();
 }
 
-// What the session counts for after something of it has gone. Slots stay for the next subscriptions.
+// What the session counts for after something of it has gone. A free slot before others stays for the next subscription, until the
+// next connection.
 void ResumeRecord::give_back_memory() {
+  while (!kept_.empty() && kept_.back().made == 0) kept_.pop_back();
+  if (kept_.capacity() > 2 * kept_.size()) kept_.shrink_to_fit();
   static_assert(2 * sizeof(Kept) + 9 * kMarkBytes <= kResumeSubscriptionBytes - kResumeTurnBytes);
   static_assert(2 * sizeof(ResumeTurns::Turn) + 3 * kMarkBytes <= kResumeTurnBytes);
   std::size_t bytes = base_bytes_ + kept_.size() * kResumeSubscriptionBytes;

@@ -89,6 +89,41 @@ TEST(ResumeRecord, SubscriptionsTakeMemoryUpToItsLimit) {
   EXPECT_EQ(world.record.size(), 2U);
 }
 
+TEST(ResumeRecord, EndedSubscriptionsGiveTheirMemoryBack) {
+  MemoryWorld world(5 * kResumeSubscriptionBytes);
+  const auto held = [&] { return world.share->held() / kResumeSubscriptionBytes; };
+  std::vector<Slot> slots;
+  for (std::uint64_t number = 1; number <= 5; ++number) slots.push_back(world.subscribe(number)->slot);
+  const auto end = [&](std::size_t which) { world.record.forget(world.owner, slots[which]); };
+  const auto note = [&](std::size_t which) {
+    return world.record.note(world.owner, slots[which], text(5), Change::adds);
+  };
+  for (const std::size_t which : {0U, 3U}) EXPECT_TRUE(note(which));
+  end(1);
+  end(4);
+  end(2);
+  EXPECT_EQ(held(), 4U) << "the last one has gone";
+  EXPECT_FALSE(note(4)) << "it is over";
+  EXPECT_EQ(world.subscribe(6)->slot, slots[1]);
+  end(1);
+  end(3);
+  EXPECT_EQ(held(), 1U);
+  for (const std::size_t which : {1U, 2U, 3U, 4U}) EXPECT_FALSE(note(which));
+  EXPECT_TRUE(note(0));
+
+  // Those before others go with the next connection.
+  slots.push_back(world.subscribe(7)->slot);
+  EXPECT_TRUE(note(5));
+  end(0);
+  EXPECT_EQ(held(), 2U);
+  world.owner = world.record.take();
+  EXPECT_EQ(held(), 1U);
+  const auto again = world.subscribe(7);
+  EXPECT_TRUE(again->point.has_value());
+  world.record.forget(world.owner, again->slot);
+  EXPECT_EQ(held(), 0U);
+}
+
 // The client is notified that it may hold removed logs, as with too many reorgs.
 TEST(ResumeRecord, TurnsTakeMemoryUntilTheyAreConfirmed) {
   for (const std::size_t turns : {std::size_t{1}, std::size_t{2}}) {

@@ -107,9 +107,16 @@ void SessionSubscriptions::halt(ConnectionKey connection, Subscription& subscrip
 bool SessionSubscriptions::halt_if_uncertain(ConnectionKey connection, Subscription& subscription,
                                              std::optional<std::uint64_t> head) {
   if (!subscription.may_hold_removed) return false;
-  const Position from = subscription.replay->position();
-  const std::uint64_t last = std::max(from.number, head.value_or(0));
-  halt(connection, subscription, {.first = from.number, .last = last, .is_reorg = true}, from);
+  Position after = subscription.replay->position();
+  std::uint64_t last = std::max(after.number, head.value_or(0));
+  for (const Position& known : subscription.replay->may_have()) last = std::max(last, known.number);
+  std::uint64_t first = after.number + 1;
+  if (subscription.tracked->retracts()) {
+    // It may hold further logs of this block, on a branch that is gone. Those that it has for certain come again with the others.
+    first = after.number;
+    after.logs_told = 0;
+  }
+  halt(connection, subscription, {.first = first, .last = std::max(first, last), .is_reorg = true}, after);
   return true;
 }
 

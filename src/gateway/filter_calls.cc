@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/header_text.h"
 #include "jsonrpc/response.h"
 #include "jsonrpc/value.h"
 
@@ -59,6 +60,12 @@ FilterCalls::~FilterCalls() {
 
 bool FilterCalls::handles(std::string_view method) {
   return std::ranges::find(kMethods, method) != kMethods.end();
+}
+
+bool FilterCalls::is_misspelt(std::string_view method) {
+  return !handles(method) && std::ranges::any_of(kMethods, [method](std::string_view one) {
+    return equals_ignoring_case(one, method);
+  });
 }
 
 void FilterCalls::answer(ForwardJob job, const std::string& client, UniqueFunction<void(ForwardJob)> done) {

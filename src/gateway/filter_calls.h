@@ -44,6 +44,8 @@ class FilterCalls {
   FilterCalls& operator=(const FilterCalls&) = delete;
 
   static bool handles(std::string_view method);
+  // Whether a node that ignores case would take it for one of them.
+  static bool is_misspelt(std::string_view method);
 
   // Answers the filter calls of the job, and runs `done` with it, perhaps later. `client`: from client_of().
   void answer(ForwardJob job, const std::string& client, UniqueFunction<void(ForwardJob)> done);

@@ -4,6 +4,7 @@
 #include <array>
 #include <optional>
 
+#include "gateway/filter_calls.h"
 #include "http/headers.h"
 #include "http/url.h"
 #include "server/browser_rules.h"
@@ -87,9 +88,19 @@ std::string shown(std::string_view method) {
   return name;
 }
 
-// Subscriptions of other namespaces would belong to the connection to the node, which all clients share.
+// Subscriptions other than the gateway's would belong to the connection to the node, which all clients share.
 bool subscribes_elsewhere(std::string_view method) {
-  return !method.starts_with("eth_") && (method.contains("_subscribe") || method.contains("_unsubscribe"));
+  if (method == "eth_subscribe" || method == "eth_unsubscribe") return false;
+  for (std::size_t at = method.find('_'); at != std::string_view::npos; at = method.find('_', at + 1)) {
+    const std::string_view rest = method.substr(at + 1);
+    if (begins(rest, "subscribe", true) || begins(rest, "unsubscribe", true)) return true;
+  }
+  return false;
+}
+
+// No node makes subscriptions or filters for clients, however it compares names.
+bool makes_state_of_a_node(std::string_view method) {
+  return subscribes_elsewhere(method) || FilterCalls::is_misspelt(method);
 }
 
 }  // namespace
@@ -105,7 +116,7 @@ bool MethodRules::needs_a_name(std::string_view method) {
 }
 
 MethodRules::Kind MethodRules::kind_of(std::string_view method) {
-  if (subscribes_elsewhere(method)) return Kind::refused;
+  if (makes_state_of_a_node(method)) return Kind::refused;
   // personal_sign is a developer method; the rest of its namespace is not.
   if (any_fits(kDeveloper, method)) return Kind::developer;
   if (any_fits(kRefused, method)) return Kind::refused;
@@ -126,7 +137,7 @@ std::optional<std::string> MethodRules::refusal_of_role(std::string_view method,
   const auto denied = longest(plan_.deny, method, true);
   const auto allowed = longest(plan_.allow, method, false);
   // Subscriptions of other namespaces would be of a connection to the node that all share, whoever asks.
-  const bool is_shared = subscribes_elsewhere(method) && !allowed;
+  const bool is_shared = makes_state_of_a_node(method) && !allowed;
   if (!may_leave(method) || is_shared || (denied && denied >= allowed)) return refusal(method);
   if (named || kind_of(method) == Kind::open) return std::nullopt;
   return "the method " + shown(method) + " needs a role that names it or its namespace; \"*\" is not enough";

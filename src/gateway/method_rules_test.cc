@@ -112,6 +112,16 @@ TEST(MethodRules, SubscriptionsOfOtherNamespacesAreOfTheSharedConnection) {
   EXPECT_FALSE(rules.allows("reth_subscribeChainNotifications", kDeveloper));
   EXPECT_FALSE(rules.allows("evm_subscribe", kDeveloper));
   EXPECT_TRUE(rules.allows("eth_subscribe", kStranger));
+  EXPECT_TRUE(rules.allows("eth_unsubscribe", kStranger));
+  EXPECT_TRUE(rules.allows("eth_getFilterChanges", kStranger));
+  // Some node may ignore case.
+  for (const std::string_view other :
+       {"ETH_SUBSCRIBE", "Eth_Subscribe", "eth_Unsubscribe", "ERIGON_SUBSCRIBE", "txpool_Subscribe",
+        "rEtH_SuBsCrIbECHaInNoTiFiCaTiOnS", "ETH_newFilter", "eth_NewFilter", "ETH_GETFILTERCHANGES",
+        "eth_uninstallfilter"}) {
+    EXPECT_FALSE(rules.allows(other, kDeveloper)) << other;
+    EXPECT_TRUE(rules.refusal_of_role(other, true)) << other;
+  }
 }
 
 TEST(MethodRules, AllowOpensAndDenyCloses) {

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <initializer_list>
 #include <memory>
+#include <utility>
 
 #include "base/check.h"
 #include "jsonrpc/scan.h"
@@ -86,7 +87,10 @@ bool is_whole(Answer& answer, std::string_view method) {
     answer.method = method.substr(1, method.size() - 2);
     return answer.id.empty() && answer.result.empty() && answer.error.empty();
   }
-  if (answer.error == "null" && !answer.result.empty()) answer.error = {};
+  if (answer.error == "null" && !answer.result.empty()) {
+    answer.error = {};
+    answer.has_others = true;
+  }
   if (kind_of(answer.error) == Kind::object && answer.result == "null") answer.result = {};
   const Kind id = kind_of(answer.id);
   if (id != Kind::number && id != Kind::string && id != Kind::null) return false;
@@ -108,12 +112,14 @@ bool read_answer(Scanner& scanner, std::uint32_t depth_max, std::optional<Answer
                                    {"method", &method},
                                    {"params", &answer.params}}};
   bool repeats = false;
+  bool has_version = false;
   const char* const from = scanner.at();
   const bool is_json = scan_members(scanner, depth_max, [&](const Member& found) {
     const Slot* const slot =
         std::ranges::find_if(slots, [&](const Slot& one) { return is_called(found, one.name); });
     if (slot == slots.end()) {
-      answer.has_others = answer.has_others || !is_called(found, "jsonrpc");
+      const bool is_version = is_called(found, "jsonrpc") && found.value == R"("2.0")";
+      answer.has_others = answer.has_others || !is_version || std::exchange(has_version, true);
       return;
     }
     repeats = repeats || !slot->value->empty();
@@ -121,6 +127,7 @@ bool read_answer(Scanner& scanner, std::uint32_t depth_max, std::optional<Answer
   });
   if (!is_json) return false;
   answer.raw = between(from, scanner.at());
+  answer.has_others = answer.has_others || !has_version;
   if (!repeats && is_whole(answer, method)) read = answer;
   return true;
 }

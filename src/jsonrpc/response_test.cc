@@ -152,6 +152,19 @@ TEST(JsonRpcSplice, NeedsExactlyOneId) {
   EXPECT_FALSE(replace_id(R"({"id":1)", "2"));
 }
 
+TEST(JsonRpcSplice, OnlyAPlainAnswerIsPassedOnAsItCame) {
+  const auto has_others = [](std::string_view text) { return split_response(text).value().has_others; };
+  EXPECT_FALSE(has_others(R"({"jsonrpc":"2.0","id":1,"result":null})"));
+  EXPECT_FALSE(has_others(R"( {"result":{"error":null},"id":1 , "jsonrpc" : "2.0"} )"));
+  for (const std::string_view text :
+       {R"({"id":1,"result":0})", R"({"jsonrpc":"1.0","id":1,"result":0})",
+        R"({"jsonrpc":2.0,"id":1,"result":0})", R"({"jsonrpc":"2.0","jsonrpc":"2.0","id":1,"result":0})",
+        R"({"jsonrpc":"2.0","id":1,"result":0,"error":null})",
+        R"({"jsonrpc":"2.0","id":1,"result":0,"x":1})"}) {
+    EXPECT_TRUE(has_others(text)) << text;
+  }
+}
+
 TEST(JsonRpcSplice, TheNewTextNeedsNoSecondScan) {
   const std::string_view texts[] = {
       R"({"jsonrpc":"2.0","id":12,"result":{"id":1}})", R"( {"result":[12],"id":"x", "jsonrpc":"2.0"} )",
