@@ -39,7 +39,9 @@ Header head(std::uint64_t number) {
 }
 
 struct SessionsWorld {
-  SessionsWorld() { loop.publish(Baseline{.header = std::make_shared<const Header>(head(4))}); }
+  explicit SessionsWorld(const ResumeRecordLimits& limits = {}) : record(limits) {
+    loop.publish(Baseline{.header = std::make_shared<const Header>(head(4))});
+  }
   std::string subscribe(std::string_view params = worlds::kNewHeads) {
     return loop.manager.subscribe(key, client, params, IdScope::shared, link.get()).value();
   }
@@ -57,7 +59,7 @@ struct SessionsWorld {
     missing = loop.manager.replay(key, missing->id, std::make_shared<const HistoryBatch>(std::move(batch)));
   }
 
-  ResumeRecord record{ResumeRecordLimits{}};
+  ResumeRecord record;
   std::unique_ptr<Link> link = std::make_unique<Link>(record);
   Loop loop;
   Client client;
@@ -209,6 +211,57 @@ TEST(SubscriptionManagerSessions, AGapClosesTheConnectionWithTheNotice) {
   world.subscribe();
   world.activate(heads);
   EXPECT_EQ(world.missing->from.number, 400U);
+}
+
+// A block with two logs.
+void publish_block(SessionsWorld& world, std::uint64_t number) {
+  const BlockLogs::Entry log{.key = {}, .head_json = "{\"a\":1"};
+  world.loop.publish_logs(head(number), BlockLogs{.entries = {log, log}}, /*removed=*/false);
+}
+
+// Comes back twice without having confirmed what was sent, of which only one position is remembered.
+void forget_what_it_may_have(SessionsWorld& world, std::string_view params) {
+  const std::string id = world.subscribe(params);
+  world.activate(id);
+  publish_block(world, 5);
+  world.link->confirm();
+  for (const std::uint64_t number : {6U, 7U}) {
+    publish_block(world, number);
+    world.reconnect();
+    world.subscribe(params);
+    world.activate(id);
+    if (number == 6) world.answer({{.header = std::make_shared<const Header>(head(6))}}, 6, true);
+  }
+  EXPECT_FALSE(world.missing.has_value());
+}
+
+// Where the next connection begins.
+Position after_the_close(SessionsWorld& world, std::string_view params) {
+  world.link->confirm_all();
+  world.reconnect();
+  world.activate(world.subscribe(params));
+  return world.missing.value().from;
+}
+
+TEST(SubscriptionManagerSessions, TheRangeOfUncertainHeadsBeginsBehindTheConfirmedOne) {
+  SessionsWorld world({.turns_max = 1});
+  forget_what_it_may_have(world, worlds::kNewHeads);
+  const auto closing = world.loop.manager.take_aftermath().closing;
+  ASSERT_EQ(closing.size(), 1U);
+  EXPECT_EQ(closing.front().why, R"({"type":"reorged","fromBlock":"0x6","toBlock":"0x7"})");
+  EXPECT_EQ(after_the_close(world, worlds::kNewHeads).number, 5U);
+}
+
+TEST(SubscriptionManagerSessions, TheLogsOfTheFirstUncertainBlockComeAgain) {
+  constexpr std::string_view kLogs = R"(["logs",{}])";
+  SessionsWorld world({.turns_max = 1});
+  forget_what_it_may_have(world, kLogs);
+  const auto closing = world.loop.manager.take_aftermath().closing;
+  ASSERT_EQ(closing.size(), 1U);
+  EXPECT_EQ(closing.front().why, R"({"type":"reorged","fromBlock":"0x5","toBlock":"0x7"})");
+  const Position from = after_the_close(world, kLogs);
+  EXPECT_EQ(from.number, 5U);
+  EXPECT_EQ(from.logs_told, 0U);
 }
 
 // It would look like an event to clients that do not know it.
