@@ -130,8 +130,13 @@ test(`${CLIENTS} clients resume after each of ${KILLS} kills`, async (t) => {
     clients.push(new Client(gateway.ws, clients.length & 1 ? ["logs", filter] : ["newHeads"]));
   }
   atEnd(t, () => clients.forEach(({ stream }) => stream?.stop()));
-  const allPast = (block) =>
-    until(`every client past block ${block}`, () => clients.every((client) => client.hasReached(block)), { deadlineMs: 120_000 });
+  const allPast = async (block) => {
+    const behind = () => clients.filter((client) => !client.hasReached(block));
+    await until(`every client past block ${block}`, () => behind().length === 0, { deadlineMs: 120_000 }).catch((error) => {
+      const where = behind().map((client) => `${clients.indexOf(client)} (${client.stream ? "follow" : "example"}, ${client.told} told, at ${client.cursor})`);
+      throw new Error(`${error.message}; not: ${where.join(", ")}`);
+    });
+  };
   const head = async () => Number(await ask("eth_blockNumber", []));
 
   await allPast(0);

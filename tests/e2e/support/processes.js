@@ -32,6 +32,7 @@ export class Program {
     });
     this.exit.then(({ code, signal, error }) => {
       this.ended = true;
+      this.howItEnded = `${error?.message ?? signal ?? code}, ${this.asked ? `after ${this.asked}` : "by itself"}`;
       running.delete(this.child);
       this.lines.end(error ? error.message : `ended with ${signal ?? code}`);
     });
@@ -65,12 +66,13 @@ export class Program {
   }
 
   signal(name) {
+    this.asked = name;
     return this.child.kill(name);
   }
 
   // Ends the program and returns {code, signal}.
   async stop(name = "SIGTERM", deadlineMs = 20_000) {
-    if (!this.ended) this.child.kill(name);
+    if (!this.ended) this.signal(name);
     try {
       return await within(`${this.name} ends after ${name}`, this.exit, deadlineMs);
     } catch (error) {
@@ -87,7 +89,7 @@ export class Program {
   save() {
     mkdirSync(LOGS, { recursive: true });
     const file = path.join(LOGS, `${this.name}.log`);
-    writeFileSync(file, this.text + "\n");
+    writeFileSync(file, `${this.text}\n# ${this.ended ? `ended: ${this.howItEnded}` : "still runs"}\n`);
     return path.relative(ROOT, file);
   }
 }
