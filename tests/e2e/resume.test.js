@@ -113,6 +113,7 @@ function startExample(t, url) {
   const push = program.lines.push.bind(program.lines);
   program.lines.push = (line) => {
     push(line);
+    if (!line.startsWith("{")) return; // it is told of a lost connection
     const { params } = JSON.parse(line);
     if (params) client.take(params);
   };
