@@ -77,7 +77,7 @@ test("logs in front of anvil: arrays, wildcards, alternatives, anvil_reorg and e
   const program = startFor(t, "resume", EXAMPLE, [fanfare.ws, `"logs",{"address":${JSON.stringify(two)}}`]);
   await program.line(/"live"/);
   program.lines.push = (line) => {
-    const { params } = JSON.parse(line);
+    const { params } = line.startsWith("{") ? JSON.parse(line) : {};
     if (params?.result) heard.cpp.push(entry(params.result));
   };
   // viem and ethers subscribe asynchronously: wait for our own subscriptions and theirs.
