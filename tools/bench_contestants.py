@@ -141,7 +141,7 @@ def all_contestants(quick, before=None):
             raise SystemExit(f"bench: --before {before}: no bench build there ({programs}/fanfare_echo); build it with "
                              "cmake --preset bench and cmake --build build/bench --target contestants")
         for present, earlier in zip([*ours(PROGRAMS), *ours_by_api(PROGRAMS)],
-                             [*ours(programs, "before: "), *ours_by_api(programs, "before: ")]):
+                                    [*ours(programs, "before: "), *ours_by_api(programs, "before: ")]):
             found += [earlier, present]
         return found
     found += ours(PROGRAMS)

@@ -23,7 +23,7 @@ constexpr std::array<bool, 256> kTokenBytes = [] {
 
 }  // namespace
 
-// Most bytes are the same.
+// Nearly all bytes are equal without a change of case, so that is tried first.
 bool equals_ignoring_case_to_the_end(std::string_view one, std::string_view other) {
   for (std::size_t i = 0; i < one.size(); ++i) {
     if (one[i] != other[i] && lower(one[i]) != lower(other[i])) return false;
@@ -46,7 +46,7 @@ bool is_token(std::string_view text) {
 }
 
 bool is_header_value(std::string_view text) {
-  // Without branches, so that many bytes are looked at at once.
+  // The loop has no branches, so that the compiler can check many bytes at once.
   std::uint8_t controls = 0;
   for (const char c : text) {
     const auto byte = static_cast<std::uint8_t>(c);

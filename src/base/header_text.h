@@ -5,6 +5,7 @@
 
 namespace fanfare {
 
+// For equals_ignoring_case(): compares every byte of two texts of the same size.
 bool equals_ignoring_case_to_the_end(std::string_view one, std::string_view other);
 
 // Header names and most tokens are compared so (RFC9110§5.1). Most are compared with many others, from which they differ in their

@@ -32,7 +32,7 @@ TEST(Pages, ThatTheSystemDoesNotHaveAreAnExceptionAsWithNew) {
   EXPECT_THROW(take_pages(std::size_t{1} << 60U), std::bad_alloc);
 }
 
-// What the system was told of the pages at this address: the flags in /proc/self/smaps.
+// The line VmFlags in /proc/self/smaps of the mapping that has this address. "hg": MADV_HUGEPAGE was set.
 std::string flags_of(const std::uint8_t* pages) {
   std::ifstream maps("/proc/self/smaps");
   const auto address = reinterpret_cast<std::uintptr_t>(pages);

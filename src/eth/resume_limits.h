@@ -21,7 +21,8 @@ inline constexpr std::size_t kResumeSubscriptionBytes = 3328 + kResumeTurnBytes;
 struct ResumeRecordLimits {
   // Remembered subscriptions. Beyond it, the one that was not made again for the longest is forgotten.
   std::size_t subscriptions_max = 200;
-  // Reorgs without a confirmation, of one subscription. Beyond it, or beyond the first without memory, the client is notified that removed logs may be missing.
+  // Reorgs without a confirmation, of one subscription. Beyond it, or beyond the first if no memory is left, the client is notified
+  // that removed logs may be missing.
   std::size_t turns_max = 16;
 
   bool operator==(const ResumeRecordLimits&) const = default;

@@ -112,7 +112,7 @@ bool SessionSubscriptions::halt_if_uncertain(ConnectionKey connection, Subscript
   for (const Position& known : subscription.replay->may_have()) last = std::max(last, known.number);
   std::uint64_t first = after.number + 1;
   if (subscription.tracked->retracts()) {
-    // It may hold further logs of this block, on a branch that is gone. Those that it has for certain come again with the others.
+    // The client may have more logs of this block than are known. All of them are sent again on the next connection.
     first = after.number;
     after.logs_told = 0;
   }

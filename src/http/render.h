@@ -64,7 +64,7 @@ class DateText {
   std::string_view of(WallTime now);
 
  private:
-  std::chrono::sys_seconds second_;
+  std::chrono::sys_seconds second_{};
   std::string text_;  // empty: none was made yet
 };
 

@@ -20,7 +20,7 @@
 namespace fanfare::net {
 namespace {
 
-// inet_ntop() uses sprintf(), which takes as long as the rest of a small request's reading.
+// Every HTTP request needs the text of its peer's address, and inet_ntop() is slow: it uses sprintf().
 std::string text_of(const in_addr& v4) {
   std::array<char, INET_ADDRSTRLEN> text;
   char* end = text.data();

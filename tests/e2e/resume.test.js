@@ -113,7 +113,7 @@ function startExample(t, url) {
   const push = program.lines.push.bind(program.lines);
   program.lines.push = (line) => {
     push(line);
-    if (!line.startsWith("{")) return; // it is told of a lost connection
+    if (!line.startsWith("{")) return; // an error of the connection, not a message
     const { params } = JSON.parse(line);
     if (params) client.take(params);
   };
