@@ -169,7 +169,7 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
       if (!parts->error.empty()) return append_node_error(out, item.id, parts->error);
       // Members that a node adds beside its result, perhaps copies of the call's own headers, are not for
       // clients.
-      if (parts->has_others) return jsonrpc::append_result(out, item.id, parts->result);
+      if (!parts->is_plain) return jsonrpc::append_result(out, item.id, parts->result);
       out = jsonrpc::with_new_id(*parts, item.id);
     });
   }

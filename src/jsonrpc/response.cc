@@ -89,7 +89,7 @@ bool is_whole(Answer& answer, std::string_view method) {
   }
   if (answer.error == "null" && !answer.result.empty()) {
     answer.error = {};
-    answer.has_others = true;
+    answer.is_plain = false;
   }
   if (kind_of(answer.error) == Kind::object && answer.result == "null") answer.result = {};
   const Kind id = kind_of(answer.id);
@@ -112,6 +112,7 @@ bool read_answer(Scanner& scanner, std::uint32_t depth_max, std::optional<Answer
                                    {"method", &method},
                                    {"params", &answer.params}}};
   bool repeats = false;
+  bool has_others = false;
   bool has_version = false;
   const char* const from = scanner.at();
   const bool is_json = scan_members(scanner, depth_max, [&](const Member& found) {
@@ -119,7 +120,7 @@ bool read_answer(Scanner& scanner, std::uint32_t depth_max, std::optional<Answer
         std::ranges::find_if(slots, [&](const Slot& one) { return is_called(found, one.name); });
     if (slot == slots.end()) {
       const bool is_version = is_called(found, "jsonrpc") && found.value == R"("2.0")";
-      answer.has_others = answer.has_others || !is_version || std::exchange(has_version, true);
+      has_others = has_others || !is_version || std::exchange(has_version, true);
       return;
     }
     repeats = repeats || !slot->value->empty();
@@ -127,7 +128,7 @@ bool read_answer(Scanner& scanner, std::uint32_t depth_max, std::optional<Answer
   });
   if (!is_json) return false;
   answer.raw = between(from, scanner.at());
-  answer.has_others = answer.has_others || !has_version;
+  answer.is_plain = has_version && !has_others;
   if (!repeats && is_whole(answer, method)) read = answer;
   return true;
 }
@@ -293,7 +294,7 @@ Answer answer_in(std::string_view text, const Answer& answer, std::string_view i
           .error = moved(answer.error),
           .method = {},
           .params = moved(answer.params),
-          .has_others = answer.has_others};
+          .is_plain = answer.is_plain};
 }
 
 std::optional<std::string> replace_id(std::string_view raw, std::string_view id) {

@@ -46,7 +46,7 @@ struct Answer {
   std::string_view error;   // raw object; empty for a result or a notification
   std::string_view method;  // notification only: the text between the quotes, not unescaped
   std::string_view params;  // notification only: raw, may be empty
-  bool has_others = false;  // other members than these and one "jsonrpc":"2.0", or not that one
+  bool is_plain = false;    // it has one "jsonrpc":"2.0", and no member that is not in a view above
 
   bool is_notification() const { return !method.empty(); }
 };

@@ -153,15 +153,15 @@ TEST(JsonRpcSplice, NeedsExactlyOneId) {
 }
 
 TEST(JsonRpcSplice, OnlyAPlainAnswerIsPassedOnAsItCame) {
-  const auto has_others = [](std::string_view text) { return split_response(text).value().has_others; };
-  EXPECT_FALSE(has_others(R"({"jsonrpc":"2.0","id":1,"result":null})"));
-  EXPECT_FALSE(has_others(R"( {"result":{"error":null},"id":1 , "jsonrpc" : "2.0"} )"));
+  const auto is_plain = [](std::string_view text) { return split_response(text).value().is_plain; };
+  EXPECT_TRUE(is_plain(R"({"jsonrpc":"2.0","id":1,"result":null})"));
+  EXPECT_TRUE(is_plain(R"( {"result":{"error":null},"id":1 , "jsonrpc" : "2.0"} )"));
   for (const std::string_view text :
        {R"({"id":1,"result":0})", R"({"jsonrpc":"1.0","id":1,"result":0})",
         R"({"jsonrpc":2.0,"id":1,"result":0})", R"({"jsonrpc":"2.0","jsonrpc":"2.0","id":1,"result":0})",
         R"({"jsonrpc":"2.0","id":1,"result":0,"error":null})",
         R"({"jsonrpc":"2.0","id":1,"result":0,"x":1})"}) {
-    EXPECT_TRUE(has_others(text)) << text;
+    EXPECT_FALSE(is_plain(text)) << text;
   }
 }
 
@@ -184,7 +184,7 @@ TEST(JsonRpcSplice, TheNewTextNeedsNoSecondScan) {
       EXPECT_EQ(known.result, scanned->result);
       EXPECT_EQ(known.error, scanned->error);
       EXPECT_EQ(known.params, scanned->params);
-      EXPECT_EQ(known.has_others, scanned->has_others);
+      EXPECT_EQ(known.is_plain, scanned->is_plain);
     }
   }
 }

@@ -18,13 +18,13 @@ TEST(Reply, IsScannedOnceAlsoWhenItMoves) {
     const Reply first{.body = answer_with(text)};
     // A scan that another reader made is used: this one says something else than the text.
     jsonrpc::Answer noted = *jsonrpc::split_response(first.body);
-    noted.has_others = true;
+    noted.is_plain = false;
     note_scan(first, noted);
-    EXPECT_TRUE(answer_of(first)->has_others) << text;
+    EXPECT_FALSE(answer_of(first)->is_plain) << text;
     Reply source{.body = answer_with(text)};
     note_scan(source, noted);
     const Reply moved = std::move(source);
-    EXPECT_TRUE(answer_of(moved)->has_others) << text;
+    EXPECT_FALSE(answer_of(moved)->is_plain) << text;
   }
 }
 
