@@ -128,13 +128,11 @@ int64_t on_wait(natsConnection* /*connection*/, int /*attempts*/, void* closure)
   return gate.reconnect_wait_ms + static_cast<int64_t>(SystemRandom().next_u64() % spread);
 }
 
-void on_error(natsConnection* connection, natsSubscription* /*subscription*/, natsStatus status,
+void on_error(natsConnection* /*connection*/, natsSubscription* /*subscription*/, natsStatus status,
               void* closure) {
   if (status != NATS_NOT_PERMITTED) return;
-  const char* words = nullptr;
-  natsConnection_GetLastError(connection, &words);
   auto& gate = *static_cast<Gate*>(closure);
-  LinkProblem problem{.kind = kind_of(status), .words = words == nullptr ? "" : words};
+  LinkProblem problem{.kind = kind_of(status), .words = words_for(status)};
   gate.refused.add(refused_subscription(problem));
   const std::scoped_lock lock(gate.mutex);
   if (gate.events != nullptr) gate.events->on_problem(std::move(problem));

@@ -2,7 +2,9 @@
 
 #include <nats/nats.h>
 
-#include <algorithm>
+#include <set>
+#include <utility>
+#include <vector>
 
 #include "base/text.h"
 #include "relay/nats_parts.h"
@@ -14,30 +16,59 @@ using OptionsHandle = Handle<natsOptions, natsOptions_Destroy>;
 using ConnectionHandle = Handle<natsConnection, natsConnection_Destroy>;
 using SubscriptionHandle = Handle<natsSubscription, natsSubscription_Destroy>;
 
-// Null: the broker does not answer.
-ConnectionHandle connect_for_a_look(const NatsOptions& options) {
+void on_look_error(natsConnection* /*connection*/, natsSubscription* /*subscription*/, natsStatus status,
+                   void* gate) {
+  if (status != NATS_NOT_PERMITTED) return;
+  static_cast<Gate*>(gate)->look_report.add(
+      refused_subscription({.kind = LinkProblem::Kind::not_permitted, .words = words_for(status)}));
+}
+
+void on_look_closed(natsConnection* /*connection*/, void* gate) {
+  static_cast<Gate*>(gate)->look_report.end();
+}
+
+// Null: the broker does not answer. LookReport::end() follows when it is closed, but not if there was none.
+ConnectionHandle connect_for_a_look(const NatsOptions& options, Gate* gate) {
   natsOptions* raw_options = nullptr;
   if (natsOptions_Create(&raw_options) != NATS_OK) return nullptr;
   const OptionsHandle handle(raw_options);
   if (!set_options(raw_options, options)) return nullptr;
   natsOptions_SetAllowReconnect(raw_options, false);
+  natsOptions_SetErrorHandler(raw_options, on_look_error, gate);
+  natsOptions_SetClosedCB(raw_options, on_look_closed, gate);
   natsConnection* connection = nullptr;
   if (natsConnection_Connect(&connection, raw_options) != NATS_OK) return nullptr;
   return ConnectionHandle(connection);
 }
 
+// What another connection to the broker would have.
+struct Other {
+  std::set<std::string> refused;
+  int64_t payload_bytes_max = 0;
+};
+
 // Empty: the broker does not answer.
-std::optional<bool> may_subscribe(natsConnection* connection, const std::string& subject) {
-  natsSubscription* raw_subscription = nullptr;
-  if (natsConnection_SubscribeSync(&raw_subscription, connection, subject.c_str()) != NATS_OK)
+std::optional<Other> look_at(const NatsOptions& options, Gate* gate, const std::set<std::string>& subjects) {
+  if (!gate->look_report.begin()) return std::nullopt;
+  const ConnectionHandle connection = connect_for_a_look(options, gate);
+  if (connection == nullptr) {
+    gate->look_report.end();
     return std::nullopt;
-  const SubscriptionHandle subscription(raw_subscription);
+  }
+  std::vector<SubscriptionHandle> subscriptions;
+  natsStatus status = NATS_OK;
+  for (const std::string& subject : subjects) {
+    natsSubscription* made = nullptr;
+    if (status == NATS_OK) status = natsConnection_SubscribeSync(&made, connection.get(), subject.c_str());
+    subscriptions.emplace_back(made);
+  }
   // It refuses before it answers a ping that follows.
-  if (natsConnection_FlushTimeout(connection, kRequestTimeoutMs) != NATS_OK) return std::nullopt;
-  const char* words = nullptr;
-  const natsStatus status = natsConnection_GetLastError(connection, &words);
-  if (status != NATS_NOT_PERMITTED || words == nullptr) return true;
-  return refused_subscription({.kind = LinkProblem::Kind::not_permitted, .words = words}) != subject;
+  if (status == NATS_OK) status = natsConnection_FlushTimeout(connection.get(), kRequestTimeoutMs);
+  const int64_t payload_bytes_max = natsConnection_GetMaxPayload(connection.get());
+  natsConnection_Close(connection.get());
+  auto refused = gate->look_report.wait();
+  if (status != NATS_OK || !refused) return std::nullopt;
+  return Other{.refused = std::move(*refused), .payload_bytes_max = payload_bytes_max};
 }
 
 }  // namespace
@@ -57,21 +88,16 @@ std::optional<std::string> Link::look(Instant now) {
   const bool is_wanted = !refused.empty() || parts_->wants_larger_payloads;
   if (!is_wanted || !parts_->look_plan.take(now)) return std::nullopt;
   parts_->wants_larger_payloads = false;
-  const ConnectionHandle other = connect_for_a_look(parts_->options);
-  if (other == nullptr) return std::nullopt;
+  const auto other = look_at(parts_->options, parts_->gate, refused);
+  if (!other) return std::nullopt;
   std::string why;
-  const int64_t bytes_max = natsConnection_GetMaxPayload(other.get());
-  if (bytes_max > natsConnection_GetMaxPayload(session->connection))
-    why = joined({"the broker takes payloads of ", std::to_string(bytes_max), " bytes by now"});
+  if (other->payload_bytes_max > natsConnection_GetMaxPayload(session->connection))
+    why =
+        joined({"the broker takes payloads of ", std::to_string(other->payload_bytes_max), " bytes by now"});
   for (const std::string& subject : refused) {
-    const auto may = may_subscribe(other.get(), subject);
-    if (!may) return std::nullopt;
-    if (*may) why = joined({"the broker permits the subscription to ", subject, " again"});
+    if (!other->refused.contains(subject))
+      why = joined({"the broker permits the subscription to ", subject, " again"});
   }
-  // When many are taken away at once, the library may tell of some only: this one is needed for each answer.
-  const std::string answers = inbox_ + "a.*";
-  if (why.empty() && !refused.empty() && may_subscribe(other.get(), answers) == false)
-    parts_->gate->refused.add(answers);
   if (why.empty()) return std::nullopt;
   natsConnection_Close(session->connection);
   return why;

@@ -2,10 +2,13 @@
 // The NATS library's objects, owned. For link.cc, jet_stream.cc, bucket.cc and presence/nats_broker.cc only.
 
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <expected>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -33,7 +36,8 @@ using Handle = std::unique_ptr<T, Destroyer<T, Destroy>>;
 inline constexpr std::int64_t kRequestTimeoutMs = 2000;
 inline constexpr std::int64_t kWriteDeadlineMs = 2000;
 
-// The library's own words for what went wrong in this thread. `status` is a natsStatus.
+// The library's own words for what went wrong in this thread, or for what this callback tells. `status` is a natsStatus. (Not
+// natsConnection_GetLastError(): another thread writes that text meanwhile, and it may be a later error's by then.)
 std::string words_for(int status);
 
 // Everything of a connection but what happens in it. The error is for people: a file cannot be read.
@@ -58,9 +62,43 @@ class RefusedSubjects {
   }
 
  private:
-  static constexpr std::size_t kMax = 32;
+  static constexpr std::size_t kMax = 1024;
   mutable std::mutex mutex_;  // guards subjects_
   std::set<std::string> subjects_;
+};
+
+// What the broker refuses to a connection of Link::look(). The library tells what happened to a connection in its order, on a thread of
+// its own, and at last that it is closed: then everything was told.
+class LookReport {
+ public:
+  // False: the connection before this one is not closed.
+  bool begin() {
+    const std::scoped_lock lock(mutex_);
+    if (!is_whole_) return false;
+    is_whole_ = false;
+    refused_.clear();
+    return true;
+  }
+  void add(const std::string& subject) { refused_.add(subject); }
+  void end() {
+    const std::scoped_lock lock(mutex_);
+    is_whole_ = true;
+    became_whole_.notify_all();
+  }
+  // Empty: it takes longer than a request to the broker may.
+  std::optional<std::set<std::string>> wait() {
+    std::unique_lock lock(mutex_);
+    if (!became_whole_.wait_for(lock, std::chrono::milliseconds(kRequestTimeoutMs),
+                                [this] { return is_whole_; }))
+      return std::nullopt;
+    return refused_.all();
+  }
+
+ private:
+  std::mutex mutex_;  // guards is_whole_
+  std::condition_variable became_whole_;
+  bool is_whole_ = true;
+  RefusedSubjects refused_;
 };
 
 // What the library's callbacks reach a link through. It may call them for a moment after a connection was closed and destroyed, so
@@ -71,6 +109,7 @@ struct Gate {
   std::string inbox;
   std::int64_t reconnect_wait_ms = 0;  // set once
   RefusedSubjects refused;             // of the connection
+  LookReport look_report;
 };
 
 // A connection, and what belongs to it. Ended by natsConnection_Close(); freed when nobody uses it any more.

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -108,6 +110,42 @@ TEST(NatsRights, AConnectionIsKeptAsLongAsTheRightIsMissing) {
   EXPECT_FALSE(link.lacks_subscriptions());
   ASSERT_TRUE(link.connect());
   EXPECT_FALSE(link.look(now += LookPlan::kWaitMax));
+  link.close();
+}
+
+// The library tells of each refusal later than the broker does, and by then there may be others. Each is looked for.
+TEST(NatsRights, OneRightOfManyThatAreTakenAwayAtOnceIsNoticedWhenItComesBack) {
+  constexpr int kSubjects = 300;
+  const auto name = [](int i) { return "other." + std::to_string(i); };
+  std::string all;
+  for (int i = 0; i < kSubjects; ++i) all += (i == 0 ? "\"" : ", \"") + name(i) + "\"";
+  NatsServer server(rights(""));
+  std::mutex mutex;  // guards refused
+  std::set<std::string> refused;
+  Link link;
+  const auto note = [&](const LinkProblem& problem) {
+    const std::scoped_lock lock(mutex);
+    refused.insert(refused_subscription(problem));
+  };
+  ASSERT_TRUE(link.open(options_of_user(server), {.on_message = [](const Incoming&) {},
+                                                  .on_connection = [](bool) {},
+                                                  .on_problem = note,
+                                                  .on_closed = [] {}}));
+  ASSERT_TRUE(link.connect());
+  std::vector<Subscribed> subscriptions;
+  for (int i = 0; i < kSubjects; ++i) subscriptions.push_back(link.subscribe_to(name(i)));
+  server.reload(rights(all));
+  ASSERT_TRUE(eventually([&] {
+    const std::scoped_lock lock(mutex);
+    return refused.size() == kSubjects;
+  }));
+  Instant now = Instant{} + 1h;
+  EXPECT_FALSE(link.look(now += LookPlan::kWaitMax));
+  const std::string back = name(kSubjects / 2);
+  const std::size_t at = all.find(", \"" + back + "\"");
+  server.reload(rights(all.substr(0, at) + all.substr(all.find(',', at + 1))));
+  EXPECT_EQ(link.look(now += LookPlan::kWaitMax),
+            "the broker permits the subscription to " + back + " again");
   link.close();
 }
 
