@@ -30,24 +30,20 @@ Arena::~Arena() {
 
 Arena::Piece Arena::take(std::size_t size) {
   FANFARE_CHECK(size <= kPieceBytesMax);
-  if (filling_ != nullptr && filling_->users == 1) filling_->used = 0;  // no pointer into it is left
-  if (filling_ == nullptr || filling_->used + size > kChunkBytes) {
-    // Reset the member before the new chunk exists, since its allocation may fail.
-    Chunk* const full = std::exchange(filling_, nullptr);
-    if (full != nullptr && --full->users == 0) recycle(full);
-    if (spare_.empty()) {
-      filling_ = new (take_pages(kPagesBytes)) Chunk{.arena = this, .users = 1, .used = 0};
-    } else {
-      filling_ = spare_.back();
-      spare_.pop_back();
-      unneeded_ = std::min(unneeded_, spare_.size());
-      filling_->users = 1;
-      filling_->used = 0;
-    }
+  if (const Piece piece = take_in_place(size); piece.data != nullptr) return piece;
+  // Reset the member before the new chunk exists, since its allocation may fail.
+  Chunk* const full = std::exchange(filling_, nullptr);
+  if (full != nullptr && --full->users == 0) recycle(full);
+  if (spare_.empty()) {
+    filling_ = new (take_pages(kPagesBytes)) Chunk{.arena = this, .users = 1, .used = 0};
+  } else {
+    filling_ = spare_.back();
+    spare_.pop_back();
+    unneeded_ = std::min(unneeded_, spare_.size());
+    filling_->users = 1;
+    filling_->used = 0;
   }
-  std::uint8_t* data = filling_->bytes() + filling_->used;
-  filling_->used += static_cast<std::uint32_t>(size);
-  return {data, filling_};
+  return take_in_place(size);
 }
 
 void Arena::recycle(Chunk* chunk) {

@@ -26,7 +26,11 @@ struct Chunk {
 class ChunkRef {
  public:
   ChunkRef() = default;
-  explicit ChunkRef(Chunk* chunk) : chunk_(chunk) { ++chunk_->users; }
+  // Only if it points to none.
+  void point_to(Chunk* chunk) {
+    chunk_ = chunk;
+    ++chunk_->users;
+  }
   ChunkRef(ChunkRef&& other) noexcept : chunk_(std::exchange(other.chunk_, nullptr)) {}
   ChunkRef& operator=(ChunkRef&& other) noexcept {
     std::swap(chunk_, other.chunk_);
@@ -55,8 +59,8 @@ class Arena {
   static constexpr std::size_t kSpareChunksMax = 64;
 
   struct Piece {
-    std::uint8_t* data;
-    Chunk* chunk;
+    std::uint8_t* data = nullptr;
+    Chunk* chunk = nullptr;
   };
 
   Arena() = default;
@@ -70,6 +74,15 @@ class Arena {
   // Returns space for `size` <= kPieceBytesMax bytes, directly after the previous piece if the chunk has
   // space.
   Piece take(std::size_t size);
+  // The same without another chunk. Null: there is no space.
+  Piece take_in_place(std::size_t size) {
+    if (filling_ == nullptr) return {};
+    if (filling_->users == 1) filling_->used = 0;  // no pointer into it is left
+    if (size > kPieceBytesMax || filling_->used + size > kChunkBytes) return {};
+    std::uint8_t* const data = filling_->end();
+    filling_->used += static_cast<std::uint32_t>(size);
+    return {data, filling_};
+  }
 
  private:
   friend class ChunkRef;

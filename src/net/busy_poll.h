@@ -21,7 +21,12 @@ class BusyPoll {
   // As Loop::poll(), which waits at most `wait`.
   template <typename Loop>
   bool poll(Loop& loop, Duration wait) {
-    if (time_ <= Duration::zero()) return loop.poll(wait);
+    return time_ <= Duration::zero() ? loop.poll(wait) : look(loop, wait);
+  }
+
+ private:
+  template <typename Loop>
+  [[gnu::noinline]] bool look(Loop& loop, Duration wait) {
     bool came = loop.poll(Duration::zero());
     while (!came && wait > Duration::zero() && !loop.has_tasks() && !loop.timers_.has_due(loop.now_)) {
       if (loop.now_ - since_ >= time_) {
@@ -36,7 +41,6 @@ class BusyPoll {
     return came;
   }
 
- private:
   const Duration time_;
   Instant since_ = kLongAgo;  // when the last event or task came
 };

@@ -3,8 +3,6 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -12,6 +10,7 @@
 #include "base/check.h"
 #include "net/pending_error.h"
 #include "net/prefetch.h"
+#include "net/system_call.h"
 
 namespace fanfare::net {
 namespace {
@@ -35,19 +34,18 @@ int to_milliseconds(Duration wait) {
   return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(wait).count());
 }
 
-// The C library's recv(), send() and epoll_wait() are cancellation points. In multithreaded programs each call pays for
-// that twice. A loop's thread is never cancelled.
+// Their errors are negative results.
 ssize_t receive_from(int fd, std::uint8_t* into, std::size_t size) {
-  return ::syscall(SYS_recvfrom, fd, into, size, 0, nullptr, nullptr);
+  return system_call(SYS_recvfrom, fd, into, size, 0, 0, 0);
 }
 
 ssize_t send_to(int fd, Bytes part, int flags) {
-  return ::syscall(SYS_sendto, fd, part.data(), part.size(), flags, nullptr, 0);
+  return system_call(SYS_sendto, fd, part.data(), part.size(), flags, 0, 0);
 }
 
 int wait_for(int epoll, std::span<epoll_event> events, int milliseconds) {
   return static_cast<int>(
-      ::syscall(SYS_epoll_pwait, epoll, events.data(), events.size(), milliseconds, nullptr, 0));
+      system_call(SYS_epoll_pwait, epoll, events.data(), events.size(), milliseconds, 0, 0));
 }
 
 }  // namespace
@@ -88,20 +86,22 @@ void EpollLoop::prefetch_handler(std::uint64_t tag) {
 
 bool EpollLoop::poll(Duration wait) {
   std::array<epoll_event, kEventsPerTurnMax> events;
-  const int count = wait_for(epoll_.get(), events, to_milliseconds(wait));
+  const int came = wait_for(epoll_.get(), events, to_milliseconds(wait));
   update_now();
-  for (int i = 0; i < count; ++i) {
-    const std::uint64_t tag = events[static_cast<std::size_t>(i)].data.u64;
-    const std::size_t later = static_cast<std::size_t>(i) + kPrefetchDistance;
-    if (later < static_cast<std::size_t>(count)) prefetch(events[later].data.u64);
-    if (i + 1 < count) prefetch_handler(events[static_cast<std::size_t>(i) + 1].data.u64);
+  const auto count = static_cast<std::size_t>(std::max(came, 0));
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::uint64_t tag = events[i].data.u64;
+    if (i + 1 < count) {
+      prefetch_handler(events[i + 1].data.u64);
+      if (i + kPrefetchDistance < count) prefetch(events[i + kPrefetchDistance].data.u64);
+    }
     if (tag == kWakeTag) {
       drain_wakeups();
     } else if ((tag & kListenerBit) != 0) {
       accept(*reinterpret_cast<Listener*>(tag & ~kListenerBit));
     } else {
       // Closed streams exist until the end of the turn, so the pointer is valid.
-      handle(*reinterpret_cast<Stream*>(tag), events[static_cast<std::size_t>(i)].events);
+      handle(*reinterpret_cast<Stream*>(tag), events[i].events);
     }
   }
   return count > 0;
@@ -128,6 +128,7 @@ void EpollLoop::update_reading(Stream& stream) {
 void EpollLoop::handle(Stream& stream, std::uint32_t events) {
   if (stream.has(Stream::kClosed)) return;
   if (stream.has(Stream::kConnecting)) return finish_connecting(stream);
+  dirty_.flushed_next(&stream);
   if ((events & EPOLLIN) != 0) {
     receive(stream);
   } else if ((events & EPOLLERR) != 0 || ((events & EPOLLHUP) != 0 && stream.has(Stream::kEnded))) {
@@ -138,6 +139,7 @@ void EpollLoop::handle(Stream& stream, std::uint32_t events) {
     end_is_unread(stream);
   }
   if ((events & EPOLLOUT) != 0 && !stream.has(Stream::kClosed)) flush(stream);
+  dirty_.flushed_next(nullptr);
   flush_if_dirty(stream);
 }
 
@@ -147,8 +149,8 @@ void EpollLoop::receive(Stream& stream) {
     deliver(stream, MutableBytes(receive_buffer_.get(), static_cast<std::size_t>(got)));
   } else if (got == 0) {
     delivered_end(stream);
-  } else if (errno != EAGAIN && errno != EINTR) {
-    lost(stream, "recv", errno);
+  } else if (got != -EAGAIN && got != -EINTR) {
+    lost(stream, "recv", static_cast<int>(-got));
   }
 }
 
@@ -157,7 +159,7 @@ void EpollLoop::finish_connecting(Stream& stream) {
   watch(EPOLL_CTL_MOD, stream.fd_, EPOLLIN, tag_of(stream));
   connected(stream);
   // Data queued while connecting is not in this turn's flush list, because it was queued in an earlier turn.
-  mark_dirty(stream);
+  dirty_.mark(stream);
   flush_if_dirty(stream);
 }
 
@@ -170,7 +172,7 @@ ssize_t EpollLoop::send_parts(Stream& stream, std::size_t& asked) {
   msghdr message{};
   message.msg_iov = parts.data();
   message.msg_iovlen = count;
-  return ::sendmsg(stream.fd_, &message, MSG_NOSIGNAL);
+  return system_call(SYS_sendmsg, stream.fd_, &message, MSG_NOSIGNAL, 0, 0, 0);
 }
 
 void EpollLoop::flush(Stream& stream) {
@@ -184,8 +186,8 @@ void EpollLoop::flush(Stream& stream) {
     } else {
       sent = send_parts(stream, asked);
     }
-    if (sent < 0 && errno == EINTR) continue;
-    if (sent < 0 && errno != EAGAIN) return lost(stream, "send", errno);
+    if (sent == -EINTR) continue;
+    if (sent < 0 && sent != -EAGAIN) return lost(stream, "send", static_cast<int>(-sent));
     // The usual case: drained() frees the outbox, so nothing need be consumed.
     if (static_cast<std::size_t>(sent) == stream.outbox_->bytes()) break;
     if (sent > 0) stream.outbox_->consume(static_cast<std::size_t>(sent));

@@ -80,13 +80,15 @@ void Loop::turn(Duration wait) {
   if (has_tasks() || timers_.has_due(now_)) run_tasks_and_timers();
   second_look_.before_flush(*this);
   if (!dirty_.empty()) flush_all();
-  close_scheduled();
+  if (!closing_.empty()) close_scheduled();
   if (!finished_.empty() || !retired_.empty()) destroy_finished();
-  if (trim_due_) {
-    trim_due_ = trim_planned_ = false;
-    release_unneeded();
-    if (came_since_) trim_later();
-  }
+  if (trim_due_) trim();
+}
+
+void Loop::trim() {
+  trim_due_ = trim_planned_ = false;
+  release_unneeded();
+  if (came_since_) trim_later();
 }
 
 void Loop::run_tasks_and_timers() {
@@ -108,11 +110,12 @@ void Loop::trim_later() {
 }
 
 void Loop::release_unneeded() {
-  for (BlockPool* const pool : {&outboxes_, &stream_memory_}) pool->release_empty();
+  outboxes_.release_unneeded();
+  stream_memory_.release_empty();
   arena_.release_unneeded();
   streams_.give_back_rest();
-  for (auto* list : {&dirty_, &closing_, &finished_, &destroying_})
-    fanfare::release_unneeded(*list, most_flushed_);
+  dirty_.release_unneeded(most_flushed_);
+  for (auto* list : {&closing_, &finished_, &destroying_}) fanfare::release_unneeded(*list, most_flushed_);
   most_flushed_ = 0;
 }
 
@@ -223,14 +226,6 @@ void Loop::lost(Stream& stream, const char* call, int code) {
   stream.close();
 }
 
-void Loop::drained(Stream& stream) {
-  stream.outbox_.reset();
-  constexpr std::uint32_t kFollowUps =
-      Stream::kQueuesElsewhere | Stream::kFinishWriting | Stream::kWaitingWritable | Stream::kNotifyFlushed;
-  if (stream.has(kFollowUps)) [[unlikely]]
-    after_drained(stream);
-}
-
 void Loop::after_drained(Stream& stream) {
   const bool all_sent = stream.is_all_sent();
   if (stream.finishes_when_drained()) {
@@ -246,16 +241,6 @@ void Loop::after_drained(Stream& stream) {
     update_reading(stream);
   }
   if (tell && !stream.has(Stream::kClosed)) stream.handler_->on_flushed();
-}
-
-// A stream that is flushed before the end of the turn stays in the list, with or without data to send.
-// Otherwise it could be listed twice, and the list could outlive it.
-void Loop::mark_dirty(Stream& stream) {
-  if (stream.has(Stream::kDirty) || stream.has(Stream::kClosed)) return;
-  stream.set(Stream::kDirty);
-  if (stream.has(Stream::kListed)) return;
-  stream.set(Stream::kListed);
-  dirty_.push_back(&stream);
 }
 
 std::uint8_t* Loop::room_to_drop(std::size_t size) {
@@ -278,10 +263,7 @@ void Loop::flush_if_dirty(Stream& stream) {
 // Streams that are marked meanwhile are flushed in the next turn.
 void Loop::flush_all() {
   most_flushed_ = std::max(most_flushed_, dirty_.size());
-  visit_and_remove(dirty_, [this](Stream& stream) {
-    stream.unset(Stream::kListed);
-    flush_if_dirty(stream);
-  });
+  dirty_.flush([this](Stream& stream) { flush_if_dirty(stream); });
 }
 
 void Loop::schedule_close(Stream& stream) {
@@ -307,10 +289,9 @@ void Loop::destroy_finished() {
   bool any_listed = false;
   for (Stream* stream : destroying_) {
     stream->handler_->on_detached();
-    any_listed = any_listed || stream->has(Stream::kListed);
+    any_listed = any_listed || FlushList::has(*stream);
   }
-  // One pass for all of them. Closed streams are never added, so the remaining entries are alive.
-  if (any_listed) std::erase_if(dirty_, [](const Stream* stream) { return stream->fd_ < 0; });
+  if (any_listed) dirty_.remove_closed();  // one pass for all of them
   for (Stream* stream : destroying_) {
     stream->handler_.reset();
     streams_.back()->slot_ = stream->slot_;

@@ -22,8 +22,10 @@
 #include "fanfare/unique_function.h"
 #include "net/arena.h"
 #include "net/busy_poll.h"
+#include "net/flush_list.h"
 #include "net/mailbox.h"
 #include "net/os_error.h"
+#include "net/outbox_store.h"
 #include "net/second_look.h"
 #include "net/socket.h"
 #include "net/stream.h"
@@ -155,10 +157,15 @@ class Loop {
   void lost(Stream& stream, const char* call, int code);
   void connected(Stream& stream);
   // `stream`'s outbox is empty: frees it, half-closes if requested, and notifies the stream if it had waited.
-  void drained(Stream& stream);
+  void drained(Stream& stream) {
+    outboxes_.give_back(stream.outbox_);
+    constexpr std::uint32_t kFollowUps =
+        Stream::kQueuesElsewhere | Stream::kFinishWriting | Stream::kWaitingWritable | Stream::kNotifyFlushed;
+    if (stream.has(kFollowUps)) [[unlikely]]
+      after_drained(stream);
+  }
   void after_drained(Stream& stream);
   void flush_if_dirty(Stream& stream);
-  void mark_dirty(Stream& stream);
   // Closes all streams that are still attached. The implementations' destructors must call it, while they can
   // still close.
   void close_all();
@@ -171,6 +178,8 @@ class Loop {
   BusyPoll busy_poll_{options_.busy_poll};
   SecondLook second_look_;
   std::size_t most_flushed_ = 0;  // per turn, since release_unneeded()
+  FlushList dirty_;
+  OutboxStore outboxes_;
 
  private:
   friend class Stream;
@@ -178,6 +187,7 @@ class Loop {
   friend class BusyPoll;
   friend class SecondLook;
   bool woken(Mailbox::Pushed pushed);
+  void trim();
   void turn(Duration wait);
   // As may_wait(), if the time is `now`.
   Duration may_wait_from(Instant now, Duration wait) const;
@@ -201,10 +211,7 @@ class Loop {
   std::uint32_t turn_number_ = 0;
   std::vector<std::uint8_t> dropped_;
   std::unique_ptr<std::uint8_t[]> plain_;  // created with the first TLS stream
-  // A broadcast takes one for every stream and then returns all of them.
-  BlockPool outboxes_{sizeof(Outbox), SIZE_MAX};
   BlockPool stream_memory_{sizeof(Stream)};
-  PagesVector<Stream*> dirty_;
   PagesVector<Stream*> closing_;
   PagesVector<Stream*> finished_;
   PagesVector<Stream*> destroying_;

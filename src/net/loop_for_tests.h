@@ -26,6 +26,7 @@ struct Diary {
   std::vector<std::string> events;
   Stream* stream = nullptr;
   std::function<void(Stream&, MutableBytes)> when_receiving;
+  std::function<void(Stream&)> when_flushed;
 };
 
 class DiaryHandler : public TransportHandler {
@@ -39,7 +40,10 @@ class DiaryHandler : public TransportHandler {
     diary_.received += as_text(bytes);
     if (diary_.when_receiving) diary_.when_receiving(*diary_.stream, bytes);
   }
-  void on_flushed() override { diary_.events.emplace_back("flushed"); }
+  void on_flushed() override {
+    diary_.events.emplace_back("flushed");
+    if (diary_.when_flushed) diary_.when_flushed(*diary_.stream);
+  }
   void on_end() override { diary_.events.emplace_back("end"); }
   void on_end_unread() override { diary_.events.emplace_back("end unread"); }
   void on_lost(const OsError&) override { diary_.events.emplace_back("lost"); }

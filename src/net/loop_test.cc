@@ -100,6 +100,27 @@ TEST_P(LoopTest, ClosingWhileReceivingIsSafeAndDropsTheReply) {
   EXPECT_EQ(read_some(peer.get()), "");
 }
 
+// The answer leaves at once or at the end of the turn, and what follows it must not be forgotten.
+TEST_P(LoopTest, WhatIsWrittenWhenAnAnswerIsSentIsSentAsWell) {
+  Diary& diary = new_diary();
+  auto [stream, peer] = connect_pair(diary);
+  std::string got;
+  diary.when_receiving = [](Stream& self, MutableBytes bytes) {
+    self.notify_when_flushed();
+    self.append(bytes);
+  };
+  diary.when_flushed = [](Stream& self) { self.append(as_bytes(", sent. ")); };
+  ASSERT_EQ(::fcntl(peer.get(), F_SETFL, O_NONBLOCK), 0);
+  for (const std::string expected : {"one, sent. ", "one, sent. two, sent. "}) {
+    write_all(peer.get(), got.empty() ? "one" : "two");
+    run_until([&] {
+      got += read_some(peer.get());
+      return got.size() >= expected.size();
+    });
+    EXPECT_EQ(got, expected);
+  }
+}
+
 TEST_P(LoopTest, FinishWritingSendsEverythingFirst) {
   Diary& diary = new_diary();
   auto [stream, peer] = connect_pair(diary);
@@ -117,6 +138,21 @@ TEST_P(LoopTest, FinishWritingSendsEverythingFirst) {
   reader.join();
   EXPECT_EQ(got.size(), big.size());
   EXPECT_EQ(diary.received, "bye");
+}
+
+TEST_P(LoopTest, NothingIsSentBehindTheEndOnAQuietStream) {
+  Diary& diary = new_diary();
+  auto [stream, peer] = connect_pair(diary);
+  diary.when_receiving = [](Stream& self, MutableBytes bytes) { self.append(bytes); };
+  write_all(peer.get(), "answered");
+  run_until([&] { return !diary.received.empty() && stream->queued_bytes() == 0; });
+  EXPECT_EQ(read_some(peer.get()), "answered");
+  stream->finish_writing();
+  stream->append(as_bytes("too late"));
+  EXPECT_EQ(stream->queued_bytes(), 0U);
+  run_until([&] { return stream->is_delivered(); });
+  EXPECT_EQ(read_some(peer.get()), "");
+  EXPECT_EQ(diary.events, (std::vector<std::string>{"attached"}));
 }
 
 // A packet less, and the peer wakes once: what is sent last waits for the FIN.

@@ -23,12 +23,7 @@ std::uint8_t* Outbox::add(std::size_t size, Arena& arena) {
   }
   const Arena::Piece piece = arena.take(size);
   Segment& segment = segments_.add();
-  segment.data = piece.data;
-  segment.size = size;
-  segment.chunk = ChunkRef(piece.chunk);
-  bytes_ += size;
-  growing_ = piece.chunk;
-  growing_end_ = piece.data + size;
+  note_piece(segment, piece, size);
   return piece.data;
 }
 

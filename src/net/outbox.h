@@ -24,13 +24,20 @@ class Outbox {
   Outbox(const Outbox&) = delete;
   Outbox& operator=(const Outbox&) = delete;
 
-  bool empty() const { return first_ == segments_.size(); }
+  bool empty() const { return bytes_ == 0; }
   std::size_t bytes() const { return bytes_; }
 
   // Returns space for exactly `size` bytes at the end; fill it immediately.
   std::uint8_t* extend(std::size_t size, Arena& arena) {
     if (std::uint8_t* room = extend_in_place(size)) return room;
     return add(size, arena);
+  }
+  // As extend() on an empty outbox that is as good as new, if the arena has space in front of it; otherwise null.
+  std::uint8_t* begin(std::size_t size, Arena& arena) {
+    const Arena::Piece piece = arena.take_in_place(size);
+    if (piece.data == nullptr) return nullptr;
+    note_piece(segments_.first(), piece, size);
+    return piece.data;
   }
   // As extend(), directly after the last segment's bytes if nothing else was written there since; otherwise
   // null.
@@ -52,6 +59,11 @@ class Outbox {
   std::size_t gather(std::span<iovec> parts, std::size_t bytes_max = SIZE_MAX);
   // All of the data, if it lies in one place, as is usual; otherwise empty.
   Bytes only_part() {
+    if (first_ == 0 && segments_.are_one()) {
+      const Segment& only = segments_.back();
+      return {only.data,
+              growing_ == nullptr ? only.size : static_cast<std::size_t>(growing_end_ - only.data)};
+    }
     if (segments_.size() != first_ + 1) return {};
     measure_last();
     return {segments_.back().data, segments_.back().size};
@@ -63,6 +75,17 @@ class Outbox {
   // Copies the remaining data out of the arena: a slow reader's few bytes must not hold a whole chunk.
   void settle();
   void clear();
+  // Makes it as good as new. False, and as it was: it holds memory beyond itself.
+  bool renew() {
+    if (!segments_.is_inline()) return false;
+    segments_.forget_first();
+    first_ = 0;
+    bytes_ = 0;
+    consumed_ = 0;
+    growing_ = nullptr;
+    in_flight = {};
+    return true;
+  }
 
   // For the io_uring loop: the data passed to the kernel, and its result once available.
   struct InFlight {
@@ -81,14 +104,19 @@ class Outbox {
   // In order. The first segment is stored inline; few outboxes have more.
   class Segments {
    public:
+    bool are_one() const { return more_.empty() && one_.data != nullptr; }
     std::size_t size() const { return one_.data == nullptr ? 0 : 1 + more_.size(); }
     Segment& operator[](std::size_t i) { return i == 0 ? one_ : more_[i - 1]; }
     const Segment& operator[](std::size_t i) const { return i == 0 ? one_ : more_[i - 1]; }
+    Segment& first() { return one_; }
     Segment& back() { return more_.empty() ? one_ : more_.back(); }
     // At the end; give it its data immediately.
     Segment& add() { return one_.data == nullptr ? one_ : add_more(); }
     void remove_first(std::size_t count);  // must leave at least one
     void clear();
+    // Whether no other than the first was ever stored.
+    bool is_inline() const { return more_.capacity() == 0; }
+    void forget_first() { one_ = {}; }
 
    private:
     Segment& add_more();
@@ -99,6 +127,14 @@ class Outbox {
 
   std::uint8_t* add(std::size_t size, Arena& arena);
   void add_shared(SharedBytes bytes);
+  void note_piece(Segment& segment, const Arena::Piece& piece, std::size_t size) {
+    segment.data = piece.data;
+    segment.size = size;
+    segment.chunk.point_to(piece.chunk);
+    bytes_ += size;
+    growing_ = piece.chunk;
+    growing_end_ = piece.data + size;
+  }
   // Updates the last segment's size after it has grown.
   void measure_last() {
     if (growing_ != nullptr)

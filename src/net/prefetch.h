@@ -33,7 +33,11 @@ void visit_and_remove(PagesVector<Stream*>& streams, Visit&& visit) {
       prefetch(reinterpret_cast<std::uintptr_t>(streams[i + kPrefetchDistance]));
     visit(*streams[i]);
   }
-  streams.erase(streams.begin(), streams.begin() + static_cast<std::ptrdiff_t>(count));
+  if (streams.size() == count) {
+    streams.clear();
+  } else {
+    streams.erase(streams.begin(), streams.begin() + static_cast<std::ptrdiff_t>(count));
+  }
 }
 
 }  // namespace fanfare::net

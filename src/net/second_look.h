@@ -20,13 +20,17 @@ class SecondLook {
   // Once a turn, so that senders that never stop delay nothing for longer than one look.
   template <typename Loop>
   void before_flush(Loop& loop) {
-    if (std::exchange(pushes_, 0) < kPushesMin) return;
+    if (std::exchange(pushes_, 0) >= kPushesMin) look(loop);
+  }
+
+ private:
+  template <typename Loop>
+  [[gnu::noinline]] void look(Loop& loop) {
     loop.poll(Duration::zero());
     if (loop.has_tasks()) loop.run_tasks_and_timers();
     pushes_ = 0;
   }
 
- private:
   std::size_t pushes_ = 0;
 };
 

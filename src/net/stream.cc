@@ -25,12 +25,12 @@ void Stream::set_handler(std::unique_ptr<TransportHandler> handler) {
 
 bool Stream::prepare_to_queue() {
   if (has(kClosed) || has(kFinishWriting)) return false;
-  loop_.mark_dirty(*this);
+  loop_.dirty_.mark(*this);
   return true;
 }
 
 Outbox& Stream::outbox() {
-  if (outbox_ == nullptr) outbox_ = OutboxPtr(new (loop_.outboxes_.take()) Outbox);
+  if (outbox_ == nullptr) outbox_ = loop_.outboxes_.take();
   return *outbox_;
 }
 
@@ -59,7 +59,7 @@ void Stream::start_tls(std::shared_ptr<const TlsContext> context, TlsRole role,
   auto layer = std::make_unique<TlsLayer>(*this, std::move(context), role, server_name);
   handler_ = std::move(layer);
   set(kQueuesElsewhere);
-  loop_.mark_dirty(*this);
+  loop_.dirty_.mark(*this);
 }
 
 void Stream::receive_encrypted(Bytes bytes) {
@@ -67,6 +67,15 @@ void Stream::receive_encrypted(Bytes bytes) {
 }
 
 std::uint8_t* Stream::extend_slowly(std::size_t size) {
+  // An answer on a stream that has nothing else to send: no call is on the way.
+  if (constexpr std::uint32_t kOther = kClosed | kFinishWriting | kQueuesElsewhere;
+      outbox_ == nullptr && !has(kOther) && loop_.dirty_.mark_in_place(*this)) {
+    if (std::uint8_t* const room = loop_.outboxes_.begin_spare(outbox_, size, loop_.arena_)) return room;
+  }
+  return extend_any(size);
+}
+
+std::uint8_t* Stream::extend_any(std::size_t size) {
   if (!prepare_to_queue()) return loop_.room_to_drop(size);
   return plain_outbox().extend(size, loop_.arena_);
 }
@@ -105,7 +114,7 @@ void Stream::resume_reading() {
 void Stream::finish_writing() {
   if (has(kClosed) || has(kFinishWriting)) return;
   set(kFinishWriting);
-  loop_.mark_dirty(*this);
+  loop_.dirty_.mark(*this);
 }
 
 void Stream::close() {

@@ -60,6 +60,7 @@ class Stream final : public Transport {
 
  private:
   friend class Loop;
+  friend class FlushList;
   friend class TlsLayer;
   friend class EpollLoop;
   friend class UringLoop;
@@ -84,6 +85,7 @@ class Stream final : public Transport {
   Stream(Loop& loop, std::unique_ptr<TransportHandler> handler) : loop_(loop), handler_(std::move(handler)) {}
 
   std::uint8_t* extend_slowly(std::size_t size) override;
+  [[gnu::noinline]] std::uint8_t* extend_any(std::size_t size);
   std::size_t queued_elsewhere() const override;
   bool prepare_to_queue();
   Outbox& outbox();        // of the data for the kernel; under TLS it is encrypted

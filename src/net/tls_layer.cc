@@ -44,7 +44,7 @@ void TlsLayer::decrypt(Bytes encrypted) {
     Encrypted output(stream_.outbox(), loop.arena_);
     std::size_t size = 0;
     const TlsSession::Step step = session_.decrypt(encrypted, room, size, output);
-    loop.mark_dirty(stream_);
+    loop.dirty_.mark(stream_);
     switch (step) {
       case TlsSession::Step::wants_input:
         return;

@@ -152,10 +152,11 @@ bool UringLoop::poll(Duration wait) {
   const unsigned count = io_uring_cq_ready(&ring.uring);
   settle_sends(count);
   for (unsigned i = 0; i < count; ++i) {
-    if (i + kPrefetchDistance < count) {
-      prefetch(ring.completion(i + kPrefetchDistance).user_data & ~kOperationBits);
+    if (i + 1 < count) {
+      prefetch_handler(ring.completion(i + 1).user_data);
+      if (i + kPrefetchDistance < count)
+        prefetch(ring.completion(i + kPrefetchDistance).user_data & ~kOperationBits);
     }
-    if (i + 1 < count) prefetch_handler(ring.completion(i + 1).user_data);
     const io_uring_cqe& entry = ring.completion(i);
     handle(entry.user_data, {.result = entry.res, .flags = entry.flags});
   }
@@ -357,7 +358,7 @@ void UringLoop::sent(Stream& stream) {
   if (stream.has(Stream::kClosed)) return;
   // flush_all() skips streams that wait for their peer, so this one is flushed here.
   if (stream.has(Stream::kWaitingWritable)) return flush(stream);
-  mark_dirty(stream);
+  dirty_.mark(stream);
 }
 
 // The kernel sent `result` bytes, or failed with the error -`result`.
@@ -408,7 +409,7 @@ void UringLoop::connect_over(Stream& stream, Completion completion) {
     } else {
       connected(stream);
       update_reading(stream);
-      if (!stream.has(Stream::kClosed)) mark_dirty(stream);
+      if (!stream.has(Stream::kClosed)) dirty_.mark(stream);
     }
   }
   operation_over(stream);

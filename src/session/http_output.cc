@@ -150,7 +150,7 @@ void HttpOutput::body_is_over() {
 }
 
 bool HttpOutput::has_waited(std::uint32_t now, Duration timeout) {
-  return waited_ms(now, since_ms_, timeout, settings().drain_bytes_per_second_min) >= to_ms(timeout);
+  return Member::has_waited(now, since_ms_, timeout, settings().drain_bytes_per_second_min);
 }
 
 // A client that accepts nothing cannot hold a response for longer; a writer without data may take its time.

@@ -14,6 +14,7 @@
 
 #include "base/time.h"
 #include "net/transport.h"
+#include "session/milliseconds.h"
 
 namespace fanfare::session {
 
@@ -71,10 +72,12 @@ class Member : public net::TransportHandler {
   // Called by the table's sweep. `now_ms` is from the table's clock.
   virtual void check_time(std::uint32_t now_ms) = 0;
   std::uint32_t now_ms() const;
-  // How much of the deadline `timeout`, started at `from`, has elapsed by `now`. The time that the peer needs
-  // to accept earlier data does not count (see DrainWatch). Must be called in every sweep.
-  std::uint32_t waited_ms(std::uint32_t now, std::uint32_t from, Duration timeout,
-                          std::uint32_t bytes_per_second_min);
+  // Whether the deadline `timeout`, started at `from`, has passed by `now`. The time that the peer needs to accept earlier data does not
+  // count (see DrainWatch). Must be called in every sweep.
+  bool has_waited(std::uint32_t now, std::uint32_t from, Duration timeout,
+                  std::uint32_t bytes_per_second_min) {
+    return waited_ms(now, from, timeout, bytes_per_second_min) >= to_ms(timeout);
+  }
   // The next deadline is independent of the data queued before.
   void forget_drain();
   // After a ping was queued: the peer has not accepted everything.
@@ -84,6 +87,9 @@ class Member : public net::TransportHandler {
 
  private:
   friend class SessionTable;
+
+  std::uint32_t waited_ms(std::uint32_t now, std::uint32_t from, Duration timeout,
+                          std::uint32_t bytes_per_second_min);
 
   static constexpr std::uint32_t kNoSlot = UINT32_MAX;
 

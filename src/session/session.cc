@@ -17,6 +17,10 @@ void log_broken(ws::Rule broken_rule) {
   broken.write({{"rule", rule.name}, {"section", rule.clause}, {"code", rule.code}});
 }
 
+Message message_of(const ws::Event& event) {
+  return {.opcode = event.opcode, .payload = event.payload, .first = event.first, .last = event.last};
+}
+
 }  // namespace
 
 Session::Session(SessionTable& table, net::Transport& transport, Endpoint& endpoint,
@@ -62,6 +66,7 @@ void Session::receive(MutableBytes input) {
   table().count_bytes_received(*this, input.size());
   // The loop may already have had more data when reading was paused.
   if (has_unread_) return keep(input);
+  if (hand_out_only_message(input)) return;
   const MutableBytes rest = consume(input);
   if (rest.empty() || is_closed()) return;
   keep(rest);
@@ -75,10 +80,8 @@ void Session::receive_later(Bytes input, bool end_came) {
   if (!paused_) table().go_on_next_turn(*this);
 }
 
-std::size_t Session::share_left() {
-  share_.enter(table().loop().turn_number());
-  const SessionSettings& settings = endpoint_->settings();
-  return share_.is_spent(settings) ? 0 : share_.bytes_left(settings);
+inline std::size_t Session::share_left() {
+  return share_.bytes_left(table().loop().turn_number(), endpoint_->settings());
 }
 
 void Session::keep(Bytes input) {
@@ -119,18 +122,27 @@ void Session::go_on_next_turn() {
 inline void Session::hand_out(const ws::Event& message) {
   had_message_ = true;
   if (message.last) table().count_received(*this, 1);
-  if (phase_ == Phase::open) {
-    endpoint_->on_message(
-        *this,
-        {.opcode = message.opcode, .payload = message.payload, .first = message.first, .last = message.last});
-  }
+  if (phase_ == Phase::open) endpoint_->on_message(*this, message_of(message));
 }
 
 inline bool Session::may_go_on() const {
   return !is_closed() && !paused_ && !share_.is_spent(endpoint_->settings());
 }
 
-// The path of nearly all messages. Counters are updated once, at the end.
+inline bool Session::hand_out_only_message(MutableBytes input) {
+  const std::size_t size = input.size();
+  if (connection_.role() != ws::Role::server || !ws::may_be_one_short_message(input)) return false;
+  if (phase_ != Phase::open || paused_ || is_closed() || share_left() < size) return false;
+  const auto message = connection_.next_whole_message<ws::Role::server>(input);
+  if (!message) return false;
+  endpoint_->on_message(*this, {.opcode = message->opcode, .payload = message->payload});
+  had_message_ = true;
+  share_.add(1, size);
+  table().count_received(*this, 1);
+  return true;
+}
+
+// The path of nearly all other messages. Counters are updated once, at the end.
 template <ws::Role self>
 inline MutableBytes Session::hand_out_whole_messages(MutableBytes input) {
   Endpoint& endpoint = *endpoint_;
@@ -143,10 +155,10 @@ inline MutableBytes Session::hand_out_whole_messages(MutableBytes input) {
     ++messages;
     const MutableBytes payload(message->payload.data(), message->payload.size());
     endpoint.on_message(*this, {.opcode = message->opcode, .payload = payload});
+    if (input.empty()) break;
   }
   if (messages > 0) had_message_ = true;
-  share_.add_frames(messages);
-  share_.add_bytes(before - input.size());
+  share_.add(messages, before - input.size());
   table().count_received(*this, messages);
   return input;
 }
@@ -186,19 +198,16 @@ void Session::handle(const ws::Event& event) {
       if (phase_ != Phase::open) return;
       if (event.kind == ws::Event::Kind::ping) return endpoint_->on_ping(*this);
       return endpoint_->on_pong(*this, event.payload);
-    case ws::Event::Kind::close:
-      return handle_close(event);
+    case ws::Event::Kind::close: {
+      const std::string reason(as_text(event.payload));
+      end(phase_ == Phase::closing ? cause_ : Cause::peer_closed, event.code, reason);
+      return leave();
+    }
     case ws::Event::Kind::failed:
       log_broken(event.rule);
       end(Cause::rule_broken, event.code, {}, event.rule);
       return leave();
   }
-}
-
-void Session::handle_close(const ws::Event& event) {
-  const std::string reason(as_text(event.payload));
-  end(phase_ == Phase::closing ? cause_ : Cause::peer_closed, event.code, reason);
-  leave();
 }
 
 void Session::close_as(Cause cause, std::uint16_t code, std::string_view reason) {

@@ -95,6 +95,8 @@ class Session : public SessionOutput {
 
   void begin();
   void receive(MutableBytes input);
+  // The usual input is one short message, without the rest of consume(). False: it is not, and nothing was done.
+  bool hand_out_only_message(MutableBytes input);
   // Delivers what this turn's share allows; returns the rest.
   MutableBytes consume(MutableBytes input);
   // Delivers complete messages until other input, or one beyond the share. `self` is connection_.role().
@@ -102,14 +104,12 @@ class Session : public SessionOutput {
   MutableBytes hand_out_whole_messages(MutableBytes input);
   void handle(const ws::Event& event);
   bool may_go_on() const;
-  // Bytes that may still be read in this turn; also zero after enough frames.
   std::size_t share_left();
   void hand_out(const ws::Event& message);
   void keep(Bytes input);
   void go_on_next_turn();
   void check_open(std::uint32_t now_ms);
   void check_heartbeat(std::uint32_t now_ms, const SessionSettings& settings);
-  void handle_close(const ws::Event& event);
   void close_as(Cause cause, std::uint16_t code, std::string_view reason);
   void begin_closing(Cause cause) override;
   // Notifies the endpoint, once. The transport ends separately.

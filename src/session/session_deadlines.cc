@@ -16,8 +16,7 @@ void Session::check_open(std::uint32_t now) {
   }
   had_message_ = false;
   if (settings.idle_timeout > Duration::zero() &&
-      waited_ms(now, idle_since_ms_, settings.idle_timeout, settings.drain_bytes_per_second_min) >=
-          to_ms(settings.idle_timeout)) {
+      has_waited(now, idle_since_ms_, settings.idle_timeout, settings.drain_bytes_per_second_min)) {
     connection_.close(ws::close_code::policy_violation, "no message for too long", transport());
     return begin_closing(Cause::idle_timeout);
   }
@@ -41,10 +40,7 @@ void Session::check_heartbeat(std::uint32_t now, const SessionSettings& settings
     return;
   }
   // A ping behind other data cannot be answered yet, so a peer that accepts the data is alive.
-  if (waited_ms(now, deadline_from_ms_, settings.pong_timeout, settings.drain_bytes_per_second_min) <
-      to_ms(settings.pong_timeout)) {
-    return;
-  }
+  if (!has_waited(now, deadline_from_ms_, settings.pong_timeout, settings.drain_bytes_per_second_min)) return;
   // The pongs of a session that is not read cannot be seen. That its system has accepted the ping counts as a
   // pong.
   if (paused_ && transport().send_progress().is_complete) {
@@ -59,10 +55,8 @@ void Session::check_time(std::uint32_t now) {
   if (is_closed()) return;
   if (phase_ == Phase::open) return check_open(now);
   const SessionSettings& settings = endpoint_->settings();
-  if (waited_ms(now, deadline_from_ms_, settings.close_timeout, settings.drain_bytes_per_second_min) <
-      to_ms(settings.close_timeout)) {
+  if (!has_waited(now, deadline_from_ms_, settings.close_timeout, settings.drain_bytes_per_second_min))
     return;
-  }
   // RFC6455§7.1.7: the peer had time to answer.
   if (phase_ == Phase::closing) end(cause_, ws::close_code::abnormal);
   close();

@@ -103,6 +103,61 @@ TEST_F(SessionTest, CarriesMessagesBothWaysOverAnyTransport) {
   EXPECT_EQ(session.queued_bytes(), 0U);
 }
 
+// An input that is one short message takes a way of its own.
+TEST_F(SessionTest, AMessageThatIsTheWholeInputCountsLikeEachOther) {
+  settings_.frames_per_turn_max = 3;
+  settings_.limits.message_bytes_max = 125;
+  open();
+  transport_.deliver(frame('\x81', ""));
+  transport_.deliver(frame('\x82', std::string(125, 'x')));
+  transport_.deliver(frame('\x81', "third"));
+  const Events first = {"open memory", "", std::string(125, 'x'), "third"};
+  EXPECT_EQ(endpoint_.events, first);
+  transport_.deliver(frame('\x81', "fourth"));
+  EXPECT_EQ(endpoint_.events, first);
+  EXPECT_FALSE(transport_.is_reading());
+  EXPECT_EQ(table_.counters().turn_shares_spent.value(), 1U);
+  loop_->run_once(0ms);
+  EXPECT_EQ(endpoint_.events.back(), "fourth");
+  EXPECT_EQ(table_.counters().messages_received.value(), 4U);
+  EXPECT_EQ(table_.counters().bytes_received.value(), 4U * 6 + 125 + 5 + 6);
+}
+
+TEST_F(SessionTest, AMessageThatIsTheWholeInputWaitsWhileThereIsAPause) {
+  Session& session = open();
+  session.pause();
+  transport_.deliver(frame('\x81', "one"));
+  EXPECT_EQ(endpoint_.events, (Events{"open memory"}));
+  session.resume();
+  transport_.deliver(frame('\x81', "two"));
+  EXPECT_EQ(endpoint_.events, (Events{"open memory"}));
+  loop_->run_once(0ms);
+  EXPECT_EQ(endpoint_.events, (Events{"open memory", "one", "two"}));
+}
+
+TEST_F(SessionTest, AMessageThatIsTheWholeInputIsJudgedLikeEachOther) {
+  const auto code_of = [this](const std::string& input) {
+    MemoryTransport transport;
+    auto other = Session::make(table_, transport, endpoint_, {.limits = &settings_.limits}, nullptr);
+    Session& opened = *other;
+    transport.set_handler(std::move(other));
+    opened.open();
+    transport.deliver(input);
+    const std::string answer = transport.take();
+    transport.detach();
+    return answer.size() < 4
+               ? 0
+               : static_cast<unsigned char>(answer[2]) << 8U | static_cast<unsigned char>(answer[3]);
+  };
+  settings_.limits.message_bytes_max = 124;
+  EXPECT_EQ(code_of(frame('\x81', std::string(124, 'x'))), 0);
+  EXPECT_EQ(code_of(frame('\x81', std::string(125, 'x'))), 1009);
+  EXPECT_EQ(code_of(frame('\x81', "\xff")), 1007);
+  EXPECT_EQ(code_of(frame('\x83', "reserved")), 1002);
+  EXPECT_EQ(code_of(frame('\x80', "continues nothing")), 1002);
+  EXPECT_EQ(code_of(frame('\xc1', "not agreed on")), 1002);
+}
+
 std::string large_frame(std::string_view payload) {
   const SharedBytes frame = ws::encode_message(ws::Opcode::binary, as_bytes(payload));
   return std::string(as_text(frame.view()));

@@ -20,6 +20,10 @@ class TurnShare {
     frames_ = 0;
     bytes_ = 0;
   }
+  void add(unsigned frames, std::size_t bytes) {
+    add_frames(frames);
+    add_bytes(bytes);
+  }
   void add_frames(unsigned count) { frames_ = static_cast<std::uint16_t>(frames_ + count); }
   void add_bytes(std::size_t size) {
     bytes_ += static_cast<std::uint32_t>(std::min<std::size_t>(size, UINT32_MAX - bytes_));
@@ -28,12 +32,14 @@ class TurnShare {
   bool is_spent(const SessionSettings& settings) const {
     return frames_ >= settings.frames_per_turn_max || bytes_ >= settings.bytes_per_turn_max;
   }
-  // Both only while it is not spent.
+  // In this turn; zero if it is spent, by frames or by bytes.
+  std::size_t bytes_left(std::uint32_t turn_number, const SessionSettings& settings) {
+    enter(turn_number);
+    return is_spent(settings) ? 0 : settings.bytes_per_turn_max - bytes_;
+  }
+  // Only while it is not spent.
   unsigned frames_left(const SessionSettings& settings) const {
     return settings.frames_per_turn_max - frames_;
-  }
-  std::size_t bytes_left(const SessionSettings& settings) const {
-    return settings.bytes_per_turn_max - bytes_;
   }
 
  private:

@@ -103,7 +103,7 @@ class Connection {
   // input. Use it when reading many messages: it stays in registers. Empty: call next() instead. `self` must
   // equal role().
   template <Role self>
-  std::optional<WholeMessage> next_whole_message(MutableBytes& input) {
+  [[gnu::always_inline]] std::optional<WholeMessage> next_whole_message(MutableBytes& input) {
     if (incoming_ != nullptr || state() != State::open) return std::nullopt;
     return take_whole_message<self>(input, limits_->message_bytes_max);
   }

@@ -49,4 +49,11 @@ template <Role self>
   return WholeMessage{.opcode = opcode, .payload = payload};
 }
 
+// Whether the input may be one masked message of at most 125 bytes, and nothing else.
+inline bool may_be_one_short_message(Bytes input) {
+  constexpr std::size_t kHead = 2 + sizeof(MaskKey);
+  const std::size_t size = input.size() - kHead;
+  return size <= 125 && (input[1] ^ kMaskBit) == size;
+}
+
 }  // namespace fanfare::ws
