@@ -23,7 +23,10 @@ class ResumeLink {
 
   std::expected<ResumeRecord::Claim, ResumeRecord::Refusal> claim(const TopicHash& topic,
                                                                   const SubscriptionId& id) {
-    return record_.claim(owner_, topic, id);
+    auto claimed = record_.claim(owner_, topic, id);
+    if (!claimed && claimed.error() == ResumeRecord::Refusal::no_room && make_room())
+      claimed = record_.claim(owner_, topic, id);
+    return claimed;
   }
   void forget(ResumeRecord::Slot slot) { record_.forget(owner_, slot); }
   void give_back(ResumeRecord::Slot slot) { record_.give_back(owner_, slot); }
@@ -55,6 +58,8 @@ class ResumeLink {
   bool may_send() const { return !is_frozen_ && record_.is_owner(owner_); }
 
  protected:
+  // Whether something was freed that the session and others of its owner can do without.
+  virtual bool make_room() { return false; }
   ResumeRecord& record() const { return record_; }
   ResumeRecord::Owner owner() const { return owner_; }
   // Something is being sent that the client has yet to confirm.

@@ -289,6 +289,23 @@ void ResumeRecord::confirm_all(Owner owner) {
   give_back_memory();
 }
 
+ResumeImage ResumeRecord::end() {
+  take();  // what the connection still tries to send is refused
+  ResumeImage left = image();
+  const std::scoped_lock lock(mutex_);
+  kept_.clear();
+  memory_.release();
+  return left;
+}
+
+bool ResumeRecord::give_up_turns() {
+  const std::scoped_lock lock(mutex_);
+  bool any = false;
+  for (Kept& one : kept_) any = one.turns.forget_older() || any;
+  if (any) give_back_memory();
+  return any;
+}
+
 // What the session counts for after something of it has gone. A free slot before others stays for the next subscription, until the
 // next connection.
 void ResumeRecord::give_back_memory() {

@@ -30,6 +30,7 @@
 #include "base/byte_budget.h"
 #include "eth/cursor.h"
 #include "eth/resume_image.h"
+#include "eth/resume_kept.h"
 #include "eth/resume_limits.h"
 #include "eth/resume_turns.h"
 #include "eth/subscription_id.h"
@@ -78,6 +79,12 @@ class ResumeRecord {
   // Whether a subscription with this id was made on an earlier connection, and not again on this one.
   bool remembers(Owner owner, const SubscriptionId& id) const;
 
+  // The session goes on elsewhere, from what is returned. Its memory is free, and nobody owns it any more.
+  ResumeImage end();
+  // Frees the memory that it can do without: of several positions that its client may have, it keeps the newest of each subscription
+  // (Point::is_incomplete). False: there was none.
+  bool give_up_turns();
+
   // How a message changes what the client has.
   enum class Change : std::uint8_t {
     adds,
@@ -116,30 +123,8 @@ class ResumeRecord {
   void watch(std::function<void(bool is_urgent)> changed) { changed_ = std::move(changed); }
 
  private:
-  struct Kept {
-    std::uint64_t made = 0;  // when it was made first; 0: free
-    std::uint64_t left = 0;  // the last owner that had it
-    bool is_claimed = false;
-    bool is_retracting = false;
-    bool is_stale = false;         // as a turn without a position:
-    bool is_stale_held = false;    // no confirmation covers it
-    bool is_stale_pinged = false;  // that of the last ping does
-    TopicHash topic{};
-    SubscriptionId id{};
-    Mark confirmed = {};
-    Mark pinged = {};
-    Mark latest = {};
-    // To where reorgs have gone back since `confirmed`, and since `pinged`. Null: not behind it.
-    Mark lowest = {};
-    Mark lowest_pinged = {};
-    // Before the last note:
-    Mark before = {};  // `latest`
-    Mark lowest_before = {};
-    Mark lowest_pinged_before = {};
-    bool has_turned = false;  // it has added a turn
-    Mark after_gap = {};
-    ResumeTurns turns = {};
-  };
+  using Kept = KeptSubscription;
+
   bool owns(Owner owner) const { return owner == owner_; }
   Kept* find(Owner owner, Slot slot);
   std::optional<Slot> free_slot();

@@ -75,7 +75,11 @@ bool ResumeRecord::restore(const ResumeImage& image, bool is_stale) {
                          .confirmed = from,
                          .latest = from});
     kept_.back().turns.set_incomplete(one.is_incomplete);
-    for (const std::string& position : one.may_have) add_turn(kept_.back(), marks.of(position));
+  }
+  // Only what no subscription needs.
+  for (std::size_t i = 0; i < kept_.size(); ++i) {
+    for (const std::string& position : image.subscriptions[i].may_have)
+      add_turn(kept_[i], marks.of(position));
   }
   return true;
 }

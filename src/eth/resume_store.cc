@@ -9,6 +9,10 @@ ResumeLease::~ResumeLease() {
   if (store_ != nullptr) store_->close(key_, *record_, owner_);
 }
 
+bool ResumeLease::make_room() {
+  return store_->make_room(key_);
+}
+
 bool ResumeLease::watch(std::function<void()> on_taken) {
   return store_->watch(key_, *record_, owner_, std::move(on_taken));
 }
@@ -64,30 +68,63 @@ std::expected<ByteHold, ResumeRefusal> MemoryResumeStore::take_room(const std::s
   return room;
 }
 
+std::expected<std::shared_ptr<ResumeRecord>, ResumeRefusal> MemoryResumeStore::record_for(
+    const std::string& counts_for, const ResumeImage* image, bool is_stale) {
+  auto room = take_room(counts_for);
+  if (!room) return std::unexpected(room.error());
+  auto record = std::make_shared<ResumeRecord>(limits_.record, *std::move(room));
+  if (image == nullptr || record->restore(*image, is_stale)) return record;
+  if (owners_[counts_for].sessions == 0) owners_.erase(counts_for);
+  return std::unexpected(counts_for.empty() ? ResumeRefusal::total : ResumeRefusal::per_owner);
+}
+
 std::expected<ResumeLease, ResumeRefusal> MemoryResumeStore::make(const ResumeKey& key,
                                                                   const std::string& counts_for,
                                                                   std::shared_ptr<const void> identity,
                                                                   const ResumeImage* image, bool is_stale) {
-  auto room = take_room(counts_for);
-  if (!room) {
+  auto made = record_for(counts_for, image, is_stale);
+  if (!made && made.error() == ResumeRefusal::per_owner && make_room_for(counts_for))
+    made = record_for(counts_for, image, is_stale);
+  if (!made) {
     report({.refused = 1});
-    return std::unexpected(room.error());
+    return std::unexpected(made.error());
   }
-  auto record = std::make_shared<ResumeRecord>(limits_.record, *std::move(room));
-  if (image != nullptr && !record->restore(*image, is_stale)) {
-    if (owners_[counts_for].sessions == 0) owners_.erase(counts_for);
-    report({.refused = 1});
-    return std::unexpected(counts_for.empty() ? ResumeRefusal::total : ResumeRefusal::per_owner);
-  }
-  ++owners_[counts_for].sessions;
+  std::shared_ptr<ResumeRecord> record = *std::move(made);
   if (changed_) record->watch([this, key](bool is_urgent) { changed_(key, is_urgent); });
   const ResumeRecord::Owner owner = record->take();
-  sessions_.emplace(
-      key,
-      Session{.record = record, .counts_for = counts_for, .identity = std::move(identity), .owner = owner});
+  Owner& of = owners_[counts_for];
+  Session& session = sessions_
+                         .emplace(key, Session{.record = record,
+                                               .counts_for = counts_for,
+                                               .identity = std::move(identity),
+                                               .owner = owner,
+                                               .next = of.first})
+                         .first->second;
+  ++of.sessions;
+  if (of.first != nullptr) of.first->before = &session;
+  of.first = &session;
   const bool is_known = image != nullptr && !image->subscriptions.empty();
   report({.created = is_known ? 0U : 1U, .resumed = is_known ? 1U : 0U});
   return ResumeLease(shared_from_this(), key, std::move(record), owner, is_known);
+}
+
+bool MemoryResumeStore::make_room(const ResumeKey& key) {
+  const std::scoped_lock lock(mutex_);
+  const auto found = sessions_.find(key);
+  return found != sessions_.end() && make_room_for(found->second.counts_for);
+}
+
+bool MemoryResumeStore::make_room_for(const std::string& counts_for) {
+  const auto found = owners_.find(counts_for);
+  if (counts_for.empty() || found == owners_.end()) return false;
+  Owner& owner = found->second;
+  const Instant now = clock_.now();
+  if (owner.frugal_until && now < *owner.frugal_until) return false;
+  bool any = false;
+  for (const Session* one = owner.first; one != nullptr; one = one->next)
+    any = one->record->give_up_turns() || any;
+  if (!any) owner.frugal_until = saturating_add(now, kFrugalFor);
+  return any;
 }
 
 void MemoryResumeStore::note_change(const ResumeKey& key) const {
@@ -128,8 +165,8 @@ std::optional<ResumeImage> MemoryResumeStore::release(const ResumeKey& key) {
   std::unique_lock lock(mutex_);
   const auto found = sessions_.find(key);
   if (found == sessions_.end()) return std::nullopt;
-  found->second.record->take();  // what the connection still tries to send is refused
-  ResumeImage image = found->second.record->image();
+  // Not with its connection, which is closed later: what is here next has to fit.
+  ResumeImage image = found->second.record->end();
   on_taken = std::exchange(found->second.on_taken, nullptr);
   erase(found);
   report({});
@@ -209,6 +246,8 @@ MemoryResumeStore::Sessions::iterator MemoryResumeStore::erase(Sessions::iterato
   Session& gone = session->second;
   if (!gone.is_open) idle_.erase(gone.place);
   const auto owner = owners_.find(gone.counts_for);
+  (gone.before == nullptr ? owner->second.first : gone.before->next) = gone.next;
+  if (gone.next != nullptr) gone.next->before = gone.before;
   if (--owner->second.sessions == 0) owners_.erase(owner);
   return sessions_.erase(session);
 }

@@ -52,6 +52,8 @@ class ResumeLease {
   bool is_known() const { return is_known_; }
   // `on_taken` runs once another connection takes the session, on that connection's thread. False: one already has.
   bool watch(std::function<void()> on_taken);
+  // Frees what the sessions of its owner can do without (ResumeRecord::give_up_turns()). False: nothing.
+  bool make_room();
 
  private:
   std::shared_ptr<ResumeStore> store_;  // null: moved from
@@ -86,6 +88,7 @@ class ResumeStore {
   virtual bool watch(const ResumeKey& key, const ResumeRecord& record, ResumeRecord::Owner owner,
                      std::function<void()> on_taken) = 0;
   virtual void close(const ResumeKey& key, const ResumeRecord& record, ResumeRecord::Owner owner) = 0;
+  virtual bool make_room(const ResumeKey& key) = 0;
 };
 
 class MemoryResumeStore final : public ResumeStore, public std::enable_shared_from_this<MemoryResumeStore> {
@@ -133,6 +136,8 @@ class MemoryResumeStore final : public ResumeStore, public std::enable_shared_fr
     bool is_open = true;  // a connection has it
     Instant left{};
     std::list<ResumeKey>::iterator place = {};  // in idle_, unless it is open
+    Session* before = nullptr;                  // of its owner
+    Session* next = nullptr;
 
     bool is_of(const ResumeRecord& its_record, ResumeRecord::Owner its_owner) const {
       return record.get() == &its_record && owner == its_owner;
@@ -141,6 +146,8 @@ class MemoryResumeStore final : public ResumeStore, public std::enable_shared_fr
   struct Owner {
     std::size_t sessions = 0;
     std::shared_ptr<ByteShare> memory;
+    Session* first = nullptr;
+    std::optional<Instant> frugal_until = {};  // its sessions had nothing to free
   };
   struct KeyHash {
     std::size_t operator()(const ResumeKey& key) const noexcept;
@@ -150,14 +157,24 @@ class MemoryResumeStore final : public ResumeStore, public std::enable_shared_fr
   bool watch(const ResumeKey& key, const ResumeRecord& record, ResumeRecord::Owner owner,
              std::function<void()> on_taken) override;
   void close(const ResumeKey& key, const ResumeRecord& record, ResumeRecord::Owner owner) override;
+  bool make_room(const ResumeKey& key) override;
+  // The same for an owner with a limit of its own, as long as it is of use.
+  bool make_room_for(const std::string& counts_for);
   void note_change(const ResumeKey& key) const;
   std::expected<ByteHold, ResumeRefusal> take_room(const std::string& counts_for);
   std::expected<ResumeLease, ResumeRefusal> make(const ResumeKey& key, const std::string& counts_for,
                                                  std::shared_ptr<const void> identity,
                                                  const ResumeImage* image, bool is_stale);
+  // A session's record: with what `image` remembers, if it is not null.
+  std::expected<std::shared_ptr<ResumeRecord>, ResumeRefusal> record_for(const std::string& counts_for,
+                                                                         const ResumeImage* image,
+                                                                         bool is_stale);
   void expire(Instant now);
   Sessions::iterator erase(Sessions::iterator session);
   void report(ResumeCounters since) const;
+
+  // Between two looks at all sessions of an owner for something to free.
+  static constexpr Duration kFrugalFor = std::chrono::seconds(1);
 
   Clock& clock_;
   const Count count_;

@@ -225,9 +225,11 @@ TEST(ResumeStore, ConnectionsOfSeveralThreadsTakeItInTurn) {
 
 // --- for a fleet -----------------------------------------------------------------------------------
 
+std::string cursor_at(std::uint64_t number) {
+  return to_cursor({.number = number, .hash = {}, .logs_told = Position::kAll, .ancestors = {}});
+}
 ResumeImage image_at(std::uint64_t number) {
-  const Position position{.number = number, .hash = {}, .logs_told = Position::kAll, .ancestors = {}};
-  return {{{.topic = hash_of_topic("newHeads"), .from = to_cursor(position), .may_have = {}}}};
+  return {{{.topic = hash_of_topic("newHeads"), .from = cursor_at(number), .may_have = {}}}};
 }
 
 TEST(ResumeStore, ASessionFromElsewhereReplacesTheOneThatIsHere) {
@@ -276,6 +278,65 @@ TEST(ResumeStore, WhatMovesHereCountsAndMayBeRefused) {
   EXPECT_EQ(small.store->adopt(key_of(1), "ann", nullptr, image_at(5), false, {}).error(),
             ResumeRefusal::per_owner);
   EXPECT_EQ(small.live, 0U);
+}
+
+// Several positions that its client may have, which it can do without.
+ResumeImage image_with_positions(std::size_t subscriptions, std::size_t positions) {
+  ResumeImage image;
+  for (std::size_t i = 0; i < subscriptions; ++i) {
+    image.subscriptions.push_back(image_at(5).subscriptions.front());
+    for (std::size_t n = 0; n < positions; ++n)
+      image.subscriptions.back().may_have.push_back(cursor_at(100 + n));
+  }
+  return image;
+}
+
+TEST(ResumeStore, WhatNoSubscriptionNeedsLeavesRoomForAllOfASessionFromElsewhere) {
+  StoreWorld world({.bytes_per_owner_max = kOneSubscription + kResumeSubscriptionBytes + kResumeTurnBytes});
+  const auto lease =
+      world.store->adopt(key_of(1), "a", nullptr, image_with_positions(2, 4), false, world.clock.now());
+  ASSERT_TRUE(lease);
+  const ResumeImage there = world.store->copy(key_of(1))->image;
+  ASSERT_EQ(there.subscriptions.size(), 2U);
+  EXPECT_EQ(there.subscriptions[0].may_have.size(), 2U);
+  EXPECT_EQ(there.subscriptions[1].may_have.size(), 1U);
+  EXPECT_EQ(there.subscriptions[1].may_have.back(), cursor_at(103));
+  EXPECT_TRUE(there.subscriptions[0].is_incomplete);
+  EXPECT_TRUE(there.subscriptions[1].is_incomplete);
+}
+
+TEST(ResumeStore, WhatNoSubscriptionNeedsGivesWayToOthersOfItsOwner) {
+  StoreWorld world({.bytes_per_owner_max = 2 * kOneSubscription + kResumeSubscriptionBytes - 256});
+  const auto adopt = [&](std::uint8_t number, const std::string& owner) {
+    return world.store->adopt(key_of(number), owner, nullptr, image_with_positions(1, 16), false,
+                              world.clock.now());
+  };
+  const auto positions = [&](std::uint8_t number) {
+    return world.store->copy(key_of(number))->image.subscriptions.front().may_have.size();
+  };
+  const auto greedy = adopt(1, "a");
+  const auto other = adopt(9, "b");
+  ASSERT_TRUE(greedy && other);
+  EXPECT_GT(positions(1), 4U);
+  // A session, and then a subscription of it.
+  auto next = world.open(2, "a");
+  ASSERT_TRUE(next);
+  EXPECT_EQ(positions(1), 1U);
+  const auto again = adopt(1, "a");
+  ASSERT_TRUE(again);
+  EXPECT_GT(positions(1), 1U);
+  const auto claim = [&](std::uint64_t topic) {
+    return next->record().claim(next->owner(), hash_of_topic(std::to_string(topic)), {});
+  };
+  while (claim(1)) {
+  }
+  EXPECT_TRUE(next->make_room());
+  EXPECT_EQ(positions(1), 1U);
+  EXPECT_TRUE(claim(1));
+  EXPECT_FALSE(claim(1));
+  // There is nothing more, and it is not looked for all the time.
+  EXPECT_FALSE(next->make_room());
+  EXPECT_GT(positions(9), 4U);
 }
 
 TEST(ResumeStore, TellsOfEachChange) {

@@ -25,6 +25,13 @@ bool ResumeTurns::add(const Mark& at, std::size_t most, ByteHold& memory) {
   return true;
 }
 
+bool ResumeTurns::forget_older() {
+  if (turns_.size() < 2) return false;
+  turns_.erase(turns_.begin(), turns_.end() - 1);
+  is_incomplete_ = true;
+  return true;
+}
+
 std::size_t ResumeTurns::bytes() const {
   return turns_.empty() ? 0 : (turns_.size() - 1) * kResumeTurnBytes;
 }

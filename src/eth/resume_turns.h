@@ -55,6 +55,8 @@ class ResumeTurns {
   // Returns whether there is one more. Beyond `most`, or without memory, the oldest one is forgotten. The first takes none.
   bool add(const Mark& at, std::size_t most, ByteHold& memory);
   void remove_last() { turns_.pop_back(); }
+  // All but the newest. False: there are none.
+  bool forget_older();
   // The last one becomes the first.
   void put_last_first();
   // Another connection has the session: none is settled on it yet. Two that went down to the same position are one.

@@ -40,6 +40,7 @@ class ClientSession final : public eth::ResumeLink {
   void on_close(const session::CloseInfo& info);
 
  private:
+  bool make_room() override { return lease_.make_room(); }
   void on_noted() override {
     is_dirty_ = true;
     send_later();

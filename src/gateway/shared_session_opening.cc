@@ -3,9 +3,15 @@
 #include <algorithm>
 
 #include "base/log_limiter.h"
+#include "base/text.h"
 
 namespace fanfare::gateway {
 namespace {
+
+std::string taken_text(const eth::ResumeKey& key, std::uint32_t turn) {
+  const std::string mark(1, kTaken);
+  return joined({mark, text_of(key), mark, std::to_string(turn)});
+}
 
 void count(std::atomic<std::uint64_t>& counter) {
   counter.fetch_add(1, std::memory_order_relaxed);
@@ -47,6 +53,7 @@ void SharedSessions::Opening::found(const Stored& stored) {
     return reopen(stored.revision);
   }
   turn_ = session->turn + 1;
+  left_.reset();
   // What is here is older.
   if (!is_ours) {
     shared_.lose(key());
@@ -55,6 +62,7 @@ void SharedSessions::Opening::found(const Stored& stored) {
   if (exact_ && exact_->instance == session->instance) return take_over(stored.revision);
   if (is_ours || session->is_closed) {
     count(session->is_closed ? shared_.counters_.restored : shared_.counters_.stale);
+    if (!is_ours) left_ = session->instance;
     return adopt(stored.revision, session->image, !session->is_closed);
   }
   ask(session->instance, stored.revision, std::move(session->image));
@@ -120,6 +128,7 @@ void SharedSessions::Opening::claim(std::uint64_t revision) {
 void SharedSessions::Opening::claimed(std::expected<std::uint64_t, Failure> result) {
   if (result) {
     shared_.keep(key(), store_, *result, turn_);
+    if (left_) shared_.broker_.ask(*left_, taken_text(key(), turn_), [](const auto& /*answer*/) {});
     return finish(std::move(*lease_));
   }
   if (result.error() == Failure::conflict) return look(shared_from_this());

@@ -21,6 +21,9 @@ namespace fanfare::gateway {
 inline constexpr std::string_view kNotHere = "-";
 inline constexpr std::string_view kTooLong = "+";  // for the broker
 
+// Before a key, what an instance is told that has a closed session in its memory: another one continues it. The turn follows.
+inline constexpr char kTaken = '!';
+
 // The key as a part of a subject.
 std::string text_of(const eth::ResumeKey& key);
 
@@ -58,8 +61,9 @@ class SharedSessions::Opening : public std::enable_shared_from_this<Opening> {
   Caller caller_;
   Opened done_;
   int tries_ = 0;
-  bool is_local_ = false;   // it was here before
-  std::uint32_t turn_ = 0;  // SharedSession::turn, of what is written
+  bool is_local_ = false;              // it was here before
+  std::uint32_t turn_ = 0;             // SharedSession::turn, of what is written
+  std::optional<std::uint64_t> left_;  // the instance that has it in memory, closed
   std::optional<eth::ResumeLease> lease_;
   // What an instance has handed over, which has it no more.
   std::optional<eth::SharedSession> exact_;

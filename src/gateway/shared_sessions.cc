@@ -1,9 +1,11 @@
 #include "gateway/shared_sessions.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "access/digest.h"
 #include "base/log_limiter.h"
+#include "base/text.h"
 #include "gateway/shared_session_opening.h"
 
 namespace fanfare::gateway {
@@ -25,6 +27,16 @@ std::optional<eth::ResumeKey> key_of(std::string_view hex) {
     key[i] = static_cast<std::uint8_t>(*high << 4U | *low);
   }
   return key;
+}
+
+std::optional<std::pair<eth::ResumeKey, std::uint32_t>> told_of(std::string_view question) {
+  const std::size_t end = question.rfind(kTaken);
+  const auto key = key_of(question.substr(1, end - 1));
+  const std::string_view digits = question.substr(end + 1);
+  std::uint32_t turn = 0;
+  const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), turn);
+  if (!key || read.ec != std::errc() || read.ptr != digits.data() + digits.size()) return std::nullopt;
+  return std::pair(*key, turn);
 }
 
 // `got` is what the broker has where it has stored `revision`.
@@ -99,6 +111,10 @@ std::optional<std::string> SharedSessions::encode(bool is_closed, std::uint32_t 
 
 // Another instance has a connection for it. The session goes on there from exactly here.
 std::string SharedSessions::on_asked(std::string_view question) {
+  if (question.starts_with(kTaken)) {
+    if (const auto told = told_of(question)) taken(told->first, told->second);
+    return std::string(kNotHere);
+  }
   const auto key = key_of(question);
   const auto found = key ? entries_.find(*key) : entries_.end();
   if (found == entries_.end()) return std::string(kNotHere);
@@ -267,7 +283,8 @@ void SharedSessions::repaired(const eth::ResumeKey& key, std::uint64_t number,
 }
 
 // A broker that loses its end has lost the newest copy; one that was purged, the oldest one, which may be the only one that was not
-// written again. Not those that it may have forgotten by their age.
+// written again. Not those that it may have forgotten by their age. And closed ones in turn, which another instance may have continued
+// without our hearing of it.
 void SharedSessions::look_for_losses(Instant now) {
   if (now < look_at_) return;
   look_at_ = saturating_add(now, limits_.look_interval);
@@ -282,10 +299,26 @@ void SharedSessions::look_for_losses(Instant now) {
   if (oldest == entries_.end() || !has(*oldest)) return;
   look_at(oldest->first, oldest->second.revision);
   if (newest != oldest) look_at(newest->first, newest->second.revision);
+  auto one = entries_.upper_bound(looked_);
+  for (std::size_t looks = std::min(limits_.closed_looks, entries_.size()); looks > 0; --looks, ++one) {
+    if (one == entries_.end()) one = entries_.begin();
+    looked_ = one->first;
+    if (has(*one) && !one->second.store->is_open(one->first)) look_at(one->first, one->second.revision);
+  }
+}
+
+void SharedSessions::taken(const eth::ResumeKey& key, std::uint32_t turn) {
+  const auto found = entries_.find(key);
+  if (found == entries_.end() || found->second.turn >= turn || found->second.store->is_open(key)) return;
+  const Store store = found->second.store;
+  forget(key);
+  store->release(key);
 }
 
 void SharedSessions::look_at(const eth::ResumeKey& key, std::uint64_t revision) {
   broker_.get(text_of(key), [this, key, revision](const std::expected<std::optional<Stored>, Failure>& got) {
+    const auto session = got && *got ? eth::decode_session((*got)->value) : std::nullopt;
+    if (session && session->instance != instance_) taken(key, session->turn);
     if (!got || !has_lost(revision, *got)) return;
     const auto found = entries_.find(key);
     // Not if it was written meanwhile, or is not ours any more.

@@ -9,6 +9,8 @@
 //              the broker away   a session that is here continues; otherwise the client tries again
 //   then       the copy is written with our name, on condition that nobody else has written since
 //   changes    are written about once a second for each session; a new subscription, or the end of its connection, at once
+//   another instance has continued one that is closed here: it tells us, and the memory is free. Should we not hear it, a look at the
+//                     copies of closed ones in turn finds it
 //   a write fails because another instance has written: it has the session, and our connection ends. Unless its copy is of before we took
 //                     the session from it: the broker has lost ours, and we write it again
 //   a copy is not there any more, or is an older one: the broker has lost some, and all are written again. The oldest and the newest one
@@ -45,8 +47,9 @@ struct SharedSessionLimits {
   Duration write_interval = std::chrono::seconds(1);         // between two writes of an open session
   Duration urgent_interval = std::chrono::milliseconds(50);  // with a new subscription
   Duration look_interval = std::chrono::seconds(5);  // between two looks for copies that the broker has lost
-  Duration age_max = std::chrono::hours(1);          // of a copy that is not written again: sessionTimeout
-  std::size_t writes_in_flight_max = 256;            // further ones wait
+  std::size_t closed_looks = 8;  // copies of closed sessions that are looked at each time, one after another
+  Duration age_max = std::chrono::hours(1);      // of a copy that is not written again: sessionTimeout
+  std::size_t writes_in_flight_max = 256;        // further ones wait
   std::size_t openings_max = 10'000;             // at a time; one more is refused as if the broker were away
   std::size_t bytes_max = std::size_t{1} << 20;  // of a copy, if the broker takes so much
 };
@@ -139,6 +142,8 @@ class SharedSessions final : public relay::RecordUser {
   void look_for_losses(Instant now);
   void look_at(const eth::ResumeKey& key, std::uint64_t revision);
   void note_loss();
+  // Another instance has continued it from its closed copy.
+  void taken(const eth::ResumeKey& key, std::uint32_t turn);
   // Of a write that is under way. Null: it does not count any more.
   Entry* end_write(const eth::ResumeKey& key, std::uint64_t number);
   void lose(const eth::ResumeKey& key);
@@ -164,6 +169,7 @@ class SharedSessions final : public relay::RecordUser {
   std::size_t under_way_ = 0;
   std::uint64_t last_write_ = 0;
   Instant look_at_{};
+  eth::ResumeKey looked_{};  // the last closed one that was looked at
   std::map<eth::ResumeKey, std::deque<std::shared_ptr<Opening>>> openings_;  // the first one is under way
   std::size_t openings_count_ = 0;
   bool is_flushing_ = false;

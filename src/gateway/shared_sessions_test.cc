@@ -84,6 +84,56 @@ TEST(SharedSessions, OneThatWasClosedInOrderIsExactAndNobodyIsAsked) {
   EXPECT_EQ(world.two.shared.counters().restored, 1U);
 }
 
+// Otherwise its owner's limits would count it there until it expires.
+TEST(SharedSessions, OneThatWasClosedIsFreedWhereItWasOnceAnotherInstanceHasIt) {
+  SharedWorld world;
+  SharedClient(world.one.open()).note(5);
+  world.one.run();
+  EXPECT_EQ(world.one.store->size(), 1U);
+  const SharedClient second(world.two.open());
+  world.two.run();
+  EXPECT_EQ(world.one.store->size(), 0U);
+  EXPECT_EQ(world.one.shared.counters().lost, 0U);
+  // And where it is, it stays.
+  world.one.run();
+  EXPECT_EQ(world.two.store->size(), 1U);
+  EXPECT_EQ(second.taken, 0);
+}
+
+TEST(SharedSessions, OneThatWasTakenUnheardIsFreedByALook) {
+  SharedWorld world;
+  SharedClient(world.one.open()).note(5);
+  world.one.run();
+  world.broker.hanging.insert(1);
+  const SharedClient second(world.two.open());
+  world.two.run();
+  EXPECT_EQ(world.one.store->size(), 1U);
+  world.broker.hanging.clear();
+  world.clock.advance(seconds(5));
+  world.one.run();
+  EXPECT_EQ(world.one.store->size(), 0U);
+  EXPECT_EQ(world.one.shared.counters().losses, 0U);
+}
+
+// It was told late, or somebody lies.
+TEST(SharedSessions, WhatCameBackMeanwhileIsNotFreedByAnOldWord) {
+  SharedWorld world;
+  SharedClient(world.one.open()).note(5);
+  world.one.run();
+  const std::string key = world.broker.records.begin()->first;
+  const std::string turn = std::to_string(world.stored().turn);
+  const std::vector<std::string> ends = {key + "!" + turn, key + "!", key, "", "!1", key + "!99999999999"};
+  for (const std::string& end : ends) {
+    const std::string word = "!" + end;
+    EXPECT_EQ(world.one.shared.on_asked(word), "-") << word;
+    EXPECT_EQ(world.one.store->size(), 1U) << word;
+  }
+  const SharedClient open(world.one.open());
+  world.one.shared.on_asked("!" + key + "!" + std::to_string(world.stored().turn + 1));
+  EXPECT_EQ(world.one.store->size(), 1U);
+  EXPECT_EQ(open.taken, 0);
+}
+
 // What it has in memory is old, and must not be continued.
 TEST(SharedSessions, AnInstanceThatGetsItBackContinuesWhatTheOtherHad) {
   SharedWorld world;
