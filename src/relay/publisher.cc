@@ -126,10 +126,19 @@ bool Publisher::is_hindered() const {
 // The event was given up, maybe before the broker had time to answer. kAnswerWait counts from this event on, and the broker is asked.
 void Publisher::suspect(const OutgoingEvent& event) {
   const TopicFeed* const feed = world_.feed_of(event.topic);
-  if (feed == nullptr || !feed->is_read() || !event.unanswered_since) return;
-  hindered_.try_emplace(
-      event.topic,
-      Hindered{.why = Hindrance::silence, .is_certain = false, .since = *event.unanswered_since});
+  if (feed == nullptr || !feed->is_read()) return;
+  if (const auto since = silent_since(event, *feed))
+    hindered_.try_emplace(event.topic,
+                          Hindered{.why = Hindrance::silence, .is_certain = false, .since = *since});
+}
+
+// If events of others come, subscribers miss nothing. Those that came before the event was sent once more say nothing of now, and an old
+// event that is still sent again and again keeps back those behind it.
+std::optional<Instant> Publisher::silent_since(const OutgoingEvent& event, const TopicFeed& feed) {
+  for (const auto& attempt : {event.unanswered_since, event.sent}) {
+    if (attempt && feed.last_came() <= *attempt) return attempt;
+  }
+  return std::nullopt;
 }
 
 void Publisher::review_suspects(Instant now) {
@@ -225,11 +234,10 @@ void Publisher::tick(Instant now) {
   }
   if (!needs_retry_ && now - scanned_ < kLookEvery) return;
   scanned_ = now;
-  outgoing_.for_each_unanswered(now, kAnswerWait, [this](const OutgoingEvent& event) {
-    // If events of others come, subscribers miss nothing.
+  outgoing_.for_each_unanswered(now, kAnswerWait, [this, now](const OutgoingEvent& event) {
     const TopicFeed* const feed = world_.feed_of(event.topic);
-    if (feed != nullptr && feed->last_came() <= *event.unanswered_since)
-      note_hindered(event.topic, Hindrance::silence, kNoAnswer);
+    const auto since = feed == nullptr ? std::nullopt : silent_since(event, *feed);
+    if (since && now - *since > kAnswerWait) note_hindered(event.topic, Hindrance::silence, kNoAnswer);
   });
   review_suspects(now);
   // Events that were sent with an epoch that has ended may be stored or not.

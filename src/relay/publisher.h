@@ -78,6 +78,9 @@ class Publisher {
   enum class Hindrance : std::uint8_t { refused, silence };
   void note_hindered(const std::string& topic, Hindrance why, std::string_view reason);
   void suspect(const OutgoingEvent& event);
+  // Since when neither an answer to it nor another event of the topic has come, although one should have. Empty: one came after its last
+  // attempt, or it was not sent.
+  static std::optional<Instant> silent_since(const OutgoingEvent& event, const TopicFeed& feed);
   void review_suspects(Instant now);
   // The event that was not answered is gone, and nobody may publish another one: asks with one that cannot be stored.
   void probe(Instant now);

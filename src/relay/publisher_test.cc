@@ -143,6 +143,40 @@ TEST_F(Publishers, AnAnswerOverTheLastConnectionDoesNotShowThatThisOneStores) {
   EXPECT_EQ(next.to, "a.marker") << "sent before the broker has answered the first one";
 }
 
+// It was sent before an event of another instance came, and is sent again since. Those behind it wait for its answer.
+TEST_F(Publishers, AnOldEventThatIsSentAgainWithoutAnAnswerShowsThatTheTopicIsHindered) {
+  feed_.start_reading({.after = {}, .recent_max = SIZE_MAX});
+  ASSERT_TRUE(eventually([&] { return feed_.tick(system_clock().now()) && feed_.may_publish(); }));
+  // Answers do not get there, and the feed gets the topic's events.
+  std::uint64_t last = 0;
+  const auto drop_answer = [&] {
+    for (bool is_answer = false; !is_answer;) {
+      const Incoming message = await(1).front();
+      is_answer = message.to.starts_with(Publisher::kAnswer);
+      const auto delivery = delivery_of(message.reply);
+      if (!delivery) continue;
+      feed_.on_message(message, *delivery, system_clock().now());
+      last = delivery->stream_sequence;
+    }
+  };
+  publish("second");
+  drop_answer();
+  Instance other(options_);
+  other.open("t");
+  other.publish("t", "of another one");
+  while (last < 3) {
+    link_.publish("$JS.API.INFO", joined({link_.inbox(), "a.marker"}), {}, {});
+    drop_answer();
+  }
+  publisher_.tick(system_clock().now() + Publisher::kAnswerWait + Publisher::kLookEvery);
+  EXPECT_FALSE(publisher_.is_hindered());
+  publisher_.tick(system_clock().now() + Publisher::kSendAgainAfter + Publisher::kLookEvery);
+  drop_answer();
+  EXPECT_FALSE(publisher_.is_hindered());
+  publisher_.tick(system_clock().now() + Publisher::kSendAgainAfter + 2 * Publisher::kAnswerWait);
+  EXPECT_TRUE(publisher_.is_hindered());
+}
+
 // The event that was not answered has been given up: the broker is asked, now and then, until it answers.
 TEST_F(Publishers, ATopicThatWasNotAnsweredIsAskedAboutUntilItIs) {
   feed_.start_reading({.after = {}, .recent_max = SIZE_MAX});
