@@ -4,6 +4,7 @@
 #include <charconv>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -286,17 +287,21 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
     call_batch(Part(middle, again.end()));
   }
 
-  // Sorts by our own ids; the first of two counts.
+  // By our own ids. Of two different ones with the same id, neither counts: one of them may be the answer to another call.
   static void sort_answers(const std::vector<jsonrpc::Answer>& answers,
                            std::vector<const jsonrpc::Answer*>& by_item) {
+    std::set<std::size_t> doubtful;
     for (const jsonrpc::Answer& answer : answers) {
       std::size_t index = 0;
       const std::string_view id = upstream::digits_of_id(answer.id);
       const char* end = id.data() + id.size();
       const auto [read, failed] = std::from_chars(id.data(), end, index);
-      if (failed != std::errc{} || read != end || index >= by_item.size()) continue;
-      if (by_item[index] == nullptr && !answer.is_notification()) by_item[index] = &answer;
+      if (failed != std::errc{} || read != end || index >= by_item.size() || answer.is_notification())
+        continue;
+      const jsonrpc::Answer* const before = std::exchange(by_item[index], &answer);
+      if (before != nullptr && before->raw != answer.raw) doubtful.insert(index);
     }
+    for (const std::size_t index : doubtful) by_item[index] = nullptr;
   }
 
   static void bad_reply(ForwardItem& item) {

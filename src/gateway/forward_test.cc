@@ -120,6 +120,28 @@ TEST(Forward, BatchWithAMissingAnswerGetsAnErrorInItsPlace) {
       R"({"jsonrpc":"2.0","id":2,"result":true}])");
 }
 
+TEST(Forward, OfTwoAnswersToOneCallOfABatchNeitherIsDelivered) {
+  Forwarded batch({.items = {item("1", "a"), item("2", "b"), item("3", "c"), item("4", "d")}, .batch = true});
+  // The second one is labelled as the third; the fourth came twice alike.
+  batch.node.answer(R"([{"jsonrpc":"2.0","id":0,"result":"a"},{"jsonrpc":"2.0","id":2,"result":"b"},)"
+                    R"({"jsonrpc":"2.0","id":2,"result":"c"},{"jsonrpc":"2.0","id":3,"result":"d"},)"
+                    R"({"jsonrpc":"2.0","id":3,"result":"d"}])");
+  const std::string none = R"(,"error":{"code":-32603,"message":"the upstream's answer is not JSON-RPC"}})";
+  EXPECT_EQ(batch.answer, R"([{"jsonrpc":"2.0","id":1,"result":"a"},{"jsonrpc":"2.0","id":2)" + none +
+                              R"(,{"jsonrpc":"2.0","id":3)" + none +
+                              R"(,{"jsonrpc":"2.0","id":4,"result":"d"}])");
+}
+
+TEST(Forward, OneAnswerOfABatchThatIsNoneCostsTheOthersNothing) {
+  Forwarded batch({.items = {item("1", "a"), item("2", "b")}, .batch = true});
+  batch.node.answer(R"([{"jsonrpc":"2.0","id":0,"result":1,"error":{"code":1,"message":"both"}},)"
+                    R"({"jsonrpc":"2.0","id":1,"result":true}])");
+  EXPECT_EQ(
+      batch.answer,
+      R"([{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"the upstream's answer is not JSON-RPC"}},)"
+      R"({"jsonrpc":"2.0","id":2,"result":true}])");
+}
+
 TEST(Forward, FailuresBecomeTheErrorsOfTheTable) {
   using upstream::Failure;
   using upstream::FailureKind;

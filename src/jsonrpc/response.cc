@@ -253,8 +253,8 @@ std::optional<std::vector<Answer>> split_responses(std::string_view text, std::u
   bool more = !scanner.consume(']');
   while (more) {
     std::optional<Answer> answer;
-    if (scanner.peek() != '{' || !read_answer(scanner, depth_max - 1, answer) || !answer) return std::nullopt;
-    answers.push_back(*answer);
+    if (scanner.peek() != '{' || !read_answer(scanner, depth_max - 1, answer)) return std::nullopt;
+    if (answer) answers.push_back(*answer);
     scanner.skip_space();
     more = scanner.consume(',');
     if (!more && !scanner.consume(']')) return std::nullopt;

@@ -65,7 +65,8 @@ struct ScannedText {
 ScannedText scan_response(std::string_view text, std::uint32_t depth_max = kAnswerDepthMax);
 
 // As split_response(), for the response to a batch: an array of responses in any order. A single object is
-// also accepted, since servers reject a batch as a whole that way. Empty if any element is not a response.
+// also accepted, since servers reject a batch as a whole that way. An object that is not a response is left out, as if it had not come;
+// empty if the text is not JSON, or an element is not an object.
 std::optional<std::vector<Answer>> split_responses(std::string_view text,
                                                    std::uint32_t depth_max = kAnswerDepthMax);
 

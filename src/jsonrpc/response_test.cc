@@ -111,6 +111,12 @@ TEST(JsonRpcAnswer, ABatchComesInAnyOrder) {
   EXPECT_EQ(split_responses(R"({"id":null,"error":{"code":-32600}})")->size(), 1U);
   EXPECT_FALSE(split_responses(R"([{"id":2,"result":"b"},3])"));
   EXPECT_FALSE(split_responses("[{]"));
+  // One that is none costs the others nothing.
+  const auto others =
+      split_responses(R"([{"id":1,"result":1,"error":{}},{"id":2,"result":"b"},{"id":3,"id":3,"result":1}])");
+  ASSERT_TRUE(others);
+  ASSERT_EQ(others->size(), 1U);
+  EXPECT_EQ(others->front().id, "2");
 }
 
 // callTracer's response for `calls` nested calls.
