@@ -146,7 +146,8 @@ struct Close {
   Cause cause = Cause::connection_lost;
   std::uint16_t code = 1006;     // RFC6455§7.1.5: the peer's code; without one, 1005 or 1006
   std::string_view reason = {};  // the peer's; borrowed for the call
-  // Bytes queued here that the kernel never accepted, including frame headers and TLS.
+  // Bytes queued here that the kernel had not accepted by then, including frame headers and TLS. After a FIN without a Close frame they
+  // are still sent to a peer that reads.
   std::size_t unsent_bytes = 0;
 };
 

@@ -45,7 +45,7 @@ struct CloseInfo {
   std::uint16_t code = 1006;            // as reported to an application (RFC6455§7.1.5)
   std::string_view reason;              // the peer's, if it sent one; borrowed for the call
   std::optional<ws::Rule> broken_rule;  // with Cause::rule_broken
-  std::size_t unsent_bytes = 0;         // queued, but never accepted by the kernel
+  std::size_t unsent_bytes = 0;         // queued, but not accepted by the kernel by then
 };
 
 class Endpoint {

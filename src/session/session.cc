@@ -274,10 +274,10 @@ void Session::on_end() {
     if (paused_) deadline_from_ms_ = now_ms();
     return;
   }
-  // A FIN within the WebSocket connection, or the peer's side of the closing.
-  if (phase_ == Phase::ended && queued_bytes() > 0)
-    return transport().finish_writing();  // the peer may still read; the loop closes after the last byte
+  // A FIN within the WebSocket connection, or the peer's side of the closing. The peer may still read: the loop closes after the last
+  // byte of what it has not been sent, such as the answer to a message that came with the FIN.
   end_without_close(Cause::connection_lost);
+  if (queued_bytes() > 0) return transport().finish_writing();
   close();
 }
 

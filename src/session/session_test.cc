@@ -304,6 +304,33 @@ TEST_F(SessionTest, AnEndDuringAPauseWaitsForCloseTimeout) {
   EXPECT_EQ(endpoint_.events.back(), "close connection_lost 1006");
 }
 
+// The two may come in one turn.
+TEST_F(SessionTest, WhatIsQueuedWhenThePeerHalfClosesIsSent) {
+  Session& session = open();
+  transport_.deliver(frame('\x81', "asked"));
+  session.send_text("answer");
+  transport_.end();
+  EXPECT_EQ(endpoint_.events.back(), "close connection_lost 1006");
+  EXPECT_FALSE(transport_.is_closed());
+  EXPECT_TRUE(transport_.is_half_closed());
+  EXPECT_EQ(session.send_text("too late"), SendResult::closed);
+  EXPECT_EQ(transport_.take(),
+            "\x81\x06"
+            "answer");
+  detach();
+}
+
+TEST_F(SessionTest, APeerThatHalfClosesAndReadsNothingIsDroppedAfterCloseTimeout) {
+  settings_.close_timeout = 1s;
+  Session& session = open();
+  session.send_text("answer");
+  transport_.end();
+  pass(900ms);
+  EXPECT_FALSE(transport_.is_closed());
+  pass(1s);
+  EXPECT_TRUE(transport_.is_closed());
+}
+
 TEST_F(SessionTest, ASlowPeerMakesItCongestedAndThenEndsIt) {
   settings_.outbox_bytes_high = 10;
   settings_.outbox_bytes_max = 20;
