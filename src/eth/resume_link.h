@@ -24,7 +24,7 @@ class ResumeLink {
   std::expected<ResumeRecord::Claim, ResumeRecord::Refusal> claim(const TopicHash& topic,
                                                                   const SubscriptionId& id) {
     auto claimed = record_.claim(owner_, topic, id);
-    if (!claimed && claimed.error() == ResumeRecord::Refusal::no_room && make_room())
+    if (!claimed && claimed.error() == ResumeRecord::Refusal::no_room && !record_.is_full() && make_room())
       claimed = record_.claim(owner_, topic, id);
     return claimed;
   }

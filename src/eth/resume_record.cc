@@ -76,6 +76,11 @@ std::size_t ResumeRecord::size() const {
       std::ranges::count_if(kept_, [](const Kept& one) { return one.made != 0; }));
 }
 
+bool ResumeRecord::is_full() const {
+  const std::scoped_lock lock(mutex_);
+  return kept_.size() >= limits_.subscriptions_max;
+}
+
 // --- subscriptions ---------------------------------------------------------------------------------
 
 std::expected<ResumeRecord::Claim, ResumeRecord::Refusal> ResumeRecord::claim(Owner owner,

@@ -54,6 +54,9 @@ class ResumeRecord {
   // Remembered subscriptions.
   std::size_t size() const;
 
+  // It has as many as it may have, whatever memory there is.
+  bool is_full() const;
+
   // Where a subscription that is made again continues.
   struct Point {
     Position from;  // the client has everything up to here
@@ -81,8 +84,7 @@ class ResumeRecord {
 
   // The session goes on elsewhere, from what is returned. Its memory is free, and nobody owns it any more.
   ResumeImage end();
-  // Frees the memory that it can do without: of several positions that its client may have, it keeps the newest of each subscription
-  // (Point::is_incomplete). False: there was none.
+  // Of several positions that its client may have, each subscription keeps the newest (Point::is_incomplete). False: nothing was freed.
   bool give_up_turns();
 
   // How a message changes what the client has.
@@ -124,7 +126,6 @@ class ResumeRecord {
 
  private:
   using Kept = KeptSubscription;
-
   bool owns(Owner owner) const { return owner == owner_; }
   Kept* find(Owner owner, Slot slot);
   std::optional<Slot> free_slot();

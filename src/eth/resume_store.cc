@@ -83,7 +83,9 @@ std::expected<ResumeLease, ResumeRefusal> MemoryResumeStore::make(const ResumeKe
                                                                   std::shared_ptr<const void> identity,
                                                                   const ResumeImage* image, bool is_stale) {
   auto made = record_for(counts_for, image, is_stale);
-  if (!made && made.error() == ResumeRefusal::per_owner && make_room_for(counts_for))
+  const auto known = owners_.find(counts_for);
+  const bool may_fit = known != owners_.end() && known->second.sessions < limits_.sessions_per_owner_max;
+  if (!made && made.error() == ResumeRefusal::per_owner && may_fit && make_room_for(counts_for))
     made = record_for(counts_for, image, is_stale);
   if (!made) {
     report({.refused = 1});

@@ -339,6 +339,18 @@ TEST(ResumeStore, WhatNoSubscriptionNeedsGivesWayToOthersOfItsOwner) {
   EXPECT_GT(positions(9), 4U);
 }
 
+// Otherwise others of an owner would pay for attempts that memory does not help.
+TEST(ResumeStore, ASessionBeyondTheNumberOfItsOwnerTakesNothingFromTheOthers) {
+  StoreWorld world({.sessions_per_owner_max = 1});
+  const auto one =
+      world.store->adopt(key_of(1), "a", nullptr, image_with_positions(1, 16), false, world.clock.now());
+  ASSERT_TRUE(one);
+  const std::size_t before = world.store->copy(key_of(1))->image.subscriptions.front().may_have.size();
+  EXPECT_GT(before, 4U);
+  EXPECT_EQ(world.open(2, "a").error(), ResumeRefusal::per_owner);
+  EXPECT_EQ(world.store->copy(key_of(1))->image.subscriptions.front().may_have.size(), before);
+}
+
 TEST(ResumeStore, TellsOfEachChange) {
   StoreWorld world;
   std::vector<bool> changes;

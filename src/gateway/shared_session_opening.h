@@ -21,7 +21,7 @@ namespace fanfare::gateway {
 inline constexpr std::string_view kNotHere = "-";
 inline constexpr std::string_view kTooLong = "+";  // for the broker
 
-// Before a key, what an instance is told that has a closed session in its memory: another one continues it. The turn follows.
+// Begins the message to an instance whose closed session another instance has continued: kTaken, the key, kTaken, the new turn.
 inline constexpr char kTaken = '!';
 
 // The key as a part of a subject.

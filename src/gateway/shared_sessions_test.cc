@@ -115,7 +115,7 @@ TEST(SharedSessions, OneThatWasTakenUnheardIsFreedByALook) {
   EXPECT_EQ(world.one.shared.counters().losses, 0U);
 }
 
-// It was told late, or somebody lies.
+// The message may come late, or be malformed.
 TEST(SharedSessions, WhatCameBackMeanwhileIsNotFreedByAnOldWord) {
   SharedWorld world;
   SharedClient(world.one.open()).note(5);

@@ -111,7 +111,7 @@ TEST(JsonRpcAnswer, ABatchComesInAnyOrder) {
   EXPECT_EQ(split_responses(R"({"id":null,"error":{"code":-32600}})")->size(), 1U);
   EXPECT_FALSE(split_responses(R"([{"id":2,"result":"b"},3])"));
   EXPECT_FALSE(split_responses("[{]"));
-  // One that is none costs the others nothing.
+  // Objects that are not responses are left out; the other responses are kept.
   const auto others =
       split_responses(R"([{"id":1,"result":1,"error":{}},{"id":2,"result":"b"},{"id":3,"id":3,"result":1}])");
   ASSERT_TRUE(others);

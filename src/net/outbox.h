@@ -32,7 +32,7 @@ class Outbox {
     if (std::uint8_t* room = extend_in_place(size)) return room;
     return add(size, arena);
   }
-  // As extend() on an empty outbox that is as good as new, if the arena has space in front of it; otherwise null.
+  // As extend(), on an outbox without data, if the arena's current chunk has space; otherwise null.
   std::uint8_t* begin(std::size_t size, Arena& arena) {
     const Arena::Piece piece = arena.take_in_place(size);
     if (piece.data == nullptr) return nullptr;

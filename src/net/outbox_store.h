@@ -2,6 +2,10 @@
 // Where the outboxes of one loop's streams come from. With one answer at a time the same outbox goes round, without its construction and
 // its way through the pool. Loop thread.
 
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
 #include "base/block_pool.h"
 #include "net/outbox.h"
 
@@ -10,8 +14,8 @@ namespace fanfare::net {
 class OutboxStore {
  public:
   OutboxPtr take() { return spare_ == nullptr ? OutboxPtr(new (pool_.take()) Outbox) : std::move(spare_); }
-  // Puts a used outbox that is as good as new into `place`, which is empty, and begins it. Null, and nothing is changed: there is none,
-  // or the arena has no space in front of it.
+  // Moves the spare outbox into `place`, which must be null, and returns space for `size` bytes at its beginning. Returns null, and
+  // changes nothing, if there is no spare one or the arena's current chunk has no space.
   std::uint8_t* begin_spare(OutboxPtr& place, std::size_t size, Arena& arena) {
     if (spare_ == nullptr) return nullptr;
     std::uint8_t* const room = spare_->begin(size, arena);

@@ -67,8 +67,8 @@ class RefusedSubjects {
   std::set<std::string> subjects_;
 };
 
-// What the broker refuses to a connection of Link::look(). The library tells what happened to a connection in its order, on a thread of
-// its own, and at last that it is closed: then everything was told.
+// The subscriptions that the broker refuses on the connection of Link::look(). The library calls the callbacks of a connection in the order
+// of the events, on a thread of its own. The closed callback is the last one: after it the report is complete.
 class LookReport {
  public:
   // False: the connection before this one is not closed.
